@@ -54,18 +54,20 @@ clean:  ## remove .venv and every cache
 # A stamp says which extras .venv holds; a changed pyproject.toml or Python makes it stale.
 $(VENV)/.course: pyproject.toml $(PY)
 	$(call install,course)
-	touch $@
+	@touch $@
 
 $(VENV)/.test: pyproject.toml $(PY)
 	$(call install,test)
-	touch $@ $(VENV)/.course
+	@touch $@ $(VENV)/.course
 
 ifdef UV
-install = $(UV) pip install --quiet --python $(PY) -e '.[$(1)]'
+install = @echo 'Installing into $(VENV): a minute or two, the first time only.'; \
+  $(UV) pip install --quiet --python $(PY) -e '.[$(1)]'
 $(PY):
 	$(UV) venv --quiet --seed --clear --python '>=3.11,<3.15' $(VENV)
 else
-install = $(PY) -m pip install --quiet --disable-pip-version-check -e '.[$(1)]'
+install = @echo 'Installing into $(VENV): a minute or two, the first time only.'; \
+  $(PY) -m pip install --quiet --disable-pip-version-check -e '.[$(1)]'
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' \
 	  || { echo "$(OLD)" >&2; exit 1; }

@@ -1,0 +1,55 @@
+"""Options that every test shares: which sizes run, and what a missing PyTorch means."""
+
+import pytest
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("minigrad")
+    group.addoption("--full", action="store_true", help="run the full sizes too")
+    group.addoption(
+        "--require-torch",
+        action="store_true",
+        help="a comparison skipped for lack of PyTorch is a failure",
+    )
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch itself, on one thread so that its sums come out the same every time."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    torch.set_num_threads(1)
+    return torch
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if "torch" in getattr(item, "fixturenames", ()):
+            item.add_marker("torch")
+    if not config.getoption("--full"):
+        full = [item for item in items if item.get_closest_marker("full")]
+        items[:] = [item for item in items if item not in full]
+        config.hook.pytest_deselected(items=full)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.skipped and item.get_closest_marker("torch"):
+        _fail_if_torch_is_required(report, item.config)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    if report.skipped and "torch" in str(report.longrepr):
+        _fail_if_torch_is_required(report, collector.config)
+    return report
+
+
+def _fail_if_torch_is_required(report, config):
+    expected_failure = hasattr(report, "wasxfail")
+    if config.getoption("--require-torch") and not expected_failure:
+        report.outcome = "failed"
+        report.longrepr = f"skipped under --require-torch: {report.longrepr[2]}"
