@@ -1,0 +1,34 @@
+"""minigrad: the tape and the graph in one small engine, written to be read.
+
+    import minigrad as mg
+
+Eager mode has PyTorch's names, static mode Theano's and TensorFlow's.
+"""
+
+from minigrad import autograd, errors, random
+from minigrad.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from minigrad.backend import (
+    bool_,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    int32,
+    int64,
+    set_default_dtype,
+    uint8,
+)
+from minigrad.eager.creation import (
+    arange,
+    as_tensor,
+    eye,
+    from_numpy,
+    full,
+    ones,
+    ones_like,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from minigrad.eager.tensor import Tensor
+from minigrad.random import Generator, manual_seed, rand, randint, randn, randperm

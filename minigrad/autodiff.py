@@ -1,0 +1,124 @@
+"""The one reverse sweep: the chain rule in order, for the tape and for the graph alike.
+
+A derivative rule knows one op. What is left, and the same in every world, is here: visit
+newest first, skip what nobody asked for, sum a cotangent back to the shape its value had
+before broadcasting, give it its value's dtype, and add up what arrives on several paths.
+The sweep never asks whether it moves arrays, Tensors or Nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import Array
+from minigrad.ops.elementwise import cast
+
+Pull = Callable[[Any, Any, bool, "Sequence[bool] | None"], Sequence[Any]]
+
+
+def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dict:
+    """Carry the cotangents of `seeds` back to where they can go no further.
+
+    An element of the sweep has `parents` (None where no derivative goes), `shape`,
+    `dtype` and `seq`, the order of making; one without parents is a leaf.
+    `pull(element, g, owned, wanted)` gives a cotangent for each parent; `owned` says
+    that nobody else holds `g`. With `targets` only paths to those are followed. Returns
+    `{leaf or target: (cotangent, owned)}`.
+
+    Nothing here recurses, and each element is visited once, so long chains and many
+    paths cost what they must and no more.
+    """
+    pending: dict[Any, list] = {}
+    for element, g in seeds:
+        _receive(pending, element, g, False)
+    order = _newest_first(pending)
+    needed = None if targets is None else _leading_to(targets, order)
+    found = {}
+    for element in order:
+        if element not in pending or (needed is not None and element not in needed):
+            continue
+        if targets is not None and element in targets:
+            found[element] = (pending[element][0], False)
+            pending[element][1] = False
+        parents = element.parents
+        if not parents:
+            continue
+        g, owned = pending.pop(element)
+        wanted = needed and tuple(p in needed for p in parents)
+        for parent, ct in zip(parents, pull(element, g, owned, wanted), strict=True):
+            if parent is None or ct is None:
+                continue
+            # A rule hands on `g`, a view of it, or an array it has just made.
+            if ct is g:
+                fresh = owned and element.op.vjp_inplace is not None
+            else:
+                fresh = type(ct) is Array and ct.base is None
+            _receive(pending, parent, ct, fresh)
+    if targets is not None:
+        return found
+    return {element: tuple(entry) for element, entry in pending.items()}
+
+
+def _receive(pending: dict, element: Any, ct: Any, owned: bool) -> None:
+    """Add a cotangent to what has arrived at `element`: a + b first, then in place."""
+    if ct.shape != element.shape:
+        ct, owned = unbroadcast(ct, element.shape), False
+    if ct.dtype != element.dtype:
+        ct, owned = cast(ct, dtype=element.dtype), False
+    entry = pending.get(element)
+    if entry is None:
+        pending[element] = [ct, owned]
+    elif entry[1]:
+        entry[0] += ct
+    else:
+        entry[0] = entry[0] + ct
+        entry[1] = type(entry[0]) is Array
+
+
+def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
+    """Sum `ct` over the axes that broadcasting `shape` had added or repeated."""
+    added = len(ct.shape) - len(shape)
+    repeated = (i + added for i, n in enumerate(shape) if n == 1)
+    axis = (*range(added), *(i for i in repeated if ct.shape[i] != 1))
+    return ct.sum(axis=axis, keepdims=True).reshape(shape) if axis else ct.reshape(shape)
+
+
+def _newest_first(roots: Iterable[Any]) -> list:
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for parent in stack.pop().parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=attrgetter("seq"), reverse=True)
+
+
+def _leading_to(targets: set, order: list) -> set:
+    """The elements of `order` from which a target can be reached."""
+    needed = set()
+    for element in reversed(order):
+        if element in targets or any(p in needed for p in element.parents):
+            needed.add(element)
+    return needed
+
+
+def numerical_gradient(
+    fn: Callable[..., Any], args: Sequence[np.ndarray], i: int, eps: float = 1e-6
+) -> np.ndarray:
+    """The gradient of scalar `fn(*args)` by `args[i]`, from central differences."""
+    args = [np.array(a) for a in args]
+    gradient = np.zeros(args[i].shape)
+    for position in np.ndindex(args[i].shape):
+        kept = args[i][position]
+        args[i][position] = kept + eps
+        above = float(fn(*args))
+        args[i][position] = kept - eps
+        below = float(fn(*args))
+        args[i][position] = kept
+        gradient[position] = (above - below) / (2 * eps)
+    return gradient

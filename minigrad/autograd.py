@@ -1,0 +1,142 @@
+"""Switching the tape on and off, and gradients of expressions, under PyTorch's names."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minigrad.eager.cell import parent_of
+from minigrad.eager.tensor import Tensor, grad_of, wrap
+from minigrad.errors import GradError, name_of
+from minigrad.ops.op import MODE
+
+
+class set_grad_enabled:  # noqa: N801 - PyTorch's name
+    """Record on the tape (or not) inside a `with` block or a decorated function.
+
+    A decorated generator runs each of its steps in the mode and gives the caller's mode
+    back in between; a `with` block inside a generator would leak it at every yield.
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+
+    def __enter__(self) -> None:
+        self.token = MODE.set(MODE.get()._replace(grad=self.mode))
+
+    def __exit__(self, *_: object) -> None:
+        MODE.reset(self.token)
+
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isgeneratorfunction(fn):
+            return self._around_each_step(fn)
+
+        @functools.wraps(fn)
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            with set_grad_enabled(self.mode):
+                return fn(*args, **kwargs)
+
+        return inner
+
+    def _around_each_step(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(fn)
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            generator, sent = fn(*args, **kwargs), None
+            try:
+                while True:
+                    with set_grad_enabled(self.mode):
+                        try:
+                            value = generator.send(sent)
+                        except StopIteration as stop:
+                            return stop.value
+                    sent = yield value
+            finally:
+                generator.close()
+
+        return inner
+
+
+class no_grad(set_grad_enabled):  # noqa: N801
+    """Do not record: `with mg.no_grad(): w -= lr * w.grad`."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+
+class enable_grad(set_grad_enabled):  # noqa: N801
+    """Record, also inside `no_grad`."""
+
+    def __init__(self) -> None:
+        super().__init__(True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are being recorded."""
+    return MODE.get().grad
+
+
+def backward(tensors: Any, grad_tensors: Any = None, **options: Any) -> None:
+    """`tensor.backward()` for one or several tensors."""
+    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if grad_tensors is None:
+        grad_tensors = [None] * len(tensors)
+    for t, g in zip(tensors, grad_tensors, strict=True):
+        t.backward(g, **options)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple:
+    """d(outputs)/d(inputs) as a tuple, without touching any `.grad`.
+
+    With `create_graph` the gradients are on the tape themselves, for higher derivatives.
+    Raises `GradError` for an input that the outputs do not depend on, unless
+    `allow_unused`, which gives None for it.
+
+        >>> import minigrad as mg
+        >>> x = mg.tensor(3.0, requires_grad=True)
+        >>> (dy,) = mg.autograd.grad(x**3, x, create_graph=True)
+        >>> mg.autograd.grad(dy, x)
+        (tensor(18.),)
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if grad_outputs is None:
+        grad_outputs = [None] * len(outputs)
+    elif isinstance(grad_outputs, Tensor):
+        grad_outputs = [grad_outputs]
+    elements = []
+    for x in inputs:
+        element = parent_of(x)
+        if element is None:
+            raise GradError(
+                "grad: an input does not require a gradient",
+                got=f"{name_of(x, 'the input')} {x.shape}",
+                remedy="create it with requires_grad=True",
+            )
+        elements.append(element)
+    targets = set(elements)
+    found = grad_of(outputs, grad_outputs, retain_graph, create_graph, targets)
+    result = []
+    for x, element in zip(inputs, elements, strict=True):
+        if element not in found and not allow_unused:
+            raise GradError(
+                "grad: the outputs do not depend on an input",
+                got=f"{name_of(x, 'the input')} {x.shape}",
+                remedy="pass allow_unused=True to get None for it",
+            )
+        g = found[element][0] if element in found else None
+        result.append(g if g is None or isinstance(g, Tensor) else wrap(_own(g)))
+    return tuple(result)
+
+
+def _own(g: Any) -> Any:
+    """Memory of its own for what the sweep may share between several results."""
+    return g.copy(order="C") if hasattr(g, "flags") else g

@@ -1,0 +1,146 @@
+"""Storage, views of it, and the one `write` that every change goes through.
+
+Which problem this solves: several Tensors can show the same memory, and the tape must
+stay right when one of them changes it. A `Cell` is the identity they share. Writing
+through a view replaces the *base's* record by `put(base, view, new)`; a view that has
+fallen behind its cell's version takes its record afresh from its base when next read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from minigrad.errors import GradError, Origin, name_of, user_origin
+from minigrad.eager.tape import LEAF, Record
+from minigrad.ops.movement import put
+from minigrad.ops.op import MODE, Op
+
+if TYPE_CHECKING:
+    from minigrad.eager.tensor import Tensor
+
+
+class Cell:
+    """A storage: the array, how often it was written, and the node that stands for it.
+
+    Every view of a storage holds the same Cell, so it is at once what aliasing, checks of
+    saved values, weight sharing and graph updates are about. It never points to a record.
+    """
+
+    __slots__ = ("array", "version", "writer", "node", "__weakref__")
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.version = 0
+        self.writer: Origin | None = None  # the line of the last write
+        self.node: Any = None  # weak reference to this cell's variable node
+
+
+class View:
+    """How a Tensor is seen from another: `op(base, **attrs)`, sharing its storage."""
+
+    __slots__ = ("base", "op", "attrs", "tracked")
+
+    def __init__(self, base: Tensor, op: Op, attrs: dict, tracked: bool) -> None:
+        self.base, self.op, self.attrs = base, op, attrs
+        self.tracked = tracked  # made with grad on?
+
+
+def parent_of(t: Tensor) -> Any:
+    """What stands for `t` on the tape: its record, itself if a leaf, or None."""
+    view = t.view_of
+    if view is not None and t.version != t.cell.version:
+        _rederive(t, view)
+    record = t.record
+    return t if record is LEAF else record
+
+
+def _rederive(t: Tensor, view: View) -> None:
+    """Take the record of a view that is older than its storage from its base."""
+    parent = parent_of(view.base)
+    if parent is not None and not view.tracked:
+        raise _untracked_view(t, "read after its base was written")
+    journal(t)
+    t.record = None if parent is None else _view_record(view, parent)
+    t.version = t.cell.version
+
+
+def _view_record(view: View, parent: Any) -> Record:
+    plan = view.op.plan((True,))
+    shape = tuple(view.base.shape)
+    values = tuple(shape for _ in plan.names)  # view rules name nothing but `sa`
+    out = view.op.fn(view.base.array, **view.attrs)
+    return Record(plan, (parent,), values, (), view.attrs, out.shape, out.dtype)
+
+
+def _untracked_view(t: Tensor, what: str) -> GradError:
+    return GradError(
+        f"a view made under no_grad was {what}",
+        got=f"{name_of(t, 'the view')} {t.shape}",
+        remedy="make the view again with grad on",
+        at=[o for o in (user_origin(), t.cell.writer) if o],
+    )
+
+
+def chain_of(t: Tensor) -> list[Tensor]:
+    """`t`, what it is a view of, ... , the Tensor that shows the whole storage."""
+    chain = [t]
+    while (view := chain[-1].view_of) is not None:
+        chain.append(view.base)
+    return chain
+
+
+def check_writable(t: Tensor, op: str) -> None:
+    """Raise, before anything changes, where the tape could not follow a write."""
+    if not MODE.get().grad:
+        return
+    chain = chain_of(t)
+    if chain[-1].record is LEAF:
+        raise GradError(
+            f"{op}: a leaf that requires grad would be written in place",
+            got=f"{name_of(t, 'the tensor')} {t.shape}, "
+            + ("a leaf" if len(chain) == 1 else "a view of a leaf"),
+            remedy="update weights under `with mg.no_grad():`",
+        )
+    for part in chain[:-1]:
+        if not part.view_of.tracked and parent_of(chain[-1]) is not None:
+            raise _untracked_view(t, "written with grad on")
+
+
+def write(t: Tensor, value: Any, record: Any) -> None:
+    """Make `t` show `value`; `record` is what `value` has on the tape, or None.
+
+    Every in-place operation, indexed assignment and optimizer step ends here. `value` is
+    an array, a number, or under a trace a Node: there, the same `put` is the write.
+    """
+    mode = MODE.get()
+    chain, cell = chain_of(t), t.cell
+    bases = [parent_of(base) for base in chain[1:]] if mode.grad else []
+    root = chain[-1]
+    journal(root)
+    if mode.trace is None:
+        t.array[...] = value
+    else:
+        mode.trace.write(chain, value)
+    cell.version += 1
+    cell.writer = user_origin()
+    if not mode.grad:
+        return
+    for part, base in zip(chain, bases, strict=False):
+        record = _put_record(base, record, part.view_of)
+    root.record = record
+
+
+def _put_record(base: Any, new: Any, view: View) -> Record | None:
+    if base is None and new is None:
+        return None
+    plan = put.plan((base is not None, new is not None))
+    attrs = {"view": view.op.name, "attrs": view.attrs}
+    whole = view.base
+    return Record(plan, (base, new), (), (), attrs, whole.shape, whole.dtype)
+
+
+def journal(t: Tensor) -> None:
+    """Let the running trace note how `t` was, so that it can put everything back."""
+    trace = MODE.get().trace
+    if trace is not None:
+        trace.journal(t)

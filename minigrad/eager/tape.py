@@ -1,0 +1,185 @@
+"""The tape: what ran, what it was fed, and the way back.
+
+Which problem this solves: a program that runs line by line leaves nothing behind to
+differentiate. So each op on a value that needs a gradient leaves a `Record`: the rules to
+apply and the values those rules name. Records point backwards only, to records and
+leaves, never to Tensors made in between: what the program forgets, memory forgets.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.autodiff import sweep
+from minigrad.errors import GradError, Origin, ShapeError, name_of
+from minigrad.ops.op import INPUT_NAMES, Plan, mode, on_behalf_of
+
+_next_seq = itertools.count().__next__
+
+FREED = ("freed",)
+
+
+class _Leaf:
+    """Stands in a Tensor's `record` slot for "a leaf that requires grad"."""
+
+    def __repr__(self) -> str:
+        return "LEAF"
+
+
+LEAF = _Leaf()
+
+
+class Record:
+    """One executed op on the tape.
+
+    `plan` holds the op and its compiled rules; `parents` a record or leaf per argument,
+    None where no gradient goes; `saved` the values the rules name and `guards` the cell
+    and version each of these had, one after the other; `shape` and `dtype` are the
+    output's.
+    """
+
+    __slots__ = (
+        "plan", "parents", "saved", "guards", "attrs", "shape", "dtype", "seq", "origin",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        plan: Plan,
+        parents: tuple,
+        saved: tuple,
+        guards: tuple,
+        attrs: dict,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+    ) -> None:
+        self.plan = plan
+        self.parents = parents
+        self.saved = saved
+        self.guards = guards
+        self.attrs = attrs
+        self.shape = shape
+        self.dtype = dtype
+        self.seq = _next_seq()
+        self.origin: Origin | None = None
+
+    @property
+    def op(self) -> Any:
+        return self.plan.op
+
+    @property
+    def name(self) -> str:
+        """PyTorch's spelling: MulBackward0."""
+        parts = self.plan.op.name.split("_")
+        return "".join(p.capitalize() for p in parts) + "Backward0"
+
+    @property
+    def next_functions(self) -> tuple:
+        """The records (or leaves) this one passes cotangents to, as in PyTorch."""
+        return tuple((parent, 0) for parent in self.parents)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+def check_saved(record: Record) -> None:
+    """Raise if what the rules need was freed or overwritten since."""
+    if record.saved is FREED:
+        raise GradError(
+            f"backward: a second time through {record.name}, whose values are freed",
+            expected="one backward() for each time the forward ran",
+            remedy="run the forward again, or call backward(retain_graph=True) first",
+        )
+    guards = iter(record.guards)
+    for cell, version in zip(guards, guards, strict=True):
+        if cell is not None and cell.version != version:
+            raise GradError(
+                f"backward: a value that {record.plan.op.name} saved was changed in place",
+                expected=f"version {version} of it",
+                got=f"version {cell.version}",
+                remedy="write x = x + y instead of x += y, or change x.clone()",
+                at=[o for o in (record.origin, cell.writer) if o],
+            )
+
+
+def _pull_arrays(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
+    """First derivatives: the rules on arrays (or on a trace's Nodes)."""
+    check_saved(record)
+    plan = record.plan
+    if record.origin is not None:
+        with on_behalf_of(record.origin):
+            return plan.pull(g, record.saved, record.attrs)
+    if owned and plan.op.vjp_inplace is not None:
+        return plan.op.vjp_inplace(g, **record.attrs)
+    return plan.pull(g, record.saved, record.attrs)
+
+
+def _pull_tensors(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
+    """Derivatives to be differentiated again: the same rules on Tensors."""
+    check_saved(record)
+    plan = record.plan
+    cells = iter(record.guards[::2])
+    values = []
+    for name, value in zip(plan.names, record.saved, strict=True):
+        if name == "y":
+            value = _revive(value, next(cells), record, g)
+        elif name in INPUT_NAMES:
+            parent = record.parents[INPUT_NAMES.index(name)]
+            value = _revive(value, next(cells), parent, g)
+        values.append(value)
+    with on_behalf_of(record.origin):
+        return plan.pull(g, tuple(values), record.attrs)
+
+
+def _revive(value: Any, cell: Any, parent: Any, like: Any) -> Any:
+    """A saved value as a Tensor in its old place on the tape."""
+    if parent is None or type(parent) is Record:
+        return like.revived(value, cell, parent)
+    # A leaf: the guards have just held that it is what it was.
+    return parent.to(value.dtype)
+
+
+def run_backward(
+    seeds: list[tuple[Any, Any]],
+    retain_graph: bool,
+    create_graph: bool,
+    targets: set | None = None,
+) -> dict:
+    """Sweep the tape from `seeds`, pairs of an element and its cotangent."""
+    freed: list[Record] = []
+
+    def pull(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
+        cotangents = inner(record, g, owned, wanted)
+        if not retain_graph and record.guards:
+            freed.append(record)
+        return cotangents
+
+    inner = _pull_tensors if create_graph else _pull_arrays
+    with mode(grad=create_graph):
+        found = sweep(seeds, pull, targets)
+    for record in freed:
+        record.saved, record.guards = FREED, ()
+    return found
+
+
+def seed_for(t: Any, gradient: Any) -> Any:
+    """The cotangent a sweep starts with: given, or 1 for a scalar."""
+    if gradient is None:
+        if t.numel() != 1:
+            raise GradError(
+                "backward: the gradient of something that is not a scalar",
+                expected="a tensor with one element, such as a loss",
+                got=f"{name_of(t, 'the tensor')} {tuple(t.shape)}",
+                remedy="reduce it first, as in .sum(), or pass gradient=",
+            )
+        return np.ones(t.shape, t.dtype)
+    if tuple(gradient.shape) != tuple(t.shape):
+        raise ShapeError(
+            "backward: the gradient passed in has another shape",
+            expected=str(tuple(t.shape)),
+            got=str(tuple(gradient.shape)),
+        )
+    return gradient

@@ -1,0 +1,552 @@
+"""Tensor: define by run. Every operation computes now and leaves its record on the tape.
+
+A Tensor is a thin handle: the array to show, the `Cell` that owns the memory, how it is a
+view of another Tensor (or that it is not), and its place on the tape. While a trace runs
+the same code moves Nodes instead of arrays; the engine does not change.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import Array, get_default_dtype, late
+from minigrad.eager.cell import Cell, View, check_writable, journal, parent_of, write
+from minigrad.eager.tape import LEAF, Record, run_backward, seed_for
+from minigrad.errors import DTypeError, GradError, GraphError, ShapeError, name_of
+from minigrad.methods import Methods, split_key
+from minigrad.ops import elementwise, shapes
+from minigrad.ops.indexing import index_put
+from minigrad.ops.op import INPUT_NAMES, MODE, Mode, Op, Plan, Value, mode
+
+_new = object.__new__
+
+
+class Tensor(Methods):
+    """A multi-dimensional array that can remember how it was made.
+
+    `Tensor` is what `mg.tensor(data)`, `mg.randn(...)` and every op on Tensors return.
+
+        >>> import minigrad as mg
+        >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+    """
+
+    __slots__ = (
+        "array", "cell", "record", "view_of", "version", "_grad", "__weakref__",
+    )  # fmt: skip
+    _priority = 1
+    parents = ()  # a leaf is where the sweep ends
+    seq = -1
+
+    array: Any
+    cell: Cell
+    record: Any
+    view_of: View | None
+
+    @classmethod
+    def apply(cls, op: Op, args: tuple, attrs: dict) -> Tensor:
+        """Run `op` on Tensors, arrays and numbers, at least one of them a Tensor."""
+        state = MODE.get()
+        if state.watch is not None:
+            state.watch.executed(op)
+        if op.view:
+            return _apply_view(op, args[0], attrs, state)
+        inputs, y = _compute(op, args, attrs, state)
+        t = wrap(y)
+        if state.grad:
+            t.record = _track(op, args, inputs, y, t, attrs)
+        return t
+
+    # --- what it is ----------------------------------------------------------------------
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.array.dtype
+
+    @property
+    def requires_grad(self) -> bool:
+        return parent_of(self) is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        return type(parent_of(self)) is not Record
+
+    @property
+    def grad_fn(self) -> Record | None:
+        """The record that made this Tensor, None for a leaf."""
+        record = parent_of(self)
+        return record if type(record) is Record else None
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward()` has added up here; None before the first."""
+        trace = MODE.get().trace
+        if trace is not None:
+            trace.saw_grad(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None and value.shape != self.shape:
+            raise ShapeError(
+                "the gradient must have its tensor's shape",
+                expected=str(self.shape),
+                got=str(value.shape),
+            )
+        journal(self)
+        self._grad = value
+
+    @property
+    def data(self) -> Tensor:
+        """The same storage off the tape."""
+        return self.detach()
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Make this leaf want a gradient (or not)."""
+        if requires_grad and self.dtype.kind != "f":
+            raise GradError(
+                "only floats can require a gradient",
+                expected="a float dtype",
+                got=f"{name_of(self, 'the tensor')} {self.dtype}",
+                remedy="x.float().requires_grad_()",
+            )
+        if not self.is_leaf:
+            if requires_grad:
+                return self
+            raise GradError(
+                "requires_grad cannot be switched off for a tensor made by an op",
+                remedy="use x.detach()",
+            )
+        journal(self)
+        self.record = LEAF if requires_grad else None
+        return self
+
+    # --- the tape ------------------------------------------------------------------------
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:
+        """Add d(self)/d(leaf) to the `.grad` of every leaf this was computed from.
+
+        `self` must have one element unless `gradient`, its cotangent, is given. Values
+        the tape saved are freed unless `retain_graph`; with `create_graph` the gradients
+        can be differentiated again. Raises `GradError`.
+        """
+        found = grad_of([self], [gradient], retain_graph, create_graph)
+        for leaf, (g, owned) in found.items():
+            _accumulate(leaf, g, owned, create_graph)
+
+    def detach(self) -> Tensor:
+        """The same storage without the tape: changes are shared, gradients are not."""
+        view = self.view_of
+        if view is not None:
+            view = View(view.base.detach(), view.op, view.attrs, True)
+        return _handle(self.array, self.cell, None, view)
+
+    def revived(self, value: Any, cell: Cell | None, record: Any) -> Tensor:
+        """A saved value as a Tensor again, in its old place on the tape."""
+        t = wrap(value)
+        if cell is not None and type(value) is Array:
+            t.cell = cell
+        t.record = record
+        return t
+
+    # --- in place ------------------------------------------------------------------------
+    def __setitem__(self, key: Any, value: Any) -> None:
+        parts, arrays = split_key(key)
+        if arrays:
+            inplace(index_put, self, value, *arrays, key=parts)
+        else:
+            self[key].copy_(value)
+
+    def copy_(self, other: Any) -> Tensor:
+        """Overwrite with `other`, which is broadcast and cast."""
+        return inplace(elementwise.copy, self, other)
+
+    def fill_(self, value: float) -> Tensor:
+        """Overwrite with one number."""
+        return inplace(elementwise.fill, self, value=value)
+
+    def zero_(self) -> Tensor:
+        """Overwrite with zeros."""
+        return self.fill_(0)
+
+    # --- to Python and NumPy -------------------------------------------------------------
+    def concrete(self, what: str) -> Any:
+        """The array, or under a trace the lesson that there is none yet."""
+        if MODE.get().trace is not None:
+            raise GraphError(
+                f"{what}: there is no number yet while jit traces the function",
+                got=f"{name_of(self, 'a tensor')} {self.shape}, a symbol",
+                remedy="return the tensor and look at it outside",
+            )
+        return self.array
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        array = self.concrete("item()")
+        if array.size != 1:
+            raise ShapeError(
+                "item: there is not exactly one element",
+                got=f"{name_of(self, 'the tensor')} {self.shape}",
+                remedy="use .tolist() or reduce it first",
+            )
+        return array.item()
+
+    def tolist(self) -> Any:
+        return self.concrete("tolist()").tolist()
+
+    def numpy(self) -> np.ndarray:
+        """The array itself, sharing memory."""
+        if self.requires_grad:
+            raise GradError(
+                "numpy(): NumPy would not record what happens to this tensor",
+                got=f"{name_of(self, 'the tensor')} {self.shape}, requires_grad=True",
+                remedy="x.detach().numpy()",
+            )
+        return self.concrete("numpy()")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        if dtype is None and not copy:
+            return array
+        return np.array(array, dtype=dtype, copy=copy)
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind == "f":
+            raise TypeError("a float tensor cannot be an index")
+        return int(self.item())
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        tail = ""
+        if self.dtype not in (get_default_dtype(), np.int64, np.bool_):
+            tail += f", dtype={self.dtype}"
+        if self.record is LEAF:
+            tail += ", requires_grad=True"
+        elif self.grad_fn is not None:
+            tail += f", grad_fn={self.grad_fn!r}"
+        if MODE.get().trace is not None:
+            return f"tensor(<symbol>, shape={self.shape}{tail})"
+        text = np.array2string(self.array, precision=4, separator=", ", prefix="tensor(")
+        return f"tensor({text}{tail})"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/plain": repr(self)}
+
+    def clone(self) -> Tensor:
+        """A copy with its own storage, still on the tape."""
+        return elementwise.cast(self, dtype=self.dtype)
+
+    def show(self) -> Any:
+        """The picture of the tape behind this tensor."""
+        return late("show")(self)
+
+
+# --- making handles ----------------------------------------------------------------------
+
+
+def _handle(array: Any, cell: Cell, record: Any, view_of: View | None) -> Tensor:
+    t = _new(Tensor)
+    t.array = array
+    t.cell = cell
+    t.record = record
+    t.view_of = view_of
+    t.version = cell.version
+    t._grad = None
+    return t
+
+
+def wrap(value: Any) -> Tensor:
+    """A Tensor with storage of its own for what an op has just made."""
+    if type(value) is Array:
+        return _handle(value, Cell(value), None, None)
+    if isinstance(value, Value):
+        return MODE.get().trace.born(value)
+    array = np.asarray(value)  # ufuncs give NumPy scalars for 0-d results
+    return _handle(array, Cell(array), None, None)
+
+
+def from_array(array: Any, requires_grad: bool = False) -> Tensor:
+    """A leaf around `array`, sharing its memory; inside a trace, a constant of it."""
+    t = wrap(array)
+    if requires_grad:
+        t.requires_grad_()
+    trace = MODE.get().trace
+    if trace is not None:
+        trace.adopt(t)
+    return t
+
+
+# --- running an op -----------------------------------------------------------------------
+
+
+def _compute(op: Op, args: tuple, attrs: dict, state: Mode) -> tuple[tuple, Any]:
+    """The operands as the op took them, and its result: arrays, or Nodes in a trace."""
+    if state.trace is not None:
+        y = op(*map(state.trace.value_of, args), **attrs)
+        return y.inputs, y
+    values: tuple = tuple(map(_array_of, args))
+    if op.kind == "elementwise":
+        values = shapes.cast_operands(op, values, _cast_value)
+    try:
+        y = op.fn(*values, **attrs)
+    except (ValueError, TypeError, IndexError):
+        op.infer(op, args, attrs)  # raises the error that explains
+        raise
+    if type(y) is not Array:
+        y = np.asarray(y)
+    elif not y.flags.c_contiguous:
+        y = y.copy(order="C")  # whether a reshape is a view may not depend on luck
+    return values, y
+
+
+def _array_of(arg: Any) -> Any:
+    if isinstance(arg, Tensor):
+        return arg.array
+    if shapes.is_number(arg) or isinstance(arg, (np.ndarray, np.generic)):
+        return arg
+    raise DTypeError(
+        "this is neither a tensor nor a number",
+        expected="a Tensor, a NumPy array or a Python number",
+        got=type(arg).__name__,
+        remedy="mg.tensor(...) makes one from lists",
+    )
+
+
+def _cast_value(value: Any, dtype: np.dtype) -> Any:
+    return np.asarray(value, dtype) if shapes.is_number(value) else value.astype(dtype)
+
+
+def _apply_view(op: Op, a: Tensor, attrs: dict, state: Mode) -> Tensor:
+    """A view where the memory allows it; reshape copies where it must."""
+    try:
+        array = op.fn(a.array, **attrs)
+    except (ValueError, TypeError, IndexError):
+        op.infer(op, (a,), attrs)
+        raise
+    base = array.base
+    if base is not None and (base is a.array or base is a.array.base):
+        t = _handle(array, a.cell, None, View(a, op, attrs, state.grad))
+    else:
+        if state.trace is not None:
+            array = op(state.trace.value_of(a), **attrs)
+        t = wrap(array)
+    if state.grad:
+        t.record = _track(op, (a,), (a.array,), None, t, attrs)
+    return t
+
+
+def _track(
+    op: Op, args: tuple, inputs: tuple, y: Any, out: Tensor, attrs: dict
+) -> Record | None:
+    """The record of one op, if anything it was fed needs a gradient."""
+    parents = tuple(
+        parent_of(arg) if isinstance(arg, Tensor) and op.rule(i) is not None else None
+        for i, arg in enumerate(args)
+    )
+    wanted = tuple(p is not None for p in parents)
+    if not any(wanted) or out.dtype.kind != "f":
+        return None
+    plan = op.plan(wanted)
+    saved = plan.values(inputs, y)
+    guards = _guards(plan, args, out)
+    record = Record(plan, parents, saved, guards, attrs, out.shape, out.dtype)
+    if isinstance(y, Value):
+        record.origin = y.origin  # type: ignore[attr-defined]
+    return record
+
+
+def _guards(plan: Plan, args: tuple, out: Tensor) -> tuple:
+    """A cell and a version for every saved value, None where nobody can write it."""
+    guards: list[Any] = []
+    for name in plan.names:
+        if name == "y":
+            guards += (out.cell, out.cell.version)
+        elif name in INPUT_NAMES:
+            guards += _guard(args[INPUT_NAMES.index(name)])
+    if "rest" in plan.names:
+        for arg in args[len(plan.op.vjp) :]:
+            guards += _guard(arg)
+    return tuple(guards)
+
+
+def _guard(arg: Any) -> tuple:
+    if isinstance(arg, Tensor):
+        return arg.cell, arg.cell.version
+    return None, 0
+
+
+# --- writing in place --------------------------------------------------------------------
+
+
+def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
+    """`target` becomes `op(target, *others)`, in its own memory, seen by all its views."""
+    check_writable(target, op.name)
+    state = MODE.get()
+    if state.watch is not None:
+        state.watch.executed(op)
+    args = (target, *others)
+    inputs, y = _compute(op, args, attrs, state)
+    _check_fits(op, target, y)
+    record = _track(op, args, inputs, y, target, attrs) if state.grad else None
+    if record is not None and state.trace is None:
+        _save_aside(record, target, args)
+    write(target, y, record)
+    if record is not None and "y" in record.plan.names:
+        _save_written(record, target, y)
+    return target
+
+
+def _check_fits(op: Op, target: Tensor, y: Any) -> None:
+    if tuple(y.shape) != target.shape:
+        raise ShapeError(
+            f"{op.name}_: the result would have another shape",
+            expected=f"{name_of(target, 'the tensor')} {target.shape}",
+            got=str(tuple(y.shape)),
+            remedy="write x = x + y instead of x += y",
+        )
+    if y.dtype.kind == "f" and target.dtype.kind != "f":
+        raise DTypeError(
+            f"{op.name}_: the result would have another dtype",
+            expected=f"{name_of(target, 'the tensor')} {target.dtype}",
+            got=str(y.dtype),
+            remedy="write x = x + y instead of x += y, or x = x.float() first",
+        )
+
+
+def _save_aside(record: Record, target: Tensor, args: tuple) -> None:
+    """Keep copies of the operands that the write is about to change."""
+    saved, guards = list(record.saved), list(record.guards)
+    at = 0
+    for i, name in enumerate(record.plan.names):
+        if name in INPUT_NAMES:
+            arg = args[INPUT_NAMES.index(name)]
+            if isinstance(arg, Tensor) and arg.cell is target.cell:
+                saved[i] = saved[i].copy()
+                guards[at : at + 2] = None, 0
+        if name == "y" or name in INPUT_NAMES:
+            at += 2
+    record.saved, record.guards = tuple(saved), tuple(guards)
+
+
+def _save_written(record: Record, target: Tensor, y: Any) -> None:
+    """A rule that names the output keeps what now stands in memory, at its version."""
+    at = [n for n in record.plan.names if n == "y" or n in INPUT_NAMES].index("y")
+    guards = list(record.guards)
+    guards[2 * at + 1] = target.cell.version
+    record.guards = tuple(guards)
+    if type(y) is Array:
+        saved = list(record.saved)
+        saved[record.plan.names.index("y")] = target.array
+        record.saved = tuple(saved)
+
+
+def _twin(op: Op) -> Any:
+    def method(self: Tensor, *others: Any) -> Tensor:
+        return inplace(op, self, *others)
+
+    method.__name__ = f"{op.name}_"
+    method.__doc__ = f"In place: {op.doc}."
+    return method
+
+
+for _op in (
+    elementwise.add,
+    elementwise.sub,
+    elementwise.mul,
+    elementwise.div,
+    elementwise.neg,
+    elementwise.exp,
+    elementwise.sqrt,
+    elementwise.square,
+    elementwise.tanh,
+    elementwise.sigmoid,
+    elementwise.relu,
+    elementwise.pow,
+):
+    setattr(Tensor, f"{_op.name}_", _twin(_op))
+for _name in ("add", "sub", "mul"):
+    setattr(Tensor, f"__i{_name}__", getattr(Tensor, f"{_name}_"))
+Tensor.__itruediv__ = Tensor.div_  # type: ignore[attr-defined]
+
+
+# --- gradients ---------------------------------------------------------------------------
+
+
+def grad_of(
+    outputs: list[Tensor],
+    gradients: list[Any],
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    targets: set | None = None,
+) -> dict:
+    """Run the sweep from `outputs`; the cotangents that arrive, by leaf or target."""
+    seeds = []
+    for output, gradient in zip(outputs, gradients, strict=True):
+        element = parent_of(output)
+        if element is None:
+            raise GradError(
+                "backward: nothing here requires a gradient",
+                expected="a tensor computed from one with requires_grad=True",
+                got=f"{name_of(output, 'the tensor')} {output.shape}",
+                remedy="create the weights with requires_grad=True",
+            )
+        seed = seed_for(output, gradient)
+        if not isinstance(seed, Tensor):
+            seed = from_array(np.asarray(seed))
+        seeds.append((element, seed if create_graph else _raw(seed)))
+    retain = create_graph if retain_graph is None else retain_graph
+    return run_backward(seeds, retain, create_graph, targets)
+
+
+def _raw(t: Tensor) -> Any:
+    trace = MODE.get().trace
+    return t.array if trace is None else trace.value_of(t)
+
+
+def _accumulate(leaf: Tensor, g: Any, owned: bool, create_graph: bool) -> None:
+    """What `backward` leaves in `.grad`: the sum of all that came since it was None."""
+    journal(leaf)
+    if leaf._grad is not None:
+        if create_graph:
+            leaf._grad = leaf._grad + g
+        else:
+            with mode(grad=False):
+                inplace(elementwise.add, leaf._grad, wrap(g))
+    elif isinstance(g, Tensor):
+        leaf._grad = g
+    elif isinstance(g, Value):
+        leaf._grad = wrap(g)
+    else:
+        # Memory that an op or another leaf also holds is copied, ours is kept.
+        array = np.asarray(g)
+        keep = owned and array.flags.c_contiguous
+        leaf._grad = wrap(array if keep else array.copy(order="C"))

@@ -1,0 +1,146 @@
+"""Errors that teach: what was expected, what came, the likeliest remedy, the user's line.
+
+Every error minigrad raises on bad input is one of the classes below. Each is also the
+built-in that a PyTorch or NumPy user would catch. The text has one layout:
+
+    ShapeError: mm: the inner sizes differ
+      expected  a (m, k) @ b (k, n)
+      got       x (64, 1000) @ w2 (100, 10)
+      remedy    did you mean x.mm(w1)?   w1 is (1000, 100)
+      at        cell 7, line 3:  y = x.mm(w2)
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from types import CodeType, FrameType
+from typing import Any
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class Origin:
+    """Where in the user's program something was made: a code object and an instruction.
+
+    A frame would keep every local of the learner alive, a string costs formatting for
+    each op; a code object with an instruction offset costs two pointers and is turned
+    into `file:line: source` only when somebody looks.
+    """
+
+    __slots__ = ("code", "lasti")
+
+    def __init__(self, code: CodeType, lasti: int) -> None:
+        self.code, self.lasti = code, lasti
+
+    @property
+    def filename(self) -> str:
+        return self.code.co_filename
+
+    @property
+    def line(self) -> int:
+        # co_positions has one entry per instruction, two bytes each.
+        for i, position in enumerate(self.code.co_positions()):
+            if 2 * i >= self.lasti:
+                return position[0] or self.code.co_firstlineno
+        return self.code.co_firstlineno
+
+    @property
+    def source(self) -> str:
+        return linecache.getline(self.filename, self.line).strip()
+
+    def __repr__(self) -> str:
+        return f"{_place(self.filename)}line {self.line}:  {self.source}"
+
+
+def _place(filename: str) -> str:
+    """`cell 7, ` in a notebook, `net.py, ` in a file."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None:
+        # The kernel gives each cell a file name of its own and remembers its number.
+        number = getattr(shell.compile, "_filename_map", {}).get(filename)
+        if number is not None:
+            return f"cell {number}, "
+    return f"{os.path.basename(filename)}, "
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame that is not minigrad's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not (name.startswith(_PACKAGE) or name.startswith("<minigrad")):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def user_origin() -> Origin | None:
+    """The `Origin` of the user's line that is running now."""
+    frame = user_frame()
+    return Origin(frame.f_code, frame.f_lasti) if frame else None
+
+
+def user_names() -> dict[str, Any]:
+    """Names the user sees at the running line: globals, then locals over them."""
+    frame = user_frame()
+    return {**frame.f_globals, **frame.f_locals} if frame else {}
+
+
+def name_of(value: Any, default: str) -> str:
+    """What the user calls `value` at the running line, or `default`."""
+    for name, other in user_names().items():
+        if other is value and not name.startswith("_"):
+            return name
+    return default
+
+
+class MinigradError(Exception):
+    """The common base of minigrad's errors; builds the message."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        expected: str = "",
+        got: str = "",
+        remedy: str = "",
+        at: Origin | None | list[Origin] = None,
+    ) -> None:
+        origins = at if isinstance(at, list) else [at or user_origin()]
+        self.what = what
+        self.origins = [o for o in origins if o is not None][:3]
+        rows = [("expected", expected), ("got", got), ("remedy", remedy)]
+        rows += [("at", repr(o)) for o in self.origins]
+        lines = [f"  {label:<9} {text}" for label, text in rows if text]
+        super().__init__("\n".join([what, *lines]))
+
+
+class ShapeError(MinigradError, RuntimeError, ValueError):
+    """Sizes do not fit together."""
+
+
+class DTypeError(MinigradError, RuntimeError, TypeError):
+    """Element types do not fit together."""
+
+
+class IndexingError(MinigradError, IndexError):
+    """An index is out of range or of the wrong type."""
+
+
+class GradError(MinigradError, RuntimeError):
+    """A derivative was asked for that the tape or the graph cannot give."""
+
+
+class GraphError(MinigradError, RuntimeError, TypeError):
+    """A symbolic value was used as a number, or a graph was put together wrongly."""
+
+
+class FeedError(MinigradError, TypeError, ValueError):
+    """A compiled program was called with arguments that do not fit its placeholders."""
+
+
+class MissingPackageError(MinigradError, ImportError):
+    """An optional package is not installed."""

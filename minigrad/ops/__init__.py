@@ -1,0 +1,20 @@
+"""The op table: what can be computed, one entry per primitive."""
+
+from minigrad.ops import elementwise, indexing, linalg, movement, reduce
+from minigrad.ops.op import MODE, ORIGIN, TABLE, Mode, Op, Value, mode, on_behalf_of
+
+__all__ = [
+    "MODE",
+    "ORIGIN",
+    "TABLE",
+    "Mode",
+    "Op",
+    "Value",
+    "elementwise",
+    "indexing",
+    "linalg",
+    "mode",
+    "movement",
+    "on_behalf_of",
+    "reduce",
+]

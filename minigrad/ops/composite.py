@@ -1,0 +1,159 @@
+"""Plain functions over ops: they hold no derivative, because their parts do.
+
+Each takes arrays, Tensors or Nodes. Sizes are Python integers here; axes come from
+users, so they are checked before they are used.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.errors import ShapeError
+from minigrad.ops import shapes
+from minigrad.ops.elementwise import clamp_max, clamp_min, exp, maximum, minimum
+from minigrad.ops.indexing import ARRAY, index
+from minigrad.ops.linalg import matmul as _matmul
+from minigrad.ops.movement import cat, permute
+from minigrad.ops.reduce import argmax, argmin, logsumexp
+
+Axis = int | tuple[int, ...] | None
+
+
+class ValuesAndIndices(NamedTuple):
+    """What `max(dim)` and `min(dim)` return, named as in PyTorch."""
+
+    values: Any
+    indices: Any
+
+
+def mean(a: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """The arithmetic mean over `axis`."""
+    count = math.prod(a.shape[i] for i in axis)
+    return a.sum(axis=axis, keepdims=keepdims) / count
+
+
+def softmax(a: Any, dim: int) -> Any:
+    """exp(a) over its sum along `dim`; adds up to 1."""
+    return exp(log_softmax(a, dim))
+
+
+def log_softmax(a: Any, dim: int) -> Any:
+    """log(softmax(a)) without overflow."""
+    axis = (shapes.normalize_axis("softmax", dim, a.ndim),)
+    return a - logsumexp(a, axis=axis, keepdims=True)
+
+
+def clamp(a: Any, min: Any = None, max: Any = None) -> Any:
+    """`a` limited to the range from `min` to `max`; at a bound the gradient is 1."""
+    if min is None and max is None:
+        raise ValueError("clamp: at least one of min and max must be given")
+    if min is not None:
+        number = shapes.is_number(min)
+        a = clamp_min(a, min=min) if number else maximum(a, min)
+    if max is not None:
+        number = shapes.is_number(max)
+        a = clamp_max(a, max=max) if number else minimum(a, max)
+    return a
+
+
+def mm(a: Any, b: Any) -> Any:
+    """The product of two matrices; nothing else is accepted."""
+    _demand_ndim("mm", (a, b), (2, 2), "a (m, k) @ b (k, n)")
+    return _matmul(a, b)
+
+
+def bmm(a: Any, b: Any) -> Any:
+    """A batch of matrix products."""
+    _demand_ndim("bmm", (a, b), (3, 3), "a (batch, m, k) @ b (batch, k, n)")
+    return _matmul(a, b)
+
+
+def mv(a: Any, b: Any) -> Any:
+    """A matrix times a vector."""
+    _demand_ndim("mv", (a, b), (2, 1), "a (m, k) @ b (k,)")
+    return matmul(a, b)
+
+
+def dot(a: Any, b: Any) -> Any:
+    """The inner product of two vectors."""
+    _demand_ndim("dot", (a, b), (1, 1), "a (k,) . b (k,)")
+    return matmul(a, b)
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """PyTorch's and NumPy's `@`: vectors are rows on the left, columns on the right."""
+    if a.ndim >= 2 and b.ndim >= 2:
+        return _matmul(a, b)
+    if a.ndim == 0 or b.ndim == 0:
+        _demand_ndim("matmul", (a, b), (1, 1), "operands with at least one dim")
+    left = a.reshape((1, -1)) if a.ndim == 1 else a
+    right = b.reshape((-1, 1)) if b.ndim == 1 else b
+    y = _matmul(left, right)
+    shape = y.shape[:-2]
+    shape += () if a.ndim == 1 else y.shape[-2:-1]
+    shape += () if b.ndim == 1 else y.shape[-1:]
+    return y.reshape(shape)
+
+
+def _demand_ndim(op: str, args: tuple, ndims: tuple, expected: str) -> None:
+    if tuple(x.ndim for x in args) != ndims:
+        raise ShapeError(
+            f"{op}: wrong number of dims",
+            expected=expected,
+            got=shapes.describe_all(args, " @ "),
+            remedy="use @ (matmul) for other ranks, or reshape",
+        )
+
+
+def stack(arrays: Any, dim: int = 0) -> Any:
+    """Arrays of one shape joined along a new axis `dim`."""
+    axis = shapes.normalize_axis("stack", dim, arrays[0].ndim + 1)
+    return cat(*[unsqueeze(a, axis) for a in arrays], axis=axis)
+
+
+def unsqueeze(a: Any, dim: int) -> Any:
+    """A new axis of size 1 at `dim`."""
+    axis = shapes.normalize_axis("unsqueeze", dim, a.ndim + 1)
+    return a.reshape(a.shape[:axis] + (1,) + a.shape[axis:])
+
+
+def squeeze(a: Any, dim: Axis = None) -> Any:
+    """Without the axes of size 1 (all of them, or those named)."""
+    axes = shapes.normalize_axes("squeeze", dim, a.ndim)
+    keep = [n for i, n in enumerate(a.shape) if i not in axes or n != 1]
+    return a.reshape(tuple(keep))
+
+
+def swapaxes(a: Any, dim0: int, dim1: int) -> Any:
+    """Two axes exchanged."""
+    i = shapes.normalize_axis("transpose", dim0, a.ndim)
+    j = shapes.normalize_axis("transpose", dim1, a.ndim)
+    axes = list(range(a.ndim))
+    if axes:
+        axes[i], axes[j] = j, i
+    return permute(a, axes=tuple(axes))
+
+
+def gather(a: Any, dim: int, indices: Any) -> Any:
+    """`a`'s elements at `indices` along `dim`: y[i][j] = a[indices[i][j]][j] for dim 0."""
+    axis = shapes.normalize_axis("gather", dim, a.ndim)
+    ndim = len(indices.shape)
+    key = [
+        np.arange(n).reshape((-1,) + (1,) * (ndim - 1 - i))
+        for i, n in enumerate(indices.shape)
+    ]
+    key[axis] = indices
+    return index(a, *key, key=(ARRAY,) * ndim)
+
+
+def max_along(a: Any, dim: int, keepdim: bool, least: bool = False) -> ValuesAndIndices:
+    """The largest (or least) along `dim` and where it is; one index gets the gradient."""
+    axis = shapes.normalize_axis("max", dim, a.ndim)
+    where = (argmin if least else argmax)(a, axis=(axis,), keepdims=True)
+    values = gather(a, axis, where)
+    if keepdim:
+        return ValuesAndIndices(values, where)
+    return ValuesAndIndices(squeeze(values, axis), squeeze(where, axis))

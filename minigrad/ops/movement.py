@@ -1,0 +1,173 @@
+"""Ops that move elements without changing them: views, and the way back into a view.
+
+A view shares its storage. `put` is the inverse all of them share: the base, with the
+elements that a view shows replaced. It is how an in-place write through any view enters
+the tape and the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.ops import shapes
+from minigrad.ops.op import Op, Rule
+
+Shape = tuple[int, ...]
+
+
+def movement(
+    name: str,
+    fn: Callable[..., Any],
+    vjp: Rule,
+    infer: Callable[..., Any],
+    sample: Callable[..., Any],
+    doc: str,
+) -> Op:
+    return Op(
+        name,
+        fn,
+        (vjp,),
+        infer=infer,
+        kind="movement",
+        doc=doc,
+        sample=sample,
+        view=True,
+    )
+
+
+def _samples(**choices: list) -> Callable:
+    ((name, values),) = choices.items()
+    return lambda rng: [([rng.normal(size=(2, 3, 4))], {name: v}) for v in values]
+
+
+def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(axes.index(i) for i in range(len(axes)))
+
+
+reshape = movement(
+    "reshape",
+    lambda a, shape: a.reshape(shape),
+    lambda g, sa: g.reshape(sa),
+    shapes.reshaped,
+    _samples(shape=[(6, 4), (24,), (2, 1, 12), (-1, 2)]),
+    "the same elements in another shape; a view where the layout allows",
+)
+permute = movement(
+    "permute",
+    lambda a, axes: a.transpose(axes),
+    lambda g, axes: permute(g, axes=inverse(axes)),
+    shapes.permuted,
+    _samples(axes=[(2, 0, 1), (0, 2, 1)]),
+    "the axes in another order",
+)
+broadcast_to = movement(
+    "broadcast_to",
+    lambda a, shape: np.broadcast_to(a, shape),
+    lambda g: g,  # the engine sums what was broadcast
+    shapes.broadcasted,
+    _samples(shape=[(5, 2, 3, 4), (2, 3, 4)]),
+    "size-1 axes repeated without copying",
+)
+slice = movement(
+    "slice",
+    lambda a, key: a[key],
+    lambda g, sa, key: put(zeros(g, shape=sa), g, view="slice", attrs={"key": key}),
+    shapes.indexed,
+    _samples(
+        key=[
+            (0, ...),
+            (..., 1),
+            (1, 2, 3, ...),
+            (None, 1, np.s_[::-2], ...),
+            (np.s_[1:], np.s_[:0:-1], np.s_[1:3], ...),
+        ]
+    ),
+    "a[key] for ints, slices, None; an Ellipsis in it keeps 0-d results views",
+)
+
+
+def _put(a: Any, b: Any, view: str, attrs: dict, out: Any = None) -> Any:
+    if out is None:
+        out = a.copy(order="C")
+    elif out is not a:
+        np.copyto(out, a)
+    VIEWS[view].fn(out, **attrs)[...] = b
+    return out
+
+
+def _put_zero_inplace(g: Any, view: str, attrs: dict) -> tuple[Any, Any]:
+    """Both cotangents of `put` when nobody else holds `g`: row-by-row fills stay linear."""
+    part = VIEWS[view].fn(g, **attrs)
+    taken = part.copy(order="C")
+    part[...] = 0
+    return g, taken
+
+
+VIEWS = {op.name: op for op in (reshape, permute, broadcast_to, slice)}
+
+put = Op(
+    "put",
+    _put,
+    (
+        lambda g, view, attrs: put(g, 0, view=view, attrs=attrs),
+        lambda g, view, attrs: VIEWS[view](g, **attrs),
+    ),
+    infer=shapes.like_first,
+    kind="movement",
+    doc="a, with the elements that the view of it shows replaced by b",
+    sample=lambda rng: [
+        (
+            [rng.normal(size=(3, 4)), rng.normal(size=(4,))],
+            {"view": "slice", "attrs": {"key": (1, ...)}},
+        ),
+        (
+            [rng.normal(size=(3, 4)), rng.normal(size=(4, 3))],
+            {"view": "permute", "attrs": {"axes": (1, 0)}},
+        ),
+    ],
+    vjp_inplace=_put_zero_inplace,
+)
+
+
+def _zeros(a: Any, shape: Shape, out: Any = None) -> Any:
+    if out is None:
+        return np.zeros(shape, a.dtype)
+    out[...] = 0
+    return out
+
+
+zeros = Op(
+    "zeros",
+    _zeros,
+    (lambda g, sa: zeros(g, shape=sa),),
+    infer=lambda op, args, attrs: (tuple(attrs["shape"]), args[0].dtype),
+    kind="movement",
+    doc="zeros of the given shape in the dtype of a",
+    sample=lambda rng: [([rng.normal(size=(2,))], {"shape": (3, 2)})],
+)
+
+
+def _cat(*arrays: Any, axis: int, out: Any = None) -> Any:
+    return np.concatenate(arrays, axis=axis, out=out)
+
+
+def _part(g: Any, i: int, shapes: tuple[Shape, ...], axis: int) -> Any:
+    start = sum(shape[axis] for shape in shapes[:i])
+    stop = start + shapes[i][axis]
+    return g[(np.s_[:],) * axis + (np.s_[start:stop],)]
+
+
+cat = Op(
+    "cat",
+    _cat,
+    _part,
+    infer=shapes.joined,
+    kind="movement",
+    doc="arrays joined along an existing axis",
+    sample=lambda rng: [
+        ([rng.normal(size=(2, n, 2)) for n in (1, 3, 2)], {"axis": 1}),
+    ],
+)

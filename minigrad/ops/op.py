@@ -1,0 +1,204 @@
+"""What an op is, and how a call finds out which world it is in.
+
+An `Op` is one row of the table: an array function, a derivative rule per argument and a
+shape rule. Everything else in the house reads these rows: the tape runs `fn` and keeps
+what the rules name, the graph runs `infer` and keeps the call, the tests draw `sample`.
+
+Rules are written in plain array notation over a closed list of operations that means
+the same for NumPy arrays, Tensors and Nodes (`tests/ops/test_rules.py` holds the list).
+Fed arrays a rule is the fast first derivative, fed Tensors it can be differentiated
+again, fed Nodes it builds a gradient graph.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+from minigrad.errors import Origin
+
+
+class Mode(NamedTuple):
+    """What an op call must know about its surroundings; one read per op."""
+
+    grad: bool = True  # record on the tape?
+    trace: Any = None  # the running Trace: Tensor ops become symbolic
+    watch: Any = None  # told of every executed op (count_ops)
+
+
+MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())
+
+# The line that symbolic work is done for, when it is not the line running now:
+# gradients and rewrites give their nodes the origin of the node they serve.
+ORIGIN: ContextVar[Origin | None] = ContextVar("minigrad_origin", default=None)
+
+
+@contextmanager
+def mode(**changes: Any) -> Iterator[None]:
+    """Run a block under a changed `MODE`, restored whatever happens."""
+    token = MODE.set(MODE.get()._replace(**changes))
+    try:
+        yield
+    finally:
+        MODE.reset(token)
+
+
+@contextmanager
+def on_behalf_of(origin: Origin | None) -> Iterator[None]:
+    """Give every node made in this block the origin `origin`."""
+    token = ORIGIN.set(origin or ORIGIN.get())
+    try:
+        yield
+    finally:
+        ORIGIN.reset(token)
+
+
+class Value:
+    """Base of Tensor and Node; `apply` runs an op in the value's own world."""
+
+    __slots__ = ()
+    _priority = 0
+
+    @classmethod
+    def apply(cls, op: Op, args: tuple, attrs: dict) -> Any:
+        raise NotImplementedError
+
+
+Rule = Callable[..., Any]
+INPUT_NAMES = ("a", "b", "c")
+SHAPE_NAMES = ("sa", "sb", "shapes")
+
+
+class Plan(NamedTuple):
+    """Which values the wanted cotangents of an op need, and the call that makes them.
+
+    The parameter names of a rule are the saving contract: `g` is the cotangent, `y` the
+    output, `a b c` the inputs, `rest` the inputs after the named ones, `sa sb` and
+    `shapes` the inputs' shapes, `i` the argument's index; every other name is an
+    attribute. What the rules name is what the tape keeps.
+    """
+
+    op: Op
+    names: tuple[str, ...]
+    pull: Callable[[Any, tuple, dict], tuple]
+
+    def values(self, inputs: Sequence[Any], y: Any) -> tuple:
+        """Pick what `names` lists from the inputs and the output of one call."""
+        return tuple(self._value(name, inputs, y) for name in self.names)
+
+    def _value(self, name: str, inputs: Sequence[Any], y: Any) -> Any:
+        if name == "y":
+            return y
+        if name == "rest":
+            return tuple(inputs[len(self.op.vjp) :])
+        if name == "shapes":
+            return tuple(x.shape for x in inputs)
+        if name in SHAPE_NAMES:
+            return getattr(inputs[SHAPE_NAMES.index(name)], "shape", ())
+        return inputs[INPUT_NAMES.index(name)]
+
+
+TABLE: dict[str, Op] = {}
+
+
+class Op:
+    """One primitive operation: exactly one output, attributes that are Python values.
+
+    `fn(*arrays, out=None, **attrs)` computes (views take no `out`); `vjp` holds one rule
+    per argument, None where there is no derivative, or a single rule with a parameter
+    `i` for ops that take any number of alike arguments; `infer(op, args, attrs)` gives
+    the output's shape and dtype and raises the typed error that explains bad arguments;
+    `kind` names the family (elementwise, reduce, movement, contraction, indexing);
+    `sample(rng)` yields `(args, attrs)` pairs for the tests.
+    """
+
+    __slots__ = (
+        "name", "fn", "vjp", "infer", "kind", "doc", "sample", "view", "dtype",
+        "vjp_inplace", "method", "inplace", "_plans",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        vjp: Sequence[Rule | None] | Rule,
+        *,
+        infer: Callable[[Op, tuple, dict], tuple],
+        kind: str,
+        doc: str,
+        sample: Callable[..., Any],
+        view: bool = False,
+        dtype: str = "same",
+        vjp_inplace: Rule | None = None,
+    ) -> None:
+        self.name, self.fn, self.infer, self.kind = name, fn, infer, kind
+        self.vjp = vjp
+        self.doc, self.sample, self.view, self.dtype = doc, sample, view, dtype
+        self.vjp_inplace = vjp_inplace
+        self._plans: dict[tuple[bool, ...], Plan] = {}
+        if name in TABLE:
+            raise ValueError(f"op {name} is in the table already")
+        TABLE[name] = self
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __call__(self, *args: Any, **attrs: Any) -> Any:
+        """Run in the world of the arguments: Nodes beat Tensors beat arrays."""
+        world = None
+        for arg in args:
+            if isinstance(arg, Value) and (
+                world is None or arg._priority > world._priority
+            ):
+                world = type(arg)
+        if world is None:
+            return self.fn(*args, **attrs)
+        return world.apply(self, args, attrs)
+
+    def rule(self, i: int) -> Rule | None:
+        """The derivative rule of argument `i`."""
+        if callable(self.vjp):
+            return self.vjp
+        return self.vjp[i] if i < len(self.vjp) else None
+
+    def plan(self, wanted: tuple[bool, ...]) -> Plan:
+        """The compiled backward call for the arguments marked in `wanted`."""
+        plan = self._plans.get(wanted)
+        if plan is None:
+            plan = self._plans[wanted] = _compile_plan(self, wanted)
+        return plan
+
+
+def _compile_plan(op: Op, wanted: tuple[bool, ...]) -> Plan:
+    """Write the backward call of `op` as source once, so that each use is one call.
+
+    For mul with both arguments wanted this is
+    `lambda g, v, attrs: (rule0(g, v[0]), rule1(g, v[1]))`.
+    """
+    names: list[str] = []
+    scope: dict[str, Any] = {}
+    calls = []
+    for i, want in enumerate(wanted):
+        rule = op.rule(i) if want else None
+        if rule is None:
+            calls.append("None")
+            continue
+        scope[f"rule{i}"] = rule
+        passed = []
+        for name in inspect.signature(rule).parameters:
+            if name == "g":
+                passed.append("g")
+            elif name == "i":
+                passed.append(str(i))
+            elif name in (*INPUT_NAMES, *SHAPE_NAMES, "y", "rest"):
+                if name not in names:
+                    names.append(name)
+                passed.append(f"v[{names.index(name)}]")
+            else:
+                passed.append(f"attrs[{name!r}]")
+        calls.append(f"rule{i}({', '.join(passed)})")
+    source = f"lambda g, v, attrs: ({', '.join(calls)},)"
+    return Plan(op, tuple(names), eval(source, scope))  # noqa: S307 - own source

@@ -1,0 +1,129 @@
+"""Ops that fold axes away. `axis` is a tuple of axes, `keepdims` keeps them as size 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import int64
+from minigrad.ops import shapes
+from minigrad.ops.elementwise import cast, exp
+from minigrad.ops.movement import broadcast_to
+from minigrad.ops.op import Op, Rule
+from minigrad.ops.shapes import kept
+
+
+def _samples(*axes: tuple[int, ...]) -> Callable:
+    def sample(rng: np.random.Generator) -> list:
+        return [
+            ([rng.normal(size=(3, 2, 4))], {"axis": axis, "keepdims": keep})
+            for axis in axes
+            for keep in (False, True)
+        ]
+
+    return sample
+
+
+def reduction(
+    name: str,
+    fn: Callable[..., Any],
+    vjp: Rule | None,
+    *,
+    doc: str,
+    dtype: str = "same",
+    axes: tuple[tuple[int, ...], ...] = ((0, 1, 2), (1,), (0, 2)),
+) -> Op:
+    return Op(
+        name,
+        fn,
+        (vjp,),
+        infer=shapes.reduction,
+        kind="reduce",
+        doc=doc,
+        dtype=dtype,
+        sample=_samples(*axes),
+    )
+
+
+def spread(g: Any, sa: tuple[int, ...], axis: tuple[int, ...]) -> Any:
+    """Put the reduced axes of `g` back as size 1, so that it broadcasts against `a`."""
+    return g.reshape(kept(sa, axis))
+
+
+def _sum(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
+    # Integers and bools add up in int64, as in PyTorch (NumPy would pick uint64).
+    dtype = None if a.dtype.kind == "f" else int64
+    return np.add.reduce(a, axis=axis, dtype=dtype, keepdims=keepdims, out=out)
+
+
+def _amax(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
+    return np.maximum.reduce(a, axis=axis, keepdims=keepdims, out=out)
+
+
+def _amin(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
+    return np.minimum.reduce(a, axis=axis, keepdims=keepdims, out=out)
+
+
+def _logsumexp(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
+    top = np.maximum.reduce(a, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, a.dtype.type(0))  # -inf - -inf is nan
+    y = np.log(np.add.reduce(np.exp(a - top), axis=axis, keepdims=keepdims))
+    return np.add(y, top if keepdims else top.reshape(y.shape), out=out)
+
+
+def _index_of(fn: Callable[..., Any]) -> Callable[..., Any]:
+    def index(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
+        whole = len(axis) == a.ndim
+        y = fn(a, axis=None if whole else axis[0], keepdims=keepdims)
+        if out is None:
+            return y
+        np.copyto(out, y)
+        return out
+
+    return index
+
+
+def _shared(g: Any, y: Any, a: Any, axis: tuple[int, ...]) -> Any:
+    """amax and amin: elements that tie share the gradient evenly."""
+    best = cast(a == spread(y, a.shape, axis), dtype=g.dtype)
+    return spread(g, a.shape, axis) * best / best.sum(axis=axis, keepdims=True)
+
+
+sum = reduction(
+    "sum",
+    _sum,
+    lambda g, sa, axis: broadcast_to(spread(g, sa, axis), shape=sa),
+    doc="the sum",
+    dtype="sum",
+)
+amax = reduction("amax", _amax, _shared, doc="the largest; ties share the gradient")
+amin = reduction("amin", _amin, _shared, doc="the smallest; ties share the gradient")
+logsumexp = reduction(
+    "logsumexp",
+    _logsumexp,
+    lambda g, y, a, axis: (
+        spread(g, a.shape, axis) * exp(a - spread(y, a.shape, axis))
+    ),
+    doc="log(sum(exp(a))) without overflow",
+    dtype="float",
+)
+argmax = reduction(
+    "argmax",
+    _index_of(np.argmax),
+    None,
+    doc="where the largest is (the first one)",
+    dtype="index",
+    axes=((0, 1, 2), (1,)),
+)
+argmin = reduction(
+    "argmin",
+    _index_of(np.argmin),
+    None,
+    doc="where the smallest is (the first one)",
+    dtype="index",
+    axes=((0, 1, 2), (1,)),
+)
+all = reduction("all", np.logical_and.reduce, None, doc="every one true", dtype="bool")
+any = reduction("any", np.logical_or.reduce, None, doc="at least one true", dtype="bool")
