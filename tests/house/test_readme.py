@@ -4,8 +4,10 @@ import re
 
 
 def test_the_readme_examples_run(root):
-    blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.S)
+    readme = (root / "README.md").read_text()
+    blocks = list(re.finditer(r"```python\n(.*?)```", readme, re.DOTALL))
     assert blocks
     names = {}
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
+        lines_above = readme.count("\n", 0, block.start(1))  # so that tracebacks fit
+        exec(compile("\n" * lines_above + block[1], "README.md", "exec"), names)
