@@ -1,0 +1,61 @@
+"""Show anything through the one accessible figure, and text without JavaScript."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import minigrad
+from minigrad.viz import Diagram, Figure, chart
+
+
+def figure(
+    thing: Any,
+    alt: str | None = None,
+    caption: str | None = None,
+    text: str | None = None,
+) -> Figure:
+    """A `Figure` of a tensor, graph, program, diagram, Matplotlib chart or SVG text."""
+    if isinstance(thing, Figure):
+        return thing
+    if isinstance(thing, Diagram):
+        return thing.figure(alt, caption)
+    if hasattr(thing, "savefig"):
+        return chart(thing, alt or "", caption or "", text)
+    if isinstance(thing, str):
+        return Figure(thing, alt or "", caption or "", text or "")
+    return minigrad.show(thing, alt=alt, caption=caption)
+
+
+def show(
+    thing: Any,
+    alt: str | None = None,
+    caption: str | None = None,
+    text: str | None = None,
+) -> None:
+    """Display `figure(...)`. Returns None, so that a last line shows it once."""
+    display(figure(thing, alt, caption, text))
+
+
+@dataclass(frozen=True, repr=False)
+class Note:
+    """A message with a plain and a rich form."""
+
+    text: str
+    html: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def display(thing: Any) -> None:
+    """In a notebook the rich form; elsewhere the text."""
+    ipython = sys.modules.get("IPython")
+    if ipython is not None and ipython.get_ipython() is not None:
+        ipython.display.display(thing)
+    else:
+        print(thing)
