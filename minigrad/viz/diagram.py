@@ -58,7 +58,7 @@ KINDS = {
 EDGE_STYLES = {"data": "solid", "grad": "dashed", "update": "bold", "order": "dotted"}
 
 FONT = "Helvetica,Arial,sans-serif"
-# One white card under everything keeps dark themes legible; the margins are wide because
+# One white card under everything keeps dark themes legible; the margins are wide, as
 # the renderer's label widths are tighter than those of common browser fonts.
 GRAPH = {
     "bgcolor": "white", "pad": "0.2", "nodesep": "0.3", "ranksep": "0.35",
@@ -123,7 +123,7 @@ class Diagram:
         return self
 
     def figure(self, alt: str | None = None, caption: str | None = None) -> Figure:
-        """The diagram as a `Figure`; alt and caption are written where none is given."""
+        """The diagram as a `Figure`, with an alt and a caption where none is given."""
         try:
             drawing = render.svg(self.dot())
         except ImportError:

@@ -1,8 +1,8 @@
 """The one way anything is shown: a picture that is also words.
 
 A notebook fresh from a clone is untrusted: bare SVG is dropped, a PNG loses its
-description, and a screen reader or a terminal sees nothing at all. An `<img>` in an HTML
-`<figure>` survives all of these, so every picture goes out as a `Figure`.
+description, and a screen reader or a terminal sees nothing at all. An `<img>` in an
+HTML `<figure>` survives all of these, so every picture goes out as a `Figure`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Figure:
     """A picture (SVG text), the words that stand in for it, and its content as text.
 
     `svg` is None where nothing could draw it; `missing` then says what to install.
-    `chart` marks pictures whose bytes differ between machines (fonts, versions), so that
-    a comparison of notebooks may skip the picture and compare the listing.
+    `chart` marks pictures whose bytes differ between machines (fonts, versions), so
+    that a comparison of notebooks may skip the picture and compare the listing.
     """
 
     svg: str | None
