@@ -10,12 +10,8 @@ UV    := $(shell command -v uv 2>/dev/null)
 OLD   := minigrad needs Python 3.11 to 3.14: name one with 'make PYTHON=/path/to/python3.12'.
 FIRST := $(firstword $(notdir $(wildcard course/notebooks/00_*.ipynb course/notebooks/08_*.ipynb)))
 
-# A learner's own settings and progress must not change what the notebooks do under test.
-ISOLATED := JUPYTER_CONFIG_DIR=$(CURDIR)/$(VENV)/jupyter JUPYTER_DATA_DIR=$(CURDIR)/$(VENV)/jupyter \
-            JUPYTER_RUNTIME_DIR=$(CURDIR)/$(VENV)/jupyter/runtime IPYTHONDIR=$(CURDIR)/$(VENV)/ipython \
-            MPLCONFIGDIR=$(CURDIR)/$(VENV)/matplotlib
-NBVAL    := --nbval --nbval-current-env --nbval-cell-timeout=60 \
-            --nbval-sanitize-with=course/nbval_sanitize.cfg
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 \
+         --nbval-sanitize-with=course/nbval_sanitize.cfg
 
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONPATH PYTHONHOME
@@ -40,10 +36,18 @@ unit: $(VENV)/.test  ## only the unit tests
 	$(PY) -m pytest
 
 nbtest: $(VENV)/.test  ## only the notebooks: run again, outputs compared with the stored ones
-	$(ISOLATED) COURSEKIT_STATE=$(CURDIR)/$(VENV)/state $(PY) -m pytest $(NBVAL) course/notebooks course/solutions
+	$(PY) -m pytest $(NBVAL) course/notebooks course/solutions
 
 notebooks: $(VENV)/.test  ## build course/notebooks and course/solutions from course/source
-	$(ISOLATED) $(PY) -m coursekit.build
+	$(PY) -m coursekit.build
+
+# A learner's own settings and progress must not change what the notebooks do here.
+nbtest notebooks: export JUPYTER_CONFIG_DIR  := $(CURDIR)/$(VENV)/jupyter
+nbtest notebooks: export JUPYTER_DATA_DIR    := $(CURDIR)/$(VENV)/jupyter
+nbtest notebooks: export JUPYTER_RUNTIME_DIR := $(CURDIR)/$(VENV)/jupyter/runtime
+nbtest notebooks: export IPYTHONDIR          := $(CURDIR)/$(VENV)/ipython
+nbtest notebooks: export MPLCONFIGDIR        := $(CURDIR)/$(VENV)/matplotlib
+nbtest: export COURSEKIT_STATE               := $(CURDIR)/$(VENV)/state
 
 bench: $(VENV)/.test  ## measure minigrad beside NumPy and the peers that are installed
 	$(PY) -m benchmarks
