@@ -42,12 +42,12 @@ notebooks: $(VENV)/.test  ## build course/notebooks and course/solutions from co
 	$(PY) -m coursekit.build
 
 # A learner's own settings and progress must not change what the notebooks do here.
-nbtest notebooks: export JUPYTER_CONFIG_DIR  := $(CURDIR)/$(VENV)/jupyter
-nbtest notebooks: export JUPYTER_DATA_DIR    := $(CURDIR)/$(VENV)/jupyter
-nbtest notebooks: export JUPYTER_RUNTIME_DIR := $(CURDIR)/$(VENV)/jupyter/runtime
-nbtest notebooks: export IPYTHONDIR          := $(CURDIR)/$(VENV)/ipython
-nbtest notebooks: export MPLCONFIGDIR        := $(CURDIR)/$(VENV)/matplotlib
-nbtest: export COURSEKIT_STATE               := $(CURDIR)/$(VENV)/state
+unit nbtest notebooks: export JUPYTER_CONFIG_DIR := $(CURDIR)/$(VENV)/jupyter
+unit nbtest notebooks: export JUPYTER_DATA_DIR := $(CURDIR)/$(VENV)/jupyter
+unit nbtest notebooks: export JUPYTER_RUNTIME_DIR := $(CURDIR)/$(VENV)/jupyter/runtime
+unit nbtest notebooks: export IPYTHONDIR := $(CURDIR)/$(VENV)/ipython
+unit nbtest notebooks: export MPLCONFIGDIR := $(CURDIR)/$(VENV)/matplotlib
+unit nbtest: export COURSEKIT_STATE := $(CURDIR)/$(VENV)/state
 
 bench: $(VENV)/.test  ## measure minigrad beside NumPy and the peers that are installed
 	$(PY) -m benchmarks
