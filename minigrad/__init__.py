@@ -32,3 +32,7 @@ from minigrad.eager.creation import (
 )
 from minigrad.eager.tensor import Tensor
 from minigrad.random import Generator, manual_seed, rand, randint, randn, randperm
+from minigrad.static.node import Node, constant, gradients, placeholder, variable
+from minigrad.static.program import Program, compile, set_default_target
+from minigrad.static.trace import jit
+from minigrad.ops.op import count_ops

@@ -15,10 +15,12 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_COMPOSITES = os.path.join(_PACKAGE, "ops", "composite.py")
 
 
 class Origin:
@@ -66,15 +68,31 @@ def _place(filename: str) -> str:
     return f"{os.path.basename(filename)}, "
 
 
-def user_frame() -> FrameType | None:
-    """The innermost frame that is not minigrad's own."""
+def _frames() -> Iterator[FrameType]:
+    """minigrad's own frames outwards, then the user's innermost one."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not (name.startswith(_PACKAGE) or name.startswith("<minigrad")):
-            return frame
+        yield frame
+        if not frame.f_code.co_filename.startswith((_PACKAGE, "<minigrad")):
+            return
         frame = frame.f_back
-    return None
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame that is not minigrad's own."""
+    for frame in _frames():
+        pass
+    return None if frame.f_code.co_filename.startswith(_PACKAGE) else frame
+
+
+def user_scope() -> str:
+    """The composite (softmax, mm, ...) that the user called, "" if an op directly."""
+    scope = ""
+    for frame in _frames():
+        code = frame.f_code
+        if code.co_filename == _COMPOSITES and not code.co_name.startswith("_"):
+            scope = code.co_name
+    return scope
 
 
 def user_origin() -> Origin | None:

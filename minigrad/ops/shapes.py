@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import bool_, get_default_dtype, int64
-from minigrad.errors import DTypeError, ShapeError, name_of, user_names
+from minigrad.errors import (
+    DTypeError,
+    IndexingError,
+    ShapeError,
+    name_of,
+    user_names,
+    user_scope,
+)
 
 Shape = tuple[int, ...]
 
@@ -212,19 +219,19 @@ def reduction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
 
 def contraction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     a, b = args
-    got = describe_all(args, " @ ")
+    got, called = describe_all(args, " @ "), user_scope() or op.name
     if len(a.shape) < 2 or len(b.shape) < 2:
-        raise ShapeError(f"{op.name}: wants matrices", expected="ndim >= 2", got=got)
+        raise ShapeError(f"{called}: wants matrices", expected="ndim >= 2", got=got)
     if a.dtype != b.dtype:
         raise DTypeError(
-            f"{op.name}: the dtypes differ",
+            f"{called}: the dtypes differ",
             expected="two operands of one dtype",
             got=describe_dtypes(args),
             remedy=f"{name_of(b, 'b')}.to({name_of(a, 'a')}.dtype)",
         )
     if a.shape[-1] != b.shape[-2]:
         raise ShapeError(
-            f"{op.name}: the inner sizes differ",
+            f"{called}: the inner sizes differ",
             expected="a (m, k) @ b (k, n)",
             got=got,
             remedy=_matmul_remedy(a, b),
@@ -292,13 +299,25 @@ def indexed(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     a = args[0]
     ghost = np.broadcast_to(np.empty((), a.dtype), a.shape)
     try:
-        return op.fn(ghost, *args[1:], **attrs).shape, a.dtype
+        arrays = [_index_ghost(op, index) for index in args[1:]]
+        return op.fn(ghost, *arrays, **attrs).shape, a.dtype
     except IndexError as error:
-        from minigrad.errors import IndexingError
+        what = f"{op.name}: {error}"
+        raise IndexingError(what, got=f"an index into {describe(a, 'a')}") from None
 
+
+def _index_ghost(op: Any, index: Any) -> Any:
+    """An index array to infer with: the real one, or zeros if it is still a symbol."""
+    array = getattr(index, "value", getattr(index, "array", index))
+    if isinstance(array, np.ndarray):
+        return array
+    if index.dtype.kind == "b":
         raise IndexingError(
-            f"{op.name}: {error}", got=f"an index into {describe(a, 'a')}"
-        ) from None
+            f"{op.name}: how many elements a symbolic mask picks is not known yet",
+            got=describe(index, "mask"),
+            remedy="use mg.where(mask, x, 0), which keeps the shape",
+        )
+    return np.zeros(index.shape, index.dtype)
 
 
 def like_first(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:

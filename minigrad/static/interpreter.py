@@ -1,0 +1,195 @@
+"""The interpreter: a planned graph as Python source, one NumPy call per line.
+
+It is always there and it is the reference that other targets are compared with. Buffers
+are made once and bound to names, so a call allocates only what leaves the program.
+"""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import linecache
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.eager.cell import Cell
+from minigrad.errors import Origin
+from minigrad.ops.linalg import matmul
+from minigrad.static.node import CONSTANT, VARIABLE, Node
+from minigrad.static.plan import FRESH, Plan, root_of
+
+_next_program = itertools.count().__next__
+
+
+class Emitted:
+    """The source, the function it defines, and which line runs which node."""
+
+    def __init__(self, source: str, scope: dict, lines: dict[int, Node]) -> None:
+        self.source, self.lines = source, lines
+        self.filename = f"<minigrad program {_next_program()}>"
+        # So that tracebacks and the debugger can show the generated lines.
+        entry = (len(source), None, source.splitlines(True), self.filename)
+        linecache.cache[self.filename] = entry
+        exec(builtins.compile(source, self.filename, "exec"), scope)  # noqa: S102
+        self.function: Callable[..., list] = scope["program"]
+
+    def __del__(self) -> None:
+        linecache.cache.pop(self.filename, None)
+
+
+def emit(plan: Plan, inputs: Sequence[Node], outputs: Sequence[Node]) -> Emitted:
+    """Write `plan` out as a function of the arrays for `inputs`."""
+    return _Writer(plan, inputs).write(outputs)
+
+
+class _Writer:
+    """Names for every value, and the lines that compute them.
+
+    Names are made here, never taken from the user: `in0` an argument, `w0` a variable's
+    array, `k0` a constant, `b0` a buffer, `v0` memory made in the call.
+    """
+
+    def __init__(self, plan: Plan, inputs: Sequence[Node]) -> None:
+        self.plan = plan
+        self.scope: dict[str, Any] = {"copyto": np.copyto, "empty": np.empty}
+        self.names: dict[Node, str] = {x: f"in{i}" for i, x in enumerate(inputs)}
+        self.head = f"def program({', '.join(self.names.values())}):"
+        self.lines = [self.head]
+        self.made_by: dict[int, Node] = {}
+        self.slots = [np.empty(size, np.uint8) for size in plan.sizes]
+        self.buffers: dict[tuple, str] = {}
+        self.cells: dict[Cell, str] = {}
+
+    def write(self, outputs: Sequence[Node]) -> Emitted:
+        plan = self.plan
+        for cell in dict.fromkeys([*self._variables(), *plan.copied]):
+            self._cell(cell)
+        for cell in plan.place.values():
+            if isinstance(cell, Cell):
+                self._cell(cell)
+        for node in plan.order[: plan.tail]:
+            self._step(node)
+        returned = self._returns(outputs)
+        kept = {c: self._kept(node) for c, node in plan.copied.items()}
+        for node in plan.order[plan.tail :]:
+            self._step(node)
+        for cell, value in kept.items():
+            self._line(f"copyto({self.cells[cell]}, {value})")
+        written = [*kept, *(c for c in plan.place.values() if isinstance(c, Cell))]
+        for cell in written:
+            self._line(f"{self.cells[cell].replace('w', 'cell')}.version += 1")
+        self._line(f"return [{', '.join(returned)}]")
+        return Emitted("\n".join(self.lines) + "\n", self.scope, self.made_by)
+
+    def _line(self, text: str, node: Node | None = None) -> None:
+        note = f"  # {_comment(node.origin)}" if node is not None and node.origin else ""
+        self.lines.append(f"    {text}{note}")
+        if node is not None:
+            self.made_by[len(self.lines)] = node
+
+    def _variables(self) -> list[Cell]:
+        return [node.value for node in self.plan.order if node.op is VARIABLE]
+
+    def _cell(self, cell: Cell) -> str:
+        name = self.cells.get(cell)
+        if name is None:
+            i = len(self.cells)
+            name = self.cells[cell] = f"w{i}"
+            self.scope[f"cell{i}"] = cell
+            self._line(f"{name} = cell{i}.array")
+        return name
+
+    def _step(self, node: Node) -> None:
+        if node.op.kind == "source":
+            if node.op is VARIABLE:
+                self.names[node] = self.cells[node.value]
+            elif node.op is CONSTANT:
+                self._bind(node, "k", node.value)
+            return
+        operands = [self.names[x] for x in node.inputs]
+        if node.op.view:
+            if operands[0] in self.scope:  # the same array in every call: view it once
+                array = node.op.fn(self.scope[operands[0]], **node.attrs)
+                self._bind(node, "b", array)
+            else:
+                self.names[node] = f"v{len(self.names)}"
+                call = self._call(node, operands, "")
+                self._line(f"{self.names[node]} = {call}", node)
+            return
+        place = self.plan.place[node]
+        if place == FRESH:
+            self.names[node] = f"v{len(self.names)}"
+            out = f"empty({node.shape}, {str(node.dtype)!r})"
+            call = self._call(node, operands, out)
+            self._line(f"{self.names[node]} = {call}", node)
+        else:
+            out = self.cells[place] if isinstance(place, Cell) else self._buffer(node)
+            self.names[node] = out
+            self._line(self._call(node, operands, out), node)
+
+    def _bind(self, node: Node, prefix: str, array: Any) -> None:
+        name = f"{prefix}{len(self.scope)}"
+        self.scope[name] = array
+        self.names[node] = name
+
+    def _buffer(self, node: Node) -> str:
+        """The array over a slot in the node's shape and dtype; one object for each."""
+        slot = self.plan.place[node]
+        key = (slot, node.shape, node.dtype)
+        if key not in self.buffers:
+            array = self.slots[slot].view(node.dtype).reshape(node.shape)  # type: ignore[index]
+            self.buffers[key] = f"b{len(self.scope)}"
+            self.scope[self.buffers[key]] = array
+        return self.buffers[key]
+
+    def _call(self, node: Node, operands: list[str], out: str) -> str:
+        fn = node.op.fn
+        if node.op is matmul and all(len(x.shape) == 2 for x in node.inputs):
+            fn = np.dot  # no need to ask again in every call
+        positional = isinstance(fn, np.ufunc) or fn is np.dot
+        name = fn.__name__ if positional else node.op.name
+        self.scope[name] = fn
+        args = list(operands)
+        args += [f"{key}={self._literal(value)}" for key, value in node.attrs.items()]
+        if out:
+            args.append(out if positional else f"out={out}")
+        return f"{name}({', '.join(args)})"
+
+    def _literal(self, value: Any) -> str:
+        """An attribute in the source: written out if that says the same, else bound."""
+        if isinstance(value, (bool, int, str, type(None))) or (
+            isinstance(value, tuple) and all(type(x) is int for x in value)
+        ):
+            return repr(value)
+        name = f"a{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def _returns(self, outputs: Sequence[Node]) -> list[str]:
+        """Outputs in memory that nothing else holds; the rest is copied."""
+        given: set[Node] = set()
+        names = []
+        for node in outputs:
+            if self.plan.place.get(node) == FRESH and node not in given:
+                given.add(node)
+                names.append(self.names[node])
+            else:
+                name = f"v{len(self.names) + len(names)}_out"
+                self._line(f"{name} = {self.names[node]}.copy('C')")
+                names.append(name)
+        return names
+
+    def _kept(self, node: Node) -> str:
+        """A new value that must survive until the commit: variables may change before."""
+        if root_of(node).op is not VARIABLE:
+            return self.names[node]
+        name = f"v{len(self.names)}_{len(self.lines)}"
+        self._line(f"{name} = {self.names[node]}.copy()")
+        return name
+
+
+def _comment(origin: Origin) -> str:
+    """The user's line, without anything that could end a comment."""
+    return "".join(c if c.isprintable() else " " for c in repr(origin))

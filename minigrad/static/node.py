@@ -1,0 +1,348 @@
+"""Node: define and run. An operation on Nodes computes nothing, it is noted down.
+
+Which problem this solves: a program that is known before it runs can be checked, drawn,
+differentiated and rearranged as a whole. A Node is one line of it: the op, the Nodes it
+reads, and the shape and dtype the result will have, worked out while the user's own line
+is running, so that a mistake is reported there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from minigrad.autodiff import sweep
+from minigrad.backend import Array, get_default_dtype
+from minigrad.eager.cell import Cell
+from minigrad.eager.tape import LEAF
+from minigrad.eager.tensor import Tensor
+from minigrad.errors import (
+    GradError,
+    GraphError,
+    ShapeError,
+    name_of,
+    user_origin,
+    user_scope,
+)
+from minigrad.methods import Methods
+from minigrad.ops import elementwise, shapes
+from minigrad.ops.op import ORIGIN, Op, on_behalf_of
+
+_next_seq = itertools.count().__next__
+
+
+class Source:
+    """What stands in a Node's `op` slot where nothing is computed."""
+
+    kind = "source"
+    view = False
+
+    def __init__(self, name: str, doc: str) -> None:
+        self.name, self.doc = name, doc
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+PLACEHOLDER = Source("placeholder", "a value that each call is fed")
+VARIABLE = Source("variable", "a storage that lives between calls")
+CONSTANT = Source("constant", "an array known while building")
+
+
+class Node(Methods):
+    """One operation of a graph; see the module's docstring.
+
+    Nodes are made by `placeholder`, `variable`, `constant` and by every op on Nodes.
+    They never change. `value` is a constant's array or a variable's Cell.
+    """
+
+    __slots__ = (
+        "op", "inputs", "attrs", "shape", "dtype", "origin", "scope", "seq", "name",
+        "value", "__weakref__",
+    )  # fmt: skip
+    _priority = 2
+
+    def __init__(
+        self,
+        op: Any,
+        inputs: tuple[Node, ...],
+        attrs: dict,
+        shape: tuple[int, ...],
+        dtype: Any,
+        *,
+        name: str = "",
+        value: Any = None,
+        like: Node | None = None,
+    ) -> None:
+        self.op, self.inputs, self.attrs = op, inputs, attrs
+        self.shape, self.dtype = tuple(shape), np.dtype(dtype)
+        self.name, self.value = name, value
+        self.seq = _next_seq()
+        if like is None:
+            self.origin = ORIGIN.get() or user_origin()
+            self.scope = user_scope()
+        else:
+            self.origin, self.scope = like.origin, like.scope
+
+    @classmethod
+    def apply(cls, op: Op, args: tuple, attrs: dict) -> Node:
+        """Note `op` down; Tensors and arrays among `args` become nodes first."""
+        nodes: tuple = tuple(a if shapes.is_number(a) else lift(a) for a in args)
+        if op.kind == "elementwise":
+            nodes = shapes.cast_operands(op, nodes, _cast_node)
+        nodes = tuple(
+            constant(np.asarray(n, nodes[0].dtype)) if shapes.is_number(n) else n
+            for n in nodes
+        )
+        shape, dtype = op.infer(op, nodes, attrs)
+        return cls(op, nodes, attrs, shape, dtype)
+
+    @property
+    def parents(self) -> tuple:
+        """The inputs a derivative can flow to, None in the other places."""
+        if self.op.kind == "source":
+            return ()
+        return tuple(
+            x if x.dtype.kind == "f" and self.op.rule(i) is not None else None
+            for i, x in enumerate(self.inputs)
+        )
+
+    # --- a variable's value ------------------------------------------------------------
+    def _cell(self, what: str) -> Cell:
+        if self.op is not VARIABLE:
+            raise GraphError(
+                f"{what}: only a variable has a value between calls",
+                got=repr(self),
+                remedy="make it with mg.variable(value)",
+            )
+        return self.value
+
+    def get_value(self) -> np.ndarray:
+        """A copy of a variable's present value."""
+        return self._cell("get_value").array.copy()
+
+    def set_value(self, value: Any) -> None:
+        """Overwrite a variable's value; it is broadcast and cast."""
+        cell = self._cell("set_value")
+        new = np.asarray(value.array if isinstance(value, Tensor) else value)
+        if new.shape != cell.array.shape:
+            raise ShapeError(
+                "set_value: a variable keeps its shape",
+                expected=str(cell.array.shape),
+                got=str(new.shape),
+            )
+        cell.array[...] = new
+        cell.version += 1
+
+    def assign(self, expr: Any) -> tuple[Node, Node]:
+        """The pair (variable, new value), for `compile(updates=[...])`."""
+        self._cell("assign")
+        return self, lift(expr)
+
+    # --- lessons: a symbol is not a number ---------------------------------------------
+    def _refuse(self, what: str, remedy: str) -> NoReturn:
+        raise GraphError(
+            f"{what}: a node stands for a number that is not there yet",
+            got=f"{name_of(self, 'a node')}, {self!r}",
+            remedy=remedy,
+        )
+
+    def __bool__(self) -> bool:
+        self._refuse("if", "choose with mg.where(condition, a, b)")
+
+    def __float__(self) -> float:
+        self._refuse("float()", "mg.compile(inputs, node) and call the program")
+
+    def __int__(self) -> int:
+        self._refuse("int()", "mg.compile(inputs, node) and call the program")
+
+    __index__ = __int__
+
+    def item(self) -> Any:
+        self._refuse("item()", "mg.compile(inputs, node) and call the program")
+
+    def __iter__(self) -> Any:
+        self._refuse("for", "compute on the whole node, or index it: x[i]")
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        self._refuse("np.asarray()", "mg.compile(inputs, node) and call the program")
+
+    def __repr__(self) -> str:
+        label = f"{self.op.name} {self.name}" if self.name else self.op.name
+        return f"<Node {label} {self.shape} {self.dtype}>"
+
+
+# --- where graphs begin ------------------------------------------------------------------
+
+
+def placeholder(shape: Sequence[int], dtype: Any = None, name: str = "") -> Node:
+    """A value that every call of the compiled program is fed.
+
+    `shape` is a tuple of sizes, `dtype` the default dtype unless given.
+
+        >>> import minigrad as mg
+        >>> x = mg.placeholder((2,), name="x")
+        >>> mg.compile([x], x * x)(mg.tensor([1.0, 3.0]))
+        tensor([1., 9.])
+    """
+    sizes = tuple(shape)
+    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in sizes):
+        raise ShapeError(
+            "placeholder: a shape is a tuple of sizes",
+            expected="integers >= 0",
+            got=str(sizes),
+        )
+    dtype = np.dtype(dtype or get_default_dtype())
+    return Node(PLACEHOLDER, (), {}, sizes, dtype, name=name)
+
+
+def variable(value: Any, name: str = "") -> Node:
+    """A value that lives between calls and that a program may update.
+
+    `value` (an array, a Tensor, nested lists) is copied. Read it back with
+    `get_value()`, overwrite it with `set_value()`.
+    """
+    if isinstance(value, Tensor):
+        array = value.array.copy()
+    else:
+        array = np.array(value, order="C")
+        if array.dtype.kind == "f" and not isinstance(value, np.ndarray):
+            array = array.astype(get_default_dtype())
+    return node_of(Cell(array), name)
+
+
+def constant(value: Any, name: str = "") -> Node:
+    """An array that is known while the graph is built."""
+    array = np.asarray(value)
+    return Node(CONSTANT, (), {}, array.shape, array.dtype, name=name, value=array)
+
+
+def node_of(cell: Cell, name: str = "") -> Node:
+    """The one variable node of a storage."""
+    node = cell.node and cell.node()
+    if node is None:
+        array = cell.array
+        node = Node(VARIABLE, (), {}, array.shape, array.dtype, name=name, value=cell)
+        # The node holds the cell; the way back must be weak or neither would ever go.
+        cell.node = weakref.ref(node)
+    return node
+
+
+def lift(value: Any) -> Node:
+    """A Node for anything an op may be given: a Tensor is the variable of its storage."""
+    if isinstance(value, Node):
+        return value
+    if isinstance(value, Tensor):
+        return _lift_tensor(value)
+    if isinstance(value, (Array, np.generic)) or shapes.is_number(value):
+        return constant(value)
+    raise GraphError(
+        "this cannot stand in a graph",
+        expected="a Node, a Tensor, an array or a number",
+        got=type(value).__name__,
+    )
+
+
+def _lift_tensor(t: Tensor) -> Node:
+    view = t.view_of
+    if view is not None:
+        return view.op(_lift_tensor(view.base), **view.attrs)
+    if t.record is not None and t.record is not LEAF:
+        raise GraphError(
+            "a tensor that carries a tape cannot enter a graph",
+            expected="a leaf, such as a weight",
+            got=f"{name_of(t, 'the tensor')} {t.shape}, {t.grad_fn!r}",
+            remedy="x.detach(), or compute it in the graph as well",
+        )
+    return node_of(t.cell, name_of(t, ""))
+
+
+def _cast_node(value: Any, dtype: np.dtype) -> Node:
+    if shapes.is_number(value):
+        return constant(np.asarray(value, dtype))
+    return elementwise.cast(value, dtype=dtype)
+
+
+# --- reading and differentiating graphs --------------------------------------------------
+
+
+def topological(outputs: Iterable[Node]) -> list[Node]:
+    """Every node that `outputs` need, inputs before users; does not recurse."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack = [(node, False) for node in reversed(list(outputs))]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack += [(x, False) for x in reversed(node.inputs) if x not in seen]
+    return order
+
+
+def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
+    """Nodes for d(sum of ys)/d(xs): the graph, differentiated, is a graph again.
+
+    `ys` is a Node or a list of them, `xs` a Node, a Tensor (a weight) or a list of them.
+    Returns a Node for a single x, else a list; None for an x that `ys` do not depend on,
+    as in TensorFlow 1. Gradients of gradients work to any order.
+
+        >>> import minigrad as mg
+        >>> x = mg.placeholder(())
+        >>> mg.compile([x], mg.gradients(x**3, x))(2.0)
+        tensor(12.)
+    """
+    ys = ys if isinstance(ys, (list, tuple)) else [ys]
+    grad_ys = [None] * len(ys) if grad_ys is None else grad_ys
+    grad_ys = grad_ys if isinstance(grad_ys, (list, tuple)) else [grad_ys]
+    wrt = [lift(x) for x in (xs if isinstance(xs, (list, tuple)) else [xs])]
+    seeds = [(lift(y), _seed(lift(y), g)) for y, g in zip(ys, grad_ys, strict=True)]
+    for x in wrt:
+        if x.dtype.kind != "f":
+            raise GradError(
+                "gradients: only floats have gradients",
+                expected="a float dtype",
+                got=repr(x),
+            )
+    found = sweep(seeds, _pull_nodes, set(wrt))
+    result = [found[x][0] if x in found else None for x in wrt]
+    return result if isinstance(xs, (list, tuple)) else result[0]
+
+
+def _seed(y: Node, g: Any) -> Node:
+    if y.dtype.kind != "f":
+        raise GradError(
+            "gradients: only floats can be differentiated",
+            expected="a float dtype",
+            got=repr(y),
+        )
+    if g is None:
+        return constant(np.ones(y.shape, y.dtype))
+    return lift(g)
+
+
+def _pull_nodes(node: Node, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
+    plan = node.op.plan(wanted)
+    with on_behalf_of(node.origin):
+        return plan.pull(g, plan.values(node.inputs, node), node.attrs)
+
+
+__all__ = [
+    "CONSTANT",
+    "PLACEHOLDER",
+    "VARIABLE",
+    "Node",
+    "constant",
+    "gradients",
+    "lift",
+    "node_of",
+    "placeholder",
+    "topological",
+    "variable",
+]

@@ -1,0 +1,280 @@
+"""Program: a graph made ready to run. Define once, run many times.
+
+Both doors end here: graphs built by hand through `compile`, and training steps traced by
+`jit`. A Program is a list of NumPy calls written out as Python source, one line per op,
+with the memory of every result decided beforehand. `print(program.source)` shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import Array, late
+from minigrad.eager.cell import Cell
+from minigrad.eager.tensor import Tensor, wrap
+from minigrad.errors import FeedError, GraphError, MinigradError, name_of, user_origin
+from minigrad.ops import shapes
+from minigrad.ops.op import MODE
+from minigrad.static.interpreter import emit
+from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
+from minigrad.static.plan import Plan, make_plan, nbytes
+from minigrad.static.rewrite import optimize
+
+TARGETS = ("auto", "interpreter")
+_default_target = ["auto"]
+
+
+def set_default_target(target: str) -> None:
+    """How programs run unless `compile` or `jit` says otherwise."""
+    _default_target[0] = check_target(target)
+
+
+def check_target(target: str | None) -> str:
+    target = target or _default_target[0]
+    if target not in TARGETS:
+        raise ValueError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
+    return target
+
+
+def compile(
+    inputs: Sequence[Node] | Callable[..., Any],
+    outputs: Any = None,
+    updates: Any = None,
+    *,
+    target: str | None = None,
+) -> Any:
+    """Make a `Program` of a graph: `compile([x, y], loss, updates={w: w - lr * g})`.
+
+    `inputs` are placeholders in the order of the call's arguments; `outputs` a Node or a
+    list, tuple or dict of Nodes; `updates` pairs a variable (or a weight Tensor) with
+    its new value, all computed from the old values. Given a function, `compile` is
+    `jit`. Raises `GraphError` for a placeholder that is used but not among `inputs`.
+    """
+    if callable(inputs) and outputs is None and updates is None:
+        return late("jit")(inputs, target=target)
+    if isinstance(inputs, Node):
+        inputs = [inputs]
+    flat, rebuild = _flatten_outputs(outputs)
+    pairs = updates.items() if isinstance(updates, dict) else updates or ()
+    commits: dict[Cell, Node] = {}
+    for key, value in pairs:
+        cell, node = _check_update(key, value)
+        if cell in commits:
+            raise GraphError("compile: a variable has two updates", got=repr(lift(key)))
+        commits[cell] = node
+    return Program(inputs, flat, commits, rebuild=rebuild, target=target)  # type: ignore[arg-type]
+
+
+def _flatten_outputs(outputs: Any) -> tuple[list[Node], Callable[[list], Any]]:
+    if outputs is None:
+        return [], lambda values: None
+    if isinstance(outputs, dict):
+        keys = list(outputs)
+        return [lift(outputs[k]) for k in keys], lambda values: dict(zip(keys, values))
+    if isinstance(outputs, (list, tuple)):
+        return [lift(node) for node in outputs], type(outputs)
+    return [lift(outputs)], lambda values: values[0]
+
+
+def _check_update(key: Any, value: Any) -> tuple[Cell, Node]:
+    target = lift(key)
+    if target.op is not VARIABLE:
+        raise GraphError(
+            "compile: only variables can be updated",
+            expected="a node made by mg.variable, or a weight",
+            got=repr(target),
+        )
+    if value is None:
+        raise GraphError(
+            "compile: the new value is None",
+            expected=f"a node for {target!r}",
+            remedy="gradients() gives None where nothing depends on the variable",
+        )
+    node = lift(value)
+    if node.shape != target.shape or node.dtype != target.dtype:
+        raise GraphError(
+            "compile: the new value does not fit its variable",
+            expected=f"{target.shape} {target.dtype}",
+            got=f"{node.shape} {node.dtype}",
+            at=[o for o in (node.origin, target.origin) if o],
+        )
+    return target.value, node
+
+
+class Program:
+    """A compiled graph, called with a value per placeholder; returns detached Tensors.
+
+    `source` is the Python that runs, `plan` the order and the memory, `stats` counts
+    what the pipeline did. A call checks every argument before anything is written.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Node],
+        outputs: Sequence[Node],
+        updates: dict[Cell, Node],
+        *,
+        rebuild: Callable[[list], Any] = list,
+        target: str | None = None,
+    ) -> None:
+        self.inputs = list(inputs)
+        self.target = check_target(target)
+        self.rebuild = rebuild
+        _check_inputs(self.inputs, [*outputs, *updates.values()])
+        wanted = [*outputs, *updates.values()]
+        self.stages = {"graph": wanted, "optimized": optimize(wanted)}
+        final = self.stages["optimized"]
+        self.outputs = final[: len(outputs)]
+        self.updates = dict(zip(updates, final[len(outputs) :]))
+        self.plan: Plan = make_plan(self.outputs, self.updates)
+        self._written = set(updates)
+        self._emitted = emit(self.plan, self.inputs, self.outputs)
+        self.run: Callable[..., list] = self._emitted.function
+        self._ops = [n for n in self.plan.order if n.op.kind != "source"]
+
+    def __call__(self, *args: Any) -> Any:
+        """Run with one value per placeholder, in the order of `inputs`."""
+        if MODE.get().trace is not None:
+            raise GraphError(
+                "a program cannot be called while jit traces",
+                remedy="call the function it was made from",
+            )
+        if len(args) != len(self.inputs):
+            names = ", ".join(_name(node, i) for i, node in enumerate(self.inputs))
+            raise FeedError(
+                "program: wrong number of arguments",
+                expected=f"{len(self.inputs)}: {names}",
+                got=str(len(args)),
+            )
+        arrays = [
+            self._feed(i, node, arg)
+            for i, (node, arg) in enumerate(zip(self.inputs, args))
+        ]
+        return self.rebuild([wrap(array) for array in self.run_arrays(arrays)])
+
+    def run_arrays(self, arrays: Sequence[Any]) -> list:
+        """Run on arrays that fit; what `__call__` does after its checks."""
+        watch = MODE.get().watch
+        if watch is not None:
+            for node in self._ops:
+                watch.executed(node.op)
+        try:
+            return self.run(*arrays)
+        except Exception as error:
+            raise self._explain(error) from error
+
+    def _feed(self, i: int, node: Node, arg: Any) -> Any:
+        """`arg` as the array the placeholder wants, or the error that says why not."""
+        if type(arg) is Tensor:
+            array = arg.array if arg.cell not in self._written else arg.array.copy()
+        elif isinstance(arg, Array):
+            array = arg
+        else:
+            array = _as_array(arg, node, i)
+        if array.shape != node.shape:
+            raise FeedError(
+                f"program: {_name(node, i)} has another shape",
+                expected=str(node.shape),
+                got=f"{name_of(arg, 'the argument')} {array.shape}",
+                at=_places(node),
+            )
+        if array.dtype != node.dtype:
+            if array.dtype.kind == "f" and node.dtype.kind != "f":
+                raise FeedError(
+                    f"program: {_name(node, i)} would lose the fractions",
+                    expected=str(node.dtype),
+                    got=f"{name_of(arg, 'the argument')} {array.dtype}",
+                    remedy="round and cast it yourself",
+                    at=_places(node),
+                )
+            array = array.astype(node.dtype)
+        return array
+
+    def _explain(self, error: Exception) -> Exception:
+        """A failure inside the generated source, told at the user's own line."""
+        if isinstance(error, MinigradError):
+            return error
+        trace, node = error.__traceback__, None
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self._emitted.filename:
+                node = self._emitted.lines.get(trace.tb_lineno)
+            trace = trace.tb_next
+        if node is None:
+            return error
+        return GraphError(
+            f"{node.op.name}: {error}",
+            got=", ".join(map(repr, node.inputs)),
+            at=[node.origin],
+        )
+
+    @property
+    def source(self) -> str:
+        """The Python source that a call runs."""
+        return self._emitted.source
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """Nodes before and after the rewrites; bytes without reuse and as planned."""
+        computed = [n for n in self._ops if not n.op.view]
+        return {
+            "nodes": len(topological(self.stages["graph"])),
+            "optimized": len(topological(self.stages["optimized"])),
+            "bytes_naive": sum(map(nbytes, computed)),
+            "bytes_planned": sum(self.plan.sizes),
+        }
+
+    def show(self, stage: str = "optimized") -> Any:
+        """The picture of the graph at a stage: "graph" or "optimized"."""
+        return late("show")(self, stage=stage)
+
+    def __repr__(self) -> str:
+        names = ", ".join(_name(node, i) for i, node in enumerate(self.inputs))
+        return (
+            f"<Program ({names}) -> {len(self.outputs)} outputs, "
+            f"{len(self.updates)} updates, {len(self._ops)} ops>"
+        )
+
+
+def _places(node: Node) -> Any:
+    return [o for o in (user_origin(), node.origin) if o]
+
+
+def _as_array(arg: Any, node: Node, i: int) -> Any:
+    if shapes.is_number(arg) or isinstance(arg, (np.generic, list, tuple)):
+        array = np.asarray(arg)
+        return array.astype(node.dtype) if array.dtype.kind != "f" else array
+    raise FeedError(
+        f"program: {_name(node, i)} was fed something that is not a value",
+        expected=f"an array or Tensor {node.shape} {node.dtype}",
+        got=type(arg).__name__,
+        at=_places(node),
+    )
+
+
+def _name(node: Node, i: int) -> str:
+    return node.name or f"argument {i}"
+
+
+def _check_inputs(inputs: list[Node], outputs: Sequence[Node]) -> None:
+    for node in inputs:
+        if not isinstance(node, Node) or node.op is not PLACEHOLDER:
+            raise GraphError(
+                "compile: inputs must be placeholders",
+                expected="nodes made by mg.placeholder",
+                got=repr(node),
+            )
+    if len(set(inputs)) != len(inputs):
+        raise GraphError("compile: a placeholder is listed twice among the inputs")
+    fed = set(inputs)
+    for node in topological(outputs):
+        if node.op is PLACEHOLDER and node not in fed:
+            raise GraphError(
+                "compile: a placeholder that the outputs need is not fed",
+                expected=f"{node!r} among the inputs",
+                got=", ".join(map(repr, inputs)) or "no inputs",
+                remedy="list it: mg.compile([x, ...], outputs)",
+                at=_places(node),
+            )

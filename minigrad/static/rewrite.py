@@ -1,0 +1,133 @@
+"""Rewrites: the graph, made smaller before it runs. Results change by rounding at most.
+
+Each rewrite looks at one node whose inputs have been rewritten already and answers with
+a better node or None. They are applied in one walk from the inputs to the outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from minigrad.ops.elementwise import add, cast, div, mul, neg, sub
+from minigrad.ops.movement import broadcast_to, permute, reshape
+from minigrad.static.node import CONSTANT, Node, constant, topological
+
+Rewrite = Callable[[Node], Node | None]
+
+FOLD_LIMIT = 1 << 16  # elements; a larger constant costs more memory than time
+
+
+def fold(node: Node) -> Node | None:
+    """An op whose inputs are all known is a constant."""
+    known = all(x.op is CONSTANT for x in node.inputs)
+    if not known or int(np.prod(node.shape, dtype=np.int64)) > FOLD_LIMIT:
+        return None
+    value = node.op.fn(*(x.value for x in node.inputs), **node.attrs)
+    return constant(np.asarray(value, node.dtype))
+
+
+def _is(node: Node, number: float) -> bool:
+    return node.op is CONSTANT and node.value.size > 0 and bool((node.value == number).all())
+
+
+def neutral(node: Node) -> Node | None:
+    """x * 1, x / 1, x + 0 and x - 0 are x."""
+    identity = {mul: 1, div: 1, add: 0, sub: 0}.get(node.op)
+    if identity is None:
+        return None
+    x, y = node.inputs
+    if _is(y, identity) and x.shape == node.shape:
+        return x
+    if node.op in (mul, add) and _is(x, identity) and y.shape == node.shape:
+        return y
+    return None
+
+
+def double_negation(node: Node) -> Node | None:
+    """-(-x) is x."""
+    (x, *_) = node.inputs
+    return x.inputs[0] if node.op is neg and x.op is neg else None
+
+
+def idle(node: Node) -> Node | None:
+    """A reshape, broadcast, cast or permutation that changes nothing."""
+    x = node.inputs[0]
+    if node.op in (reshape, broadcast_to) and x.shape == node.shape:
+        return x
+    if node.op is cast and x.dtype == node.dtype:
+        return x
+    if node.op is permute and node.attrs["axes"] == tuple(range(len(node.shape))):
+        return x
+    return None
+
+
+def implicit_broadcast(node: Node) -> Node | None:
+    """Elementwise ops broadcast by themselves: no need to do it for them."""
+    if node.op.kind != "elementwise" or len(node.inputs) < 2:
+        return None
+    inputs = tuple(
+        x.inputs[0] if x.op is broadcast_to and any(
+            other is not x and other.shape == node.shape for other in node.inputs
+        ) else x
+        for x in node.inputs
+    )  # fmt: skip
+    return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
+
+
+REWRITES: tuple[Rewrite, ...] = (
+    fold,
+    implicit_broadcast,
+    neutral,
+    double_negation,
+    idle,
+)
+
+
+def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) -> list:
+    """`outputs` over a graph with the rewrites applied and equal nodes merged."""
+    new: dict[Node, Node] = {}
+    seen: dict[tuple, Node] = {}
+    for node in topological(outputs):
+        if node.op.kind == "source":
+            new[node] = seen.setdefault(_source_key(node), node)
+            continue
+        inputs = tuple(new[x] for x in node.inputs)
+        better = node if _same(inputs, node.inputs) else _with_inputs(node, inputs)
+        better = _improve(better, rewrites)
+        new[node] = seen.setdefault(_key(better), better)
+    return [new[node] for node in outputs]
+
+
+def _improve(node: Node, rewrites: Sequence[Rewrite]) -> Node:
+    again = True
+    while again and node.op.kind != "source":
+        again = False
+        for rewrite in rewrites:
+            better = rewrite(node)
+            if better is not None:
+                node, again = better, True
+                break
+    return node
+
+
+def _same(xs: tuple[Node, ...], ys: tuple[Node, ...]) -> bool:
+    return all(x is y for x, y in zip(xs, ys, strict=True))
+
+
+def _with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
+    return Node(node.op, inputs, node.attrs, node.shape, node.dtype, like=node)
+
+
+def _key(node: Node) -> tuple:
+    """Equal keys mean equal values; slices in attributes have no hash, so their repr."""
+    if node.op.kind == "source":
+        return _source_key(node)
+    return node.op.name, tuple(map(id, node.inputs)), repr(node.attrs)
+
+
+def _source_key(node: Node) -> tuple:
+    if node.op is CONSTANT and node.value.size <= 16:
+        return "constant", node.dtype, node.shape, node.value.tobytes()
+    return "source", id(node)

@@ -1,0 +1,396 @@
+"""jit: run the learner's ordinary step once under a trace, then as a Program.
+
+Which problem this solves: the same function should run line by line while one learns and
+debugs, and as a graph when it must be fast. While a Trace is active every Tensor op goes
+through the eager engine as always, tape, `backward()` and in-place updates included, but
+moves Nodes instead of arrays. The Cells that changed are the program's updates.
+
+A Tensor from before the trace is *state*: it is read through `env`, which starts as the
+variable node of its Cell. Writes touch only `env`, and a journal holds how every handle
+was, so that the trace leaves no mark, whether it ends well or by an exception.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.eager import tape
+from minigrad.eager.cell import Cell
+from minigrad.eager.tape import LEAF, Record
+from minigrad.eager.tensor import Tensor, wrap
+from minigrad.errors import GradError, GraphError, name_of, user_origin
+from minigrad.ops import elementwise
+from minigrad.ops.movement import put
+from minigrad.ops.op import MODE, mode
+from minigrad.static.node import Node, constant, lift, node_of, placeholder
+from minigrad.static.program import Program, check_target
+
+
+class Trace:
+    """The symbolic side of one run: what every storage stands for at this point."""
+
+    def __init__(self) -> None:
+        self.env: dict[Cell, Node] = {}
+        self.state: dict[Cell, Node] = {}
+        self.began = tape._next_seq()
+        self._handles: dict[Tensor, tuple] = {}
+        self._versions: dict[Cell, int] = {}
+        self.grads_seen: dict[Tensor, bool] = {}
+        self._born: list[weakref.ref[Tensor]] = []
+
+    # --- what the eager engine asks for --------------------------------------------------
+    def value_of(self, arg: Any) -> Any:
+        """The Node of a Tensor as it stands now; arrays and numbers stay."""
+        if not isinstance(arg, Tensor):
+            return arg
+        view = arg.view_of
+        if view is not None:
+            return view.op(self.value_of(view.base), **view.attrs)
+        node = self.env.get(arg.cell)
+        if node is None:
+            self._refuse_tape(arg)
+            node = node_of(arg.cell, name_of(arg, ""))
+            self.env[arg.cell] = self.state[arg.cell] = node
+        return node
+
+    def _refuse_tape(self, t: Tensor) -> None:
+        record = t.record
+        if type(record) is Record and record.seq < self.began and MODE.get().grad:
+            raise GraphError(
+                "jit: a tensor from outside brings a tape with it",
+                expected="a leaf, or a tensor without a tape",
+                got=f"{name_of(t, 'the tensor')} {t.shape}, {record!r}",
+                remedy="x.detach(), or compute it inside the function",
+            )
+
+    def write(self, chain: list[Tensor], value: Any) -> None:
+        """Let the storage that `chain` ends in stand for its new content."""
+        node = lift(value)
+        if node.dtype != chain[0].dtype:
+            node = elementwise.cast(node, dtype=chain[0].dtype)
+        for part in chain[:-1]:
+            view = part.view_of
+            assert view is not None
+            base = self.value_of(view.base)
+            node = put(base, node, view=view.op.name, attrs=view.attrs)
+        self.value_of(chain[-1])  # a storage that is only written is state as well
+        self.env[chain[-1].cell] = node
+
+    def born(self, node: Node) -> Tensor:
+        """A Tensor that exists only inside the trace.
+
+        Its array has the right shape, dtype and layout, and no meaningful content.
+        """
+        t = wrap(np.empty(node.shape, node.dtype))
+        self.env[t.cell] = node
+        self._born.append(weakref.ref(t))
+        return t
+
+    def adopt(self, t: Tensor) -> None:
+        """A Tensor created from data inside the trace is a constant of it."""
+        self.env[t.cell] = constant(t.array.copy())
+        self._born.append(weakref.ref(t))
+
+    def journal(self, t: Tensor) -> None:
+        """Note how a handle and its cell are, before they change for the first time."""
+        if t not in self._handles:
+            self._handles[t] = (t.record, t.version, t._grad)
+            self._versions.setdefault(t.cell, t.cell.version)
+
+    def saw_grad(self, t: Tensor) -> None:
+        """The program depends on whether there was a gradient before."""
+        if t not in self._handles:
+            self.grads_seen.setdefault(t, t._grad is not None)
+
+    # --- the end -------------------------------------------------------------------------
+    def updates(self) -> dict[Cell, Node]:
+        """The state whose content changed."""
+        return {c: self.env[c] for c, n in self.state.items() if self.env[c] is not n}
+
+    def new_grads(self) -> dict[Tensor, Tensor | None]:
+        """The `.grad` of every handle from before that got another one."""
+        return {
+            t: t._grad
+            for t, (_, _, old) in self._handles.items()
+            if t._grad is not old and t.cell in self.state
+        }
+
+    def check_state(self) -> None:
+        """State may not carry a tape out of the trace."""
+        for t, (record, _, _) in self._handles.items():
+            if type(t.record) is Record and t.record is not record:
+                if t.cell in self.state and t.view_of is None:
+                    raise GradError(
+                        "jit: state was written with grad on and now carries a tape",
+                        got=f"{name_of(t, 'a tensor')} {t.shape}, {t.record!r}",
+                        remedy="write it under no_grad, or write x.detach()",
+                        at=[o for o in (t.record.origin, user_origin()) if o],
+                    )
+
+    def restore(self) -> None:
+        """Put every handle and version back as they were."""
+        for t, (record, version, grad) in self._handles.items():
+            t.record, t.version, t._grad = record, version, grad
+        for cell, version in self._versions.items():
+            cell.version = version
+        self._handles.clear()
+
+    def check_leaks(self) -> None:
+        """A Tensor of the trace that somebody still holds has no value to show."""
+        if not any(ref() is not None for ref in self._born):
+            return
+        gc.collect()  # it may only be garbage in a cycle
+        for ref in self._born:
+            t = ref()
+            if t is not None:
+                raise GraphError(
+                    "jit: a tensor made inside the function outlives it",
+                    expected="results handed out by return",
+                    got=f"{name_of(t, 'a tensor')} {t.shape}",
+                    remedy="return it, or write into existing state with copy_",
+                    at=[o for o in (self.env[t.cell].origin, user_origin()) if o],
+                )
+
+
+# --- arguments and results as flat lists -------------------------------------------------
+
+
+def flatten(tree: Any) -> tuple[list, Any]:
+    """The leaves of nested lists, tuples and dicts, and the form they came in."""
+    if isinstance(tree, dict):
+        parts = [flatten(v) for v in tree.values()]
+        form: Any = (dict, tuple(tree), tuple(f for _, f in parts))
+    elif isinstance(tree, (list, tuple)):
+        parts = [flatten(v) for v in tree]
+        form = (type(tree), len(tree), tuple(f for _, f in parts))
+    else:
+        return [tree], None
+    return [leaf for leaves, _ in parts for leaf in leaves], form
+
+
+def unflatten(leaves: list, form: Any) -> Any:
+    """The inverse of `flatten`."""
+    return _build(iter(leaves), form)
+
+
+def _build(leaves: Any, form: Any) -> Any:
+    if form is None:
+        return next(leaves)
+    kind, keys, forms = form
+    values = [_build(leaves, f) for f in forms]
+    if kind is dict:
+        return dict(zip(keys, values))
+    return kind(*values) if hasattr(kind, "_fields") else kind(values)
+
+
+# --- jit ---------------------------------------------------------------------------------
+
+
+class _Compiled:
+    """One trace of a function: its program and what must be done around a run."""
+
+    def __init__(self, fn: Callable, leaves: list, form: Any, state: frozenset) -> None:
+        self.state_cells = {i: leaves[i].cell for i in state}
+        self.fed = [i for i, x in enumerate(leaves) if i not in state and _is_value(x)]
+        trace = Trace()
+        proxies = list(leaves)
+        inputs = []
+        try:
+            with mode(trace=trace):
+                for i in self.fed:
+                    proxies[i] = _proxy(trace, leaves[i])
+                    inputs.append(trace.value_of(proxies[i]))
+                args, kwargs = unflatten(proxies, form)
+                result = fn(*args, **kwargs)
+                del args, kwargs
+                self.clashes = self._find_clashes(trace, leaves)
+                outputs = self._outputs(trace, result, proxies, inputs)
+                del result
+            trace.check_state()
+            updates = trace.updates()
+            self.cleared = [weakref.ref(t) for t in trace.new_grads()]
+            self.grads_seen = [(weakref.ref(t), had) for t, had in trace.grads_seen.items()]
+        finally:
+            trace.restore()
+        del proxies
+        trace.check_leaks()
+        self.build = (inputs, outputs, updates)
+
+    def _find_clashes(self, trace: Trace, leaves: list) -> frozenset[int]:
+        """Arguments whose storage the function also reached from outside: state."""
+        return frozenset(
+            i
+            for i in self.fed
+            if isinstance(leaves[i], Tensor) and leaves[i].cell in trace.env
+        )
+
+    def _outputs(
+        self, trace: Trace, result: Any, proxies: list, inputs: list
+    ) -> list[Node]:
+        """Nodes to compute: written arguments first, then the returned tensors."""
+        nodes = []
+        self.written = []
+        for i, node in zip(self.fed, inputs):
+            now = trace.env[proxies[i].cell]
+            if now is not node:
+                self.written.append(i)
+                nodes.append(now)
+        leaves, self.form = flatten(result)
+        self.template: list[tuple[str, Any]] = []
+        for leaf in leaves:
+            at = next((i for i in self.fed if leaf is proxies[i]), None)
+            if at is not None:
+                self.template.append(("argument", at))
+            elif not isinstance(leaf, Tensor):
+                self.template.append(("value", leaf))
+            elif leaf.view_of is None and leaf.cell in trace.state:
+                self.template.append(("value", leaf))
+            else:
+                self.template.append(("node", len(nodes)))
+                nodes.append(trace.value_of(leaf))
+        return nodes
+
+    def finish(self, target: str) -> None:
+        inputs, outputs, updates = self.build
+        self.program = Program(inputs, outputs, updates, target=target)
+
+    def fits(self, leaves: list) -> bool:
+        """May this trace serve a call with these arguments, as things are now?"""
+        for i, cell in self.state_cells.items():
+            if leaves[i].cell is not cell:
+                return False
+        return all(
+            (t := ref()) is None or (t._grad is not None) == had
+            for ref, had in self.grads_seen
+        )
+
+    def run(self, leaves: list) -> Any:
+        arrays = [_array(leaves[i], self.program, k) for k, i in enumerate(self.fed)]
+        values = self.program.run_arrays(arrays)
+        for i, value in zip(self.written, values):
+            target = leaves[i]
+            if isinstance(target, Tensor):
+                target.array[...] = value
+                target.cell.version += 1
+            else:
+                target[...] = value
+        for ref in self.cleared:
+            t = ref()
+            if t is not None:
+                t._grad = None
+        return unflatten(
+            [
+                wrap(values[x]) if kind == "node" else leaves[x] if kind == "argument" else x
+                for kind, x in self.template
+            ],
+            self.form,
+        )
+
+
+def _is_value(leaf: Any) -> bool:
+    return isinstance(leaf, (Tensor, np.ndarray))
+
+
+def _proxy(trace: Trace, leaf: Any) -> Tensor:
+    """A stand-in for an argument, with a storage of its own that stands for a feed."""
+    if isinstance(leaf, Tensor) and MODE.get().grad:
+        trace._refuse_tape(leaf)
+    node = placeholder(leaf.shape, leaf.dtype, name_of(leaf, ""))
+    t = trace.born(node)
+    if isinstance(leaf, Tensor) and leaf.record is LEAF:
+        t.record = LEAF
+    return t
+
+
+def _array(leaf: Any, program: Program, k: int) -> Any:
+    return program._feed(k, program.inputs[k], leaf)
+
+
+class jit:  # noqa: N801 - a decorator
+    """Run a function as a compiled graph: `step = mg.jit(step)` or `@mg.jit`.
+
+    The function is traced at the first call and again whenever arguments of another
+    shape, dtype or Python value come; `traces` counts that. Its Python side effects run
+    while tracing only. Tensors it reaches from outside (weights, optimizer state) are
+    state: read and updated in place, as in the eager run. A `.grad` set inside is None
+    afterwards.
+
+        >>> import minigrad as mg
+        >>> w = mg.ones(3, requires_grad=True)
+        >>> @mg.jit
+        ... def step(x):
+        ...     loss = (w * x).sum()
+        ...     loss.backward()
+        ...     with mg.no_grad():
+        ...         w.sub_(0.1 * w.grad)
+        ...     return loss
+        >>> step(mg.ones(3)), w
+        (tensor(3.), tensor([0.9000, 0.9000, 0.9000], requires_grad=True))
+    """
+
+    def __init__(self, fn: Callable[..., Any], *, target: str | None = None) -> None:
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.target = target
+        self.traces = 0
+        self._compiled: dict[Any, list[_Compiled]] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        state = MODE.get()
+        if state.trace is not None:  # a jit inside a jit is part of the outer one
+            return self.fn(*args, **kwargs)
+        leaves, form = flatten((args, kwargs))
+        key = (form, state.grad, tuple(map(_signature, leaves)), _sharing(leaves))
+        for compiled in self._compiled.setdefault(key, []):
+            if compiled.fits(leaves):
+                return compiled.run(leaves)
+        compiled = self._trace(leaves, form)
+        self._compiled[key].append(compiled)
+        return compiled.run(leaves)
+
+    def _trace(self, leaves: list, form: Any) -> _Compiled:
+        target = check_target(self.target)
+        state = frozenset(_sharing(leaves))
+        self.traces += 1
+        compiled = _Compiled(self.fn, leaves, form, state)
+        if compiled.clashes:
+            compiled = _Compiled(self.fn, leaves, form, state | compiled.clashes)
+        compiled.finish(target)
+        return compiled
+
+    @property
+    def program(self) -> Program:
+        """The Program of the last trace."""
+        if not self.traces:
+            raise GraphError("jit: nothing was traced yet", remedy="call it once")
+        return list(self._compiled.values())[-1][-1].program
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+
+def _signature(leaf: Any) -> Any:
+    """What of an argument a trace depends on."""
+    if isinstance(leaf, Tensor):
+        return "tensor", leaf.shape, leaf.dtype, leaf.record is LEAF
+    if isinstance(leaf, np.ndarray):
+        return "array", leaf.shape, leaf.dtype
+    try:
+        hash(leaf)
+    except TypeError:
+        return "object", id(leaf)
+    return type(leaf), leaf
+
+
+def _sharing(leaves: list) -> tuple[int, ...]:
+    """Arguments that share their storage with another argument."""
+    cells = [x.cell if isinstance(x, Tensor) else None for x in leaves]
+    return tuple(
+        i for i, c in enumerate(cells) if c is not None and cells.count(c) > 1
+    )
