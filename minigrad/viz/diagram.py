@@ -198,8 +198,14 @@ class Diagram:
         for edge in self.edges:
             # Spaces keep a label in a wider font than the renderer's off its arrow.
             label = _escape([f"  {edge.label}  "]) if edge.label else None
-            style = EDGE_STYLES[edge.kind]
-            graph.edge(name[edge.source], name[edge.target], label, style=style)
+            # What happens between calls must not turn the flow of one call round.
+            graph.edge(
+                name[edge.source],
+                name[edge.target],
+                label,
+                style=EDGE_STYLES[edge.kind],
+                constraint="false" if edge.kind == "update" else "true",
+            )
         return graph.source
 
     def _draw_scope(
