@@ -81,7 +81,7 @@ def check(id: str, answer: Any) -> None:
     task = exercise(id)
     verdict = judge(task, answer)
     if verdict.status == "not attempted":
-        print(f'{id}: not attempted yet. hint("{id}") helps.')
+        print(f'{id}: not attempted yet. {task.task} hint("{id}") helps.')
         return
     if verdict.status == "right":
         print(f"{id}: right. {task.shows}")

@@ -6,8 +6,10 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-import minigrad
-from minigrad.viz import Diagram, Figure, chart
+from minigrad import viz
+from minigrad.viz import Diagram, Figure
+
+__tracebackhide__ = True  # pictures use the names of the learner's frames, not ours
 
 
 def figure(
@@ -22,10 +24,10 @@ def figure(
     if isinstance(thing, Diagram):
         return thing.figure(alt, caption)
     if hasattr(thing, "savefig"):
-        return chart(thing, alt or "", caption or "", text)
+        return viz.chart(thing, alt or "", caption or "", text)
     if isinstance(thing, str):
         return Figure(thing, alt or "", caption or "", text or "")
-    return minigrad.show(thing, alt=alt, caption=caption)
+    return viz.show(thing, alt, caption)
 
 
 def show(

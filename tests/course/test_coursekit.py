@@ -23,7 +23,7 @@ def only_positive(answer, x):
 
 DOUBLE = Exercise(
     id="99.1",
-    task="double",
+    task="Double it.",
     reference=double,
     wrong=(
         Wrong(lambda x: x + 2, "times, not plus"),
@@ -73,7 +73,9 @@ def unfinished(x):
 )
 def test_an_unsolved_exercise_prints_one_stable_line(answer, capsys):
     coursekit.check("99.1", answer)
-    assert capsys.readouterr().out == '99.1: not attempted yet. hint("99.1") helps.\n'
+    assert capsys.readouterr().out == (
+        '99.1: not attempted yet. Double it. hint("99.1") helps.\n'
+    )
 
 
 def test_a_right_answer_says_what_it_shows(capsys):
