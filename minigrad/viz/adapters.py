@@ -41,7 +41,9 @@ def diagram(thing: Any, stage: str = "graph") -> Diagram:
     if isinstance(thing, Tensor):
         return tape_diagram(thing)
     if isinstance(thing, Node):
-        return graph_diagram([thing], title=f"the graph of {_Names().of(thing, 'y')}")
+        return graph_diagram(
+            [thing], title=f"the graph of {_Names().of(thing, 'the result')}"
+        )
     if isinstance(thing, Program):
         return program_diagram(thing, stage)
     if isinstance(thing, (list, tuple)) and thing:

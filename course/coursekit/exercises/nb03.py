@@ -68,8 +68,9 @@ def build_then_call(answer: Any, a: np.ndarray, b: np.ndarray) -> Any:
 
 
 def graph_of(answer: Any) -> Any:
-    node = answer(mg.placeholder((3,), name="A"), mg.placeholder((3,), name="B"))
-    return figure(node, caption="Your own graph of (A - B)^2 / 2: nothing has run yet.")
+    inputs = mg.placeholder((3,), name="A"), mg.placeholder((3,), name="B")
+    caption = "Your own graph of (A - B)^2 / 2: nothing has run yet."
+    return figure(answer(*inputs), caption=caption)
 
 
 HALF_SQUARE = Exercise(
