@@ -48,7 +48,7 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
         if not parents:
             continue
         g, owned = pending.pop(element)
-        wanted = needed and tuple(p in needed for p in parents)
+        wanted = None if needed is None else tuple(p in needed for p in parents)
         for parent, ct in zip(parents, pull(element, g, owned, wanted), strict=True):
             if parent is None or ct is None:
                 continue
@@ -84,7 +84,9 @@ def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
     added = len(ct.shape) - len(shape)
     repeated = (i + added for i, n in enumerate(shape) if n == 1)
     axis = (*range(added), *(i for i in repeated if ct.shape[i] != 1))
-    return ct.sum(axis=axis, keepdims=True).reshape(shape) if axis else ct.reshape(shape)
+    return (
+        ct.sum(axis=axis, keepdims=True).reshape(shape) if axis else ct.reshape(shape)
+    )
 
 
 def _newest_first(roots: Iterable[Any]) -> list:

@@ -13,7 +13,7 @@ from minigrad.errors import GradError, name_of
 from minigrad.ops.op import MODE
 
 
-class set_grad_enabled:  # noqa: N801 - PyTorch's name
+class set_grad_enabled:
     """Record on the tape (or not) inside a `with` block or a decorated function.
 
     A decorated generator runs each of its steps in the mode and gives the caller's mode
@@ -58,14 +58,14 @@ class set_grad_enabled:  # noqa: N801 - PyTorch's name
         return inner
 
 
-class no_grad(set_grad_enabled):  # noqa: N801
+class no_grad(set_grad_enabled):
     """Do not record: `with mg.no_grad(): w -= lr * w.grad`."""
 
     def __init__(self) -> None:
         super().__init__(False)
 
 
-class enable_grad(set_grad_enabled):  # noqa: N801
+class enable_grad(set_grad_enabled):
     """Record, also inside `no_grad`."""
 
     def __init__(self) -> None:

@@ -80,8 +80,7 @@ def _frames() -> Iterator[FrameType]:
 
 def user_frame() -> FrameType | None:
     """The innermost frame that is not minigrad's own."""
-    for frame in _frames():
-        pass
+    *_, frame = _frames()
     return None if frame.f_code.co_filename.startswith(_PACKAGE) else frame
 
 
@@ -125,7 +124,7 @@ class MinigradError(Exception):
         expected: str = "",
         got: str = "",
         remedy: str = "",
-        at: Origin | None | list[Origin] = None,
+        at: Origin | list[Origin] | None = None,
     ) -> None:
         origins = at if isinstance(at, list) else [at or user_origin()]
         self.what = what

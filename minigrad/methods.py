@@ -135,7 +135,7 @@ class Methods(Value):
     __neg__, __abs__ = unary(elementwise.neg), unary(elementwise.abs)
     __lt__, __le__ = binary(elementwise.lt), binary(elementwise.le)
     __gt__, __ge__ = binary(elementwise.gt), binary(elementwise.ge)
-    __eq__, __ne__ = binary(elementwise.eq), binary(elementwise.ne)  # type: ignore[assignment]
+    __eq__, __ne__ = binary(elementwise.eq), binary(elementwise.ne)
     __and__, __or__ = binary(elementwise.bitwise_and), binary(elementwise.bitwise_or)
     __invert__ = unary(elementwise.bitwise_not)
     __hash__ = object.__hash__

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from minigrad.errors import GradError, Origin, name_of, user_origin
 from minigrad.eager.tape import LEAF, Record
+from minigrad.errors import GradError, Origin, name_of, user_origin
 from minigrad.ops.movement import put
 from minigrad.ops.op import MODE, Op
 
@@ -81,29 +81,30 @@ def _untracked_view(t: Tensor, what: str) -> GradError:
     )
 
 
-def chain_of(t: Tensor) -> list[Tensor]:
-    """`t`, what it is a view of, ... , the Tensor that shows the whole storage."""
-    chain = [t]
-    while (view := chain[-1].view_of) is not None:
-        chain.append(view.base)
-    return chain
+def views_of(t: Tensor) -> list[View]:
+    """The views that lead from `t` to the Tensor that shows the whole storage."""
+    views = []
+    while (view := t.view_of) is not None:
+        views.append(view)
+        t = view.base
+    return views
 
 
 def check_writable(t: Tensor, op: str) -> None:
     """Raise, before anything changes, where the tape could not follow a write."""
     if not MODE.get().grad:
         return
-    chain = chain_of(t)
-    if chain[-1].record is LEAF:
+    views = views_of(t)
+    root = views[-1].base if views else t
+    if root.record is LEAF:
         raise GradError(
-            f"{op}: a leaf that requires grad would be written in place",
+            f"{op}_: a leaf that requires grad would be written in place",
             got=f"{name_of(t, 'the tensor')} {t.shape}, "
-            + ("a leaf" if len(chain) == 1 else "a view of a leaf"),
+            + ("a view of a leaf" if views else "a leaf"),
             remedy="update weights under `with mg.no_grad():`",
         )
-    for part in chain[:-1]:
-        if not part.view_of.tracked and parent_of(chain[-1]) is not None:
-            raise _untracked_view(t, "written with grad on")
+    if root.record is not None and not all(view.tracked for view in views):
+        raise _untracked_view(t, "written with grad on")
 
 
 def write(t: Tensor, value: Any, record: Any) -> None:
@@ -113,21 +114,21 @@ def write(t: Tensor, value: Any, record: Any) -> None:
     an array, a number, or under a trace a Node: there, the same `put` is the write.
     """
     mode = MODE.get()
-    chain, cell = chain_of(t), t.cell
-    bases = [parent_of(base) for base in chain[1:]] if mode.grad else []
-    root = chain[-1]
+    views, cell = views_of(t), t.cell
+    root = views[-1].base if views else t
+    # Records of the bases as they were: taken before the version moves.
+    olds = [parent_of(view.base) for view in views] if mode.grad else []
     journal(root)
     if mode.trace is None:
         t.array[...] = value
     else:
-        mode.trace.write(chain, value)
+        mode.trace.write(root, views, value)
     cell.version += 1
     cell.writer = user_origin()
-    if not mode.grad:
-        return
-    for part, base in zip(chain, bases, strict=False):
-        record = _put_record(base, record, part.view_of)
-    root.record = record
+    if mode.grad:
+        for view, old in zip(views, olds, strict=True):
+            record = _put_record(old, record, view)
+        root.record = record
 
 
 def _put_record(base: Any, new: Any, view: View) -> Record | None:

@@ -23,9 +23,9 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     if isinstance(data, Tensor):
         return from_array(data.concrete("tensor()").astype(dtype or data.dtype))
     array = np.array(data)
-    if dtype is None and array.dtype.kind == "f" and not isinstance(data, np.ndarray):
-        if not isinstance(data, np.generic):
-            dtype = get_default_dtype()
+    has_dtype = isinstance(data, (np.ndarray, np.generic))
+    if dtype is None and array.dtype.kind == "f" and not has_dtype:
+        dtype = get_default_dtype()
     return from_array(np.array(array, dtype=dtype, order="C"), requires_grad)
 
 
@@ -76,7 +76,9 @@ def ones_like(t: Tensor, dtype: Any = None) -> Tensor:
     return from_array(np.ones(t.shape, dtype or t.dtype))
 
 
-def arange(start: float, end: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
+def arange(
+    start: float, end: float | None = None, step: float = 1, dtype: Any = None
+) -> Tensor:
     """`start`, `start + step`, ... up to but without `end`."""
     array = np.arange(0, start, step) if end is None else np.arange(start, end, step)
     if dtype is None and array.dtype.kind == "f":

@@ -46,6 +46,7 @@ class Tensor(Methods):
     cell: Cell
     record: Any
     view_of: View | None
+    version: int  # of the cell, when a view's record was taken
 
     @classmethod
     def apply(cls, op: Op, args: tuple, attrs: dict) -> Tensor:
@@ -255,7 +256,9 @@ class Tensor(Methods):
             tail += f", grad_fn={self.grad_fn!r}"
         if MODE.get().trace is not None:
             return f"tensor(<symbol>, shape={self.shape}{tail})"
-        text = np.array2string(self.array, precision=4, separator=", ", prefix="tensor(")
+        text = np.array2string(
+            self.array, precision=4, separator=", ", prefix="tensor("
+        )
         return f"tensor({text}{tail})"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
@@ -393,7 +396,7 @@ def _guards(plan: Plan, args: tuple, out: Tensor) -> tuple:
         elif name in INPUT_NAMES:
             guards += _guard(args[INPUT_NAMES.index(name)])
     if "rest" in plan.names:
-        for arg in args[len(plan.op.vjp) :]:
+        for arg in args[plan.op.named :]:
             guards += _guard(arg)
     return tuple(guards)
 

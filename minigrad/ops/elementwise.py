@@ -267,7 +267,14 @@ where = elementwise(
     lambda g, a: where(a, 0, g),
     doc="b where a is true, else c",
     sample=lambda rng: [
-        ([rng.uniform(-1, 1, (3, 1)) > 0, rng.normal(size=(3, 4)), rng.normal(size=4)], {})
+        (
+            [
+                rng.uniform(-1, 1, (3, 1)) > 0,
+                rng.normal(size=(3, 4)),
+                rng.normal(size=4),
+            ],
+            {},
+        )
     ],
 )
 cast = elementwise(

@@ -29,7 +29,7 @@ class Mode(NamedTuple):
     watch: Any = None  # told of every executed op (count_ops)
 
 
-MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())
+MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())  # noqa: B039 - immutable
 
 # The line that symbolic work is done for, when it is not the line running now:
 # gradients and rewrites give their nodes the origin of the node they serve.
@@ -93,7 +93,7 @@ class Plan(NamedTuple):
         if name == "y":
             return y
         if name == "rest":
-            return tuple(inputs[len(self.op.vjp) :])
+            return tuple(inputs[self.op.named :])
         if name == "shapes":
             return tuple(x.shape for x in inputs)
         if name in SHAPE_NAMES:
@@ -158,6 +158,11 @@ class Op:
             return self.fn(*args, **attrs)
         return world.apply(self, args, attrs)
 
+    @property
+    def named(self) -> int:
+        """How many arguments have a rule of their own; what follows is `rest`."""
+        return 0 if callable(self.vjp) else len(self.vjp)
+
     def rule(self, i: int) -> Rule | None:
         """The derivative rule of argument `i`."""
         if callable(self.vjp):
@@ -201,10 +206,10 @@ def _compile_plan(op: Op, wanted: tuple[bool, ...]) -> Plan:
                 passed.append(f"attrs[{name!r}]")
         calls.append(f"rule{i}({', '.join(passed)})")
     source = f"lambda g, v, attrs: ({', '.join(calls)},)"
-    return Plan(op, tuple(names), eval(source, scope))  # noqa: S307 - own source
+    return Plan(op, tuple(names), eval(source, scope))
 
 
-class count_ops:  # noqa: N801 - used as `with count_ops() as counted:`
+class count_ops:
     """Count the table ops that are executed in a `with` block.
 
     Eager operations and the steps of compiled programs count, also inside functions that

@@ -103,9 +103,7 @@ amin = reduction("amin", _amin, _shared, doc="the smallest; ties share the gradi
 logsumexp = reduction(
     "logsumexp",
     _logsumexp,
-    lambda g, y, a, axis: (
-        spread(g, a.shape, axis) * exp(a - spread(y, a.shape, axis))
-    ),
+    lambda g, y, a, axis: spread(g, a.shape, axis) * exp(a - spread(y, a.shape, axis)),
     doc="log(sum(exp(a))) without overflow",
     dtype="float",
 )
@@ -126,4 +124,6 @@ argmin = reduction(
     axes=((0, 1, 2), (1,)),
 )
 all = reduction("all", np.logical_and.reduce, None, doc="every one true", dtype="bool")
-any = reduction("any", np.logical_or.reduce, None, doc="at least one true", dtype="bool")
+any = reduction(
+    "any", np.logical_or.reduce, None, doc="at least one true", dtype="bool"
+)

@@ -200,13 +200,13 @@ def kept(shape: Shape, axis: tuple[int, ...]) -> Shape:
 def reduction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     (a,) = args
     axis = normalize_axes(op.name, attrs["axis"], len(a.shape))
-    if op.name in ("amax", "amin", "argmax", "argmin"):
-        if any(a.shape[i] == 0 for i in axis):
-            raise ShapeError(
-                f"{op.name}: there is no largest or smallest of nothing",
-                expected="at least one element along the reduced dims",
-                got=describe(a, "a"),
-            )
+    extreme = op.name in ("amax", "amin", "argmax", "argmin")
+    if extreme and any(a.shape[i] == 0 for i in axis):
+        raise ShapeError(
+            f"{op.name}: there is no largest or smallest of nothing",
+            expected="at least one element along the reduced dims",
+            got=describe(a, "a"),
+        )
     shape = kept(a.shape, axis)
     if not attrs["keepdims"]:
         shape = tuple(n for i, n in enumerate(a.shape) if i not in axis)

@@ -32,7 +32,7 @@ class Emitted:
         # So that tracebacks and the debugger can show the generated lines.
         entry = (len(source), None, source.splitlines(True), self.filename)
         linecache.cache[self.filename] = entry
-        exec(builtins.compile(source, self.filename, "exec"), scope)  # noqa: S102
+        exec(builtins.compile(source, self.filename, "exec"), scope)
         self.function: Callable[..., list] = scope["program"]
 
     def __del__(self) -> None:
@@ -64,11 +64,9 @@ class _Writer:
 
     def write(self, outputs: Sequence[Node]) -> Emitted:
         plan = self.plan
-        for cell in dict.fromkeys([*self._variables(), *plan.copied]):
+        direct = [c for c in plan.place.values() if isinstance(c, Cell)]
+        for cell in dict.fromkeys([*self._variables(), *plan.copied, *direct]):
             self._cell(cell)
-        for cell in plan.place.values():
-            if isinstance(cell, Cell):
-                self._cell(cell)
         for node in plan.order[: plan.tail]:
             self._step(node)
         returned = self._returns(outputs)
@@ -77,14 +75,15 @@ class _Writer:
             self._step(node)
         for cell, value in kept.items():
             self._line(f"copyto({self.cells[cell]}, {value})")
-        written = [*kept, *(c for c in plan.place.values() if isinstance(c, Cell))]
-        for cell in written:
+        for cell in (*kept, *direct):
             self._line(f"{self.cells[cell].replace('w', 'cell')}.version += 1")
         self._line(f"return [{', '.join(returned)}]")
         return Emitted("\n".join(self.lines) + "\n", self.scope, self.made_by)
 
     def _line(self, text: str, node: Node | None = None) -> None:
-        note = f"  # {_comment(node.origin)}" if node is not None and node.origin else ""
+        note = (
+            f"  # {_comment(node.origin)}" if node is not None and node.origin else ""
+        )
         self.lines.append(f"    {text}{note}")
         if node is not None:
             self.made_by[len(self.lines)] = node

@@ -207,7 +207,7 @@ class Program:
         return GraphError(
             f"{node.op.name}: {error}",
             got=", ".join(map(repr, node.inputs)),
-            at=[node.origin],
+            at=node.origin,
         )
 
     @property

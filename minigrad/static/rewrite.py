@@ -29,7 +29,11 @@ def fold(node: Node) -> Node | None:
 
 
 def _is(node: Node, number: float) -> bool:
-    return node.op is CONSTANT and node.value.size > 0 and bool((node.value == number).all())
+    return (
+        node.op is CONSTANT
+        and node.value.size > 0
+        and bool((node.value == number).all())
+    )
 
 
 def neutral(node: Node) -> Node | None:

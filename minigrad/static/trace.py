@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.eager import tape
-from minigrad.eager.cell import Cell
+from minigrad.eager.cell import Cell, View
 from minigrad.eager.tape import LEAF, Record
 from minigrad.eager.tensor import Tensor, wrap
 from minigrad.errors import GradError, GraphError, name_of, user_origin
@@ -69,18 +69,16 @@ class Trace:
                 remedy="x.detach(), or compute it inside the function",
             )
 
-    def write(self, chain: list[Tensor], value: Any) -> None:
-        """Let the storage that `chain` ends in stand for its new content."""
+    def write(self, root: Tensor, views: list[View], value: Any) -> None:
+        """Let the storage of `root`, seen through `views`, stand for its new content."""
         node = lift(value)
-        if node.dtype != chain[0].dtype:
-            node = elementwise.cast(node, dtype=chain[0].dtype)
-        for part in chain[:-1]:
-            view = part.view_of
-            assert view is not None
+        if node.dtype != root.dtype:
+            node = elementwise.cast(node, dtype=root.dtype)
+        for view in views:
             base = self.value_of(view.base)
             node = put(base, node, view=view.op.name, attrs=view.attrs)
-        self.value_of(chain[-1])  # a storage that is only written is state as well
-        self.env[chain[-1].cell] = node
+        self.value_of(root)  # a storage that is only written is state as well
+        self.env[root.cell] = node
 
     def born(self, node: Node) -> Tensor:
         """A Tensor that exists only inside the trace.
@@ -118,20 +116,23 @@ class Trace:
         return {
             t: t._grad
             for t, (_, _, old) in self._handles.items()
-            if t._grad is not old and t.cell in self.state
+            if t._grad is not old and self._from_outside(t)
         }
+
+    def _from_outside(self, t: Tensor) -> bool:
+        return t.cell in self.state or t.cell not in self.env
 
     def check_state(self) -> None:
         """State may not carry a tape out of the trace."""
         for t, (record, _, _) in self._handles.items():
-            if type(t.record) is Record and t.record is not record:
-                if t.cell in self.state and t.view_of is None:
-                    raise GradError(
-                        "jit: state was written with grad on and now carries a tape",
-                        got=f"{name_of(t, 'a tensor')} {t.shape}, {t.record!r}",
-                        remedy="write it under no_grad, or write x.detach()",
-                        at=[o for o in (t.record.origin, user_origin()) if o],
-                    )
+            taped = type(t.record) is Record and t.record is not record
+            if taped and t.view_of is None and self._from_outside(t):
+                raise GradError(
+                    "jit: state was written with grad on and now carries a tape",
+                    got=f"{name_of(t, 'a tensor')} {t.shape}, {t.record!r}",
+                    remedy="write it under no_grad, or write x.detach()",
+                    at=[o for o in (t.record.origin, user_origin()) if o],
+                )
 
     def restore(self) -> None:
         """Put every handle and version back as they were."""
@@ -215,7 +216,9 @@ class _Compiled:
             trace.check_state()
             updates = trace.updates()
             self.cleared = [weakref.ref(t) for t in trace.new_grads()]
-            self.grads_seen = [(weakref.ref(t), had) for t, had in trace.grads_seen.items()]
+            self.grads_seen = [
+                (weakref.ref(t), had) for t, had in trace.grads_seen.items()
+            ]
         finally:
             trace.restore()
         del proxies
@@ -247,9 +250,7 @@ class _Compiled:
             at = next((i for i in self.fed if leaf is proxies[i]), None)
             if at is not None:
                 self.template.append(("argument", at))
-            elif not isinstance(leaf, Tensor):
-                self.template.append(("value", leaf))
-            elif leaf.view_of is None and leaf.cell in trace.state:
+            elif _is_state(leaf, trace) or not isinstance(leaf, Tensor):
                 self.template.append(("value", leaf))
             else:
                 self.template.append(("node", len(nodes)))
@@ -286,11 +287,19 @@ class _Compiled:
                 t._grad = None
         return unflatten(
             [
-                wrap(values[x]) if kind == "node" else leaves[x] if kind == "argument" else x
+                wrap(values[x])
+                if kind == "node"
+                else leaves[x]
+                if kind == "argument"
+                else x
                 for kind, x in self.template
             ],
             self.form,
         )
+
+
+def _is_state(leaf: Any, trace: Trace) -> bool:
+    return isinstance(leaf, Tensor) and not leaf.view_of and leaf.cell in trace.state
 
 
 def _is_value(leaf: Any) -> bool:
@@ -312,7 +321,7 @@ def _array(leaf: Any, program: Program, k: int) -> Any:
     return program._feed(k, program.inputs[k], leaf)
 
 
-class jit:  # noqa: N801 - a decorator
+class jit:
     """Run a function as a compiled graph: `step = mg.jit(step)` or `@mg.jit`.
 
     The function is traced at the first call and again whenever arguments of another
@@ -391,6 +400,4 @@ def _signature(leaf: Any) -> Any:
 def _sharing(leaves: list) -> tuple[int, ...]:
     """Arguments that share their storage with another argument."""
     cells = [x.cell if isinstance(x, Tensor) else None for x in leaves]
-    return tuple(
-        i for i, c in enumerate(cells) if c is not None and cells.count(c) > 1
-    )
+    return tuple(i for i, c in enumerate(cells) if c is not None and cells.count(c) > 1)
