@@ -18,6 +18,7 @@ from minigrad.errors import DTypeError, GradError, GraphError, ShapeError, name_
 from minigrad.methods import Methods, split_key
 from minigrad.ops import elementwise, shapes
 from minigrad.ops.indexing import index_put
+from minigrad.ops.movement import is_view
 from minigrad.ops.op import INPUT_NAMES, MODE, Mode, Op, Plan, Value, mode
 
 _new = object.__new__
@@ -355,8 +356,7 @@ def _apply_view(op: Op, a: Tensor, attrs: dict, state: Mode) -> Tensor:
     except (ValueError, TypeError, IndexError):
         op.infer(op, (a,), attrs)
         raise
-    base = array.base
-    if base is not None and (base is a.array or base is a.array.base):
+    if is_view(array, a.array):
         t = _handle(array, a.cell, None, View(a, op, attrs, state.grad))
     else:
         if state.trace is not None:

@@ -89,6 +89,12 @@ slice = movement(
 )
 
 
+def is_view(shown: Any, seen: Any) -> bool:
+    """Does `shown`, just made of the array `seen`, share its memory?"""
+    base = shown.base
+    return base is not None and (base is seen or base is seen.base)
+
+
 def _put(a: Any, b: Any, view: str, attrs: dict, out: Any = None) -> Any:
     if out is None:
         out = a.copy(order="C")

@@ -21,7 +21,7 @@ from minigrad.ops.op import MODE
 from minigrad.static.interpreter import emit
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
 from minigrad.static.plan import Plan, make_plan, nbytes
-from minigrad.static.rewrite import optimize
+from minigrad.static.rewrite import optimize, settle_reshapes
 
 TARGETS = ("auto", "interpreter")
 _default_target = ["auto"]
@@ -126,7 +126,7 @@ class Program:
         _check_inputs(self.inputs, [*outputs, *updates.values()])
         wanted = [*outputs, *updates.values()]
         self.stages = {"graph": wanted, "optimized": optimize(wanted)}
-        final = self.stages["optimized"]
+        final = settle_reshapes(self.stages["optimized"])
         self.outputs = final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
         self.plan: Plan = make_plan(self.outputs, self.updates)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minigrad.ops.elementwise import add, cast, div, mul, neg, sub
-from minigrad.ops.movement import broadcast_to, permute, reshape
+from minigrad.ops.movement import broadcast_to, is_view, permute, reshape
 from minigrad.static.node import CONSTANT, Node, constant, topological
 
 Rewrite = Callable[[Node], Node | None]
@@ -102,6 +102,39 @@ def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) ->
         better = _improve(better, rewrites)
         new[node] = seen.setdefault(_key(better), better)
     return [new[node] for node in outputs]
+
+
+def settle_reshapes(outputs: Sequence[Node]) -> list:
+    """`outputs` over a graph in which every reshape is a view.
+
+    A reshape of, say, a transposed result has to copy. The copy becomes a node of its
+    own, so that the plan can give it memory. How arguments and variables lie in memory
+    is known only in each call; a reshape of those stays as it is.
+    """
+    new: dict[Node, Node] = {}
+    layout: dict[Node, np.ndarray | None] = {}
+    for node in topological(outputs):
+        inputs = tuple(new[x] for x in node.inputs)
+        better = node if _same(inputs, node.inputs) else _with_inputs(node, inputs)
+        if node.op.view:
+            (x,) = inputs
+            seen = _layout(x, layout)
+            shown = None if seen is None else node.op.fn(seen, **node.attrs)
+            if seen is not None and not is_view(shown, seen):
+                x = Node(cast, (x,), {"dtype": x.dtype}, x.shape, x.dtype, like=node)
+                better = _with_inputs(node, (x,))
+            layout[better] = shown
+        new[node] = better
+    return [new[node] for node in outputs]
+
+
+def _layout(node: Node, layout: dict[Node, np.ndarray | None]) -> np.ndarray | None:
+    """An array that lies in memory as the node's value will, None if unknown."""
+    if node in layout:
+        return layout[node]
+    if node.op is CONSTANT:
+        return node.value
+    return None if node.op.kind == "source" else np.empty(node.shape, node.dtype)
 
 
 def _improve(node: Node, rewrites: Sequence[Rewrite]) -> Node:

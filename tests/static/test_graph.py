@@ -1,0 +1,218 @@
+"""Graphs built by hand: placeholder, variable, gradients, compile."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.errors import DTypeError, FeedError, GraphError, ShapeError
+
+
+def test_building_a_graph_computes_nothing():
+    a, b = mg.placeholder((3,)), mg.placeholder((3,))
+    with mg.count_ops() as counted:
+        d = b * a + 1
+        program = mg.compile([a, b], d)
+    assert counted.total == 0
+    with mg.count_ops() as counted:
+        result = program(np.ones(3, np.float32), np.full(3, 2, np.float32))
+    assert counted.by_name == {"mul": 1, "add": 1}
+    assert result.tolist() == [3, 3, 3]
+
+
+def test_outputs_come_back_in_the_structure_they_were_given():
+    x = mg.placeholder(())
+    assert mg.compile([x], x + 1)(1.0).item() == 2
+    assert [t.item() for t in mg.compile([x], [x, x * 2])(3.0)] == [3, 6]
+    assert mg.compile([x], {"twice": x * 2})(3.0)["twice"].item() == 6
+    assert mg.compile([x], None)(3.0) is None
+
+
+def test_results_of_earlier_calls_are_not_overwritten():
+    x = mg.placeholder((2,))
+    program = mg.compile([x], [x * 2, (x * 2).reshape(1, 2)])
+    first = program(mg.ones(2))
+    program(mg.zeros(2))
+    assert first[0].tolist() == [2, 2]
+    assert first[1].tolist() == [[2, 2]]
+
+
+def test_an_output_that_is_an_input_is_a_copy():
+    x = mg.placeholder((2,))
+    fed = np.ones(2, np.float32)
+    result = mg.compile([x], x)(fed)
+    fed[:] = 5
+    assert result.tolist() == [1, 1]
+
+
+def test_gradients_are_nodes_that_can_be_differentiated_again():
+    x = mg.placeholder((), dtype=mg.float64)
+    y = x**4
+    first = mg.gradients(y, x)
+    second = mg.gradients(first, x)
+    third = mg.gradients(second, x)
+    values = mg.compile([x], [first, second, third])(2.0)
+    assert [v.item() for v in values] == [32, 48, 48]
+
+
+def test_gradients_by_what_does_not_matter_are_none():
+    x, z = mg.placeholder(()), mg.placeholder(())
+    assert mg.gradients(x * 2, [z, x])[0] is None
+
+
+def test_gradients_of_several_outputs_are_those_of_their_sum():
+    x = mg.placeholder((2,))
+    g = mg.gradients([x * 2, x * x], x)
+    assert mg.compile([x], g)(np.array([1, 3.0])).tolist() == [4, 8]
+
+
+def test_updates_read_the_old_values_so_two_variables_can_swap():
+    a, b = mg.variable([1.0]), mg.variable([2.0])
+    swap = mg.compile([], None, updates={a: b, b: a})
+    swap()
+    assert (a.get_value(), b.get_value()) == ([2], [1])
+    mix = mg.compile([], [a, b], updates={a: a + b, b: a - b})
+    old = mix()
+    assert [t.item() for t in old] == [2, 1]
+    assert (a.get_value(), b.get_value()) == ([3], [1])
+
+
+def test_updates_through_views_of_the_variable_read_the_old_value():
+    w = mg.variable(np.arange(4.0).reshape(2, 2))
+    step = mg.compile([], w.T, updates={w: w.T + w})
+    assert step().tolist() == [[0, 2], [1, 3]]
+    assert w.get_value().tolist() == [[0, 3], [3, 6]]
+
+
+def test_updates_as_pairs_and_by_assign():
+    w = mg.variable(1.0)
+    mg.compile([], None, updates=[(w, w + 1)])()
+    mg.compile([], None, updates=[w.assign(w * 10)])()
+    assert w.get_value() == 20
+
+
+def test_a_weight_tensor_is_the_variable_of_its_storage():
+    w = mg.ones(2, requires_grad=True)
+    x = mg.placeholder((2,))
+    loss = (w * x).sum()
+    step = mg.compile([x], loss, updates={w: w - 0.5 * mg.gradients(loss, w)})
+    assert step(np.array([2, 4.0])).item() == 6
+    assert w.tolist() == [0, -1]
+    w.array[:] = 1
+    assert step(np.array([2, 4.0])).item() == 6
+
+
+def test_a_program_that_updates_a_weight_invalidates_what_the_tape_saved():
+    w = mg.ones(2, requires_grad=True)
+    y = (w * w).sum()
+    node = mg.constant(np.zeros(2, np.float32))
+    mg.compile([], None, updates={w: node})()
+    with pytest.raises(mg.errors.GradError, match="changed in place"):
+        y.backward()
+
+
+def test_feeding_the_variable_that_is_updated():
+    w = mg.ones(2)
+    x = mg.placeholder((2,))
+    a = mg.variable([1.0, 1.0])
+    step = mg.compile([x], None, updates={w: x + a, a: x * 2})
+    step(w)
+    assert w.tolist() == [2, 2]
+    assert a.get_value().tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("fed", "message"),
+    [
+        (np.zeros(3), "another shape"),
+        ("text", "not a value"),
+        (None, "not a value"),
+    ],
+)
+def test_misfed_placeholders_are_named(fed, message):
+    x = mg.placeholder((2,), name="x")
+    with pytest.raises(FeedError, match=message) as info:
+        mg.compile([x], x)(fed)
+    assert "x" in str(info.value)
+
+
+def test_what_may_be_fed_where():
+    x, n = mg.placeholder((2,)), mg.placeholder((2,), dtype=mg.int64)
+    program = mg.compile([x, n], x + n)
+    assert program(np.zeros(2), np.ones(2, np.int32)).dtype == mg.float32
+    assert program([1, 2], [3, 4]).tolist() == [4, 6]
+    with pytest.raises(FeedError, match="lose the fractions"):
+        program(np.zeros(2), np.zeros(2))
+    with pytest.raises(FeedError, match="number of arguments"):
+        program(np.zeros(2))
+
+
+def test_nothing_is_written_when_a_call_is_refused():
+    w, x = mg.variable([1.0]), mg.placeholder((1,))
+    step = mg.compile([x], None, updates={w: w + x})
+    with pytest.raises(FeedError):
+        step(np.zeros(2))
+    assert w.get_value() == [1]
+
+
+def test_an_unfed_placeholder_is_named_at_compile():
+    x, y = mg.placeholder((), name="x"), mg.placeholder((), name="y")
+    with pytest.raises(GraphError, match="placeholder y"):
+        mg.compile([x], x + y)
+
+
+def test_updates_must_fit_their_variable():
+    w = mg.variable([1.0, 2.0])
+    with pytest.raises(GraphError, match="does not fit"):
+        mg.compile([], None, updates={w: w.sum()})
+    with pytest.raises(GraphError, match="only variables"):
+        mg.compile([], None, updates={w * 2: w})
+    with pytest.raises(GraphError, match="is None"):
+        mg.compile([], None, updates={w: None})
+
+
+def test_shape_mistakes_are_raised_while_building():
+    a, b = mg.placeholder((2, 3), name="a"), mg.placeholder((2, 3), name="b")
+    with pytest.raises(ShapeError, match=r"mm: the inner sizes differ"):
+        a.mm(b)
+    with pytest.raises(DTypeError, match="dtypes differ"):
+        a @ mg.placeholder((3, 2), dtype=mg.float64)
+    with pytest.raises(ShapeError, match="broadcast"):
+        a + mg.placeholder((4,))
+
+
+@pytest.mark.parametrize(
+    "use", [bool, float, int, list, np.asarray, lambda x: [0, 1, 2][x]]
+)
+def test_a_node_is_not_a_number(use):
+    with pytest.raises(GraphError, match="not there yet"):
+        use(mg.placeholder((), name="x"))
+
+
+def test_a_tensor_that_carries_a_tape_is_refused():
+    w = mg.ones(2, requires_grad=True)
+    with pytest.raises(GraphError, match="carries a tape"):
+        mg.placeholder((2,)) * (w * 2)
+
+
+def test_every_node_keeps_the_line_it_was_made_on():
+    x = mg.placeholder((2,))
+    y = x.exp()  # this line
+    g = mg.gradients(y.sum(), x)
+    assert y.origin.source == "y = x.exp()  # this line"
+    assert "this line" in repr(g.origin)
+
+
+def test_set_value_keeps_shape_and_dtype():
+    w = mg.variable(np.zeros(2, np.float32))
+    w.set_value([1, 2])
+    assert w.get_value().dtype == np.float32
+    with pytest.raises(ShapeError, match="keeps its shape"):
+        w.set_value([1, 2, 3])
+
+
+def test_a_failure_at_run_time_names_the_users_line():
+    x, i = mg.placeholder((3,)), mg.placeholder((1,), dtype=mg.int64)
+    program = mg.compile([x, i], x[i])  # picks
+    with pytest.raises(GraphError, match="out of bounds") as info:
+        program(np.zeros(3), np.array([7]))
+    assert "# picks" in str(info.value)
