@@ -37,6 +37,7 @@ def unary(op: Op) -> Any:
         return op(self)
 
     method.__name__, method.__doc__ = op.name, op.doc
+    method.op = op  # type: ignore[attr-defined]
     return method
 
 
@@ -45,6 +46,7 @@ def binary(op: Op) -> Any:
         return op(self, other)
 
     method.__name__, method.__doc__ = op.name, op.doc
+    method.op = op  # type: ignore[attr-defined]
     return method
 
 

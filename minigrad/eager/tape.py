@@ -129,6 +129,8 @@ def _pull_tensors(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[
         elif name in INPUT_NAMES:
             parent = record.parents[INPUT_NAMES.index(name)]
             value = _revive(value, next(cells), parent, g)
+        elif name == "rest":
+            value = tuple(g.revived(index, None, None) for index in value)
         values.append(value)
     with on_behalf_of(record.origin):
         return plan.pull(g, tuple(values), record.attrs)

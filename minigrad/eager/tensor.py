@@ -7,21 +7,32 @@ the same code moves Nodes instead of arrays; the engine does not change.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad.backend import Array, get_default_dtype, late
-from minigrad.eager.cell import Cell, View, check_writable, journal, parent_of, write
+from minigrad.eager.cell import Cell, View, journal, parent_of
+from minigrad.eager.stamp import stamp
 from minigrad.eager.tape import LEAF, Record, run_backward, seed_for
 from minigrad.errors import DTypeError, GradError, GraphError, ShapeError, name_of
-from minigrad.methods import Methods, split_key
-from minigrad.ops import elementwise, shapes
-from minigrad.ops.indexing import index_put
+from minigrad.methods import Methods
+from minigrad.ops import elementwise, linalg, shapes
 from minigrad.ops.movement import is_view
-from minigrad.ops.op import INPUT_NAMES, MODE, Mode, Op, Plan, Value, mode
+from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Mode, Op, Plan, Value, mode
 
 _new = object.__new__
+
+# Elementwise ops without attributes are stamped: nearly all that small programs call.
+PLAIN = [
+    op
+    for op in TABLE.values()
+    if op.kind == "elementwise"
+    and op.dtype in ("same", "number", "float", "bool")
+    and op.named <= 2
+    and op not in (elementwise.clamp_min, elementwise.clamp_max)
+]
 
 
 class Tensor(Methods):
@@ -48,19 +59,28 @@ class Tensor(Methods):
     record: Any
     view_of: View | None
     version: int  # of the cell, when a view's record was taken
+    add_: Callable[..., Tensor]  # this and its relatives come from eager/inplace.py
 
     @classmethod
     def apply(cls, op: Op, args: tuple, attrs: dict) -> Tensor:
         """Run `op` on Tensors, arrays and numbers, at least one of them a Tensor."""
+        fast = STAMPED.get(op)
+        if fast is not None and type(args[0]) is Tensor:
+            return fast(*args)
+        return cls.apply_general(op, args, attrs)
+
+    @classmethod
+    def apply_general(cls, op: Op, args: tuple, attrs: dict) -> Tensor:
+        """What `apply` does for any op and any operands; see eager/stamp.py."""
         state = MODE.get()
         if state.watch is not None:
             state.watch.executed(op)
         if op.view:
             return _apply_view(op, args[0], attrs, state)
-        inputs, y = _compute(op, args, attrs, state)
+        inputs, y = compute(op, args, attrs, state)
         t = wrap(y)
         if state.grad:
-            t.record = _track(op, args, inputs, y, t, attrs)
+            t.record = track(op, args, inputs, y, t, attrs)
         return t
 
     # --- what it is ----------------------------------------------------------------------
@@ -165,26 +185,6 @@ class Tensor(Methods):
             t.cell = cell
         t.record = record
         return t
-
-    # --- in place ------------------------------------------------------------------------
-    def __setitem__(self, key: Any, value: Any) -> None:
-        parts, arrays = split_key(key)
-        if arrays:
-            inplace(index_put, self, value, *arrays, key=parts)
-        else:
-            self[key].copy_(value)
-
-    def copy_(self, other: Any) -> Tensor:
-        """Overwrite with `other`, which is broadcast and cast."""
-        return inplace(elementwise.copy, self, other)
-
-    def fill_(self, value: float) -> Tensor:
-        """Overwrite with one number."""
-        return inplace(elementwise.fill, self, value=value)
-
-    def zero_(self) -> Tensor:
-        """Overwrite with zeros."""
-        return self.fill_(0)
 
     # --- to Python and NumPy -------------------------------------------------------------
     def concrete(self, what: str) -> Any:
@@ -312,7 +312,7 @@ def from_array(array: Any, requires_grad: bool = False) -> Tensor:
 # --- running an op -----------------------------------------------------------------------
 
 
-def _compute(op: Op, args: tuple, attrs: dict, state: Mode) -> tuple[tuple, Any]:
+def compute(op: Op, args: tuple, attrs: dict, state: Mode) -> tuple[tuple, Any]:
     """The operands as the op took them, and its result: arrays, or Nodes in a trace."""
     if state.trace is not None:
         y = op(*map(state.trace.value_of, args), **attrs)
@@ -363,11 +363,11 @@ def _apply_view(op: Op, a: Tensor, attrs: dict, state: Mode) -> Tensor:
             array = op(state.trace.value_of(a), **attrs)
         t = wrap(array)
     if state.grad:
-        t.record = _track(op, (a,), (a.array,), None, t, attrs)
+        t.record = track(op, (a,), (a.array,), None, t, attrs)
     return t
 
 
-def _track(
+def track(
     op: Op, args: tuple, inputs: tuple, y: Any, out: Tensor, attrs: dict
 ) -> Record | None:
     """The record of one op, if anything it was fed needs a gradient."""
@@ -407,100 +407,6 @@ def _guard(arg: Any) -> tuple:
     return None, 0
 
 
-# --- writing in place --------------------------------------------------------------------
-
-
-def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
-    """`target` becomes `op(target, *others)`, in its own memory, seen by all its views."""
-    check_writable(target, op.name)
-    state = MODE.get()
-    if state.watch is not None:
-        state.watch.executed(op)
-    args = (target, *others)
-    inputs, y = _compute(op, args, attrs, state)
-    _check_fits(op, target, y)
-    record = _track(op, args, inputs, y, target, attrs) if state.grad else None
-    if record is not None and state.trace is None:
-        _save_aside(record, target, args)
-    write(target, y, record)
-    if record is not None and "y" in record.plan.names:
-        _save_written(record, target, y)
-    return target
-
-
-def _check_fits(op: Op, target: Tensor, y: Any) -> None:
-    if tuple(y.shape) != target.shape:
-        raise ShapeError(
-            f"{op.name}_: the result would have another shape",
-            expected=f"{name_of(target, 'the tensor')} {target.shape}",
-            got=str(tuple(y.shape)),
-            remedy="write x = x + y instead of x += y",
-        )
-    if y.dtype.kind == "f" and target.dtype.kind != "f":
-        raise DTypeError(
-            f"{op.name}_: the result would have another dtype",
-            expected=f"{name_of(target, 'the tensor')} {target.dtype}",
-            got=str(y.dtype),
-            remedy="write x = x + y instead of x += y, or x = x.float() first",
-        )
-
-
-def _save_aside(record: Record, target: Tensor, args: tuple) -> None:
-    """Keep copies of the operands that the write is about to change."""
-    saved, guards = list(record.saved), list(record.guards)
-    at = 0
-    for i, name in enumerate(record.plan.names):
-        if name in INPUT_NAMES:
-            arg = args[INPUT_NAMES.index(name)]
-            if isinstance(arg, Tensor) and arg.cell is target.cell:
-                saved[i] = saved[i].copy()
-                guards[at : at + 2] = None, 0
-        if name == "y" or name in INPUT_NAMES:
-            at += 2
-    record.saved, record.guards = tuple(saved), tuple(guards)
-
-
-def _save_written(record: Record, target: Tensor, y: Any) -> None:
-    """A rule that names the output keeps what now stands in memory, at its version."""
-    at = [n for n in record.plan.names if n == "y" or n in INPUT_NAMES].index("y")
-    guards = list(record.guards)
-    guards[2 * at + 1] = target.cell.version
-    record.guards = tuple(guards)
-    if type(y) is Array:
-        saved = list(record.saved)
-        saved[record.plan.names.index("y")] = target.array
-        record.saved = tuple(saved)
-
-
-def _twin(op: Op) -> Any:
-    def method(self: Tensor, *others: Any) -> Tensor:
-        return inplace(op, self, *others)
-
-    method.__name__ = f"{op.name}_"
-    method.__doc__ = f"In place: {op.doc}."
-    return method
-
-
-for _op in (
-    elementwise.add,
-    elementwise.sub,
-    elementwise.mul,
-    elementwise.div,
-    elementwise.neg,
-    elementwise.exp,
-    elementwise.sqrt,
-    elementwise.square,
-    elementwise.tanh,
-    elementwise.sigmoid,
-    elementwise.relu,
-    elementwise.pow,
-):
-    setattr(Tensor, f"{_op.name}_", _twin(_op))
-for _name in ("add", "sub", "mul"):
-    setattr(Tensor, f"__i{_name}__", getattr(Tensor, f"{_name}_"))
-Tensor.__itruediv__ = Tensor.div_  # type: ignore[attr-defined]
-
-
 # --- gradients ---------------------------------------------------------------------------
 
 
@@ -537,13 +443,14 @@ def _raw(t: Tensor) -> Any:
 
 def _accumulate(leaf: Tensor, g: Any, owned: bool, create_graph: bool) -> None:
     """What `backward` leaves in `.grad`: the sum of all that came since it was None."""
+    before = leaf.grad
     journal(leaf)
-    if leaf._grad is not None:
+    if before is not None:
         if create_graph:
-            leaf._grad = leaf._grad + g
+            leaf._grad = before + g
         else:
             with mode(grad=False):
-                inplace(elementwise.add, leaf._grad, wrap(g))
+                before.add_(wrap(g))
     elif isinstance(g, Tensor):
         leaf._grad = g
     elif isinstance(g, Value):
@@ -553,3 +460,13 @@ def _accumulate(leaf: Tensor, g: Any, owned: bool, create_graph: bool) -> None:
         array = np.asarray(g)
         keep = owned and array.flags.c_contiguous
         leaf._grad = wrap(array if keep else array.copy(order="C"))
+
+
+# --- the fast path -----------------------------------------------------------------------
+
+STAMPED: dict[Op, Callable[..., Tensor]] = {
+    op: stamp(op, Tensor, Tensor.apply_general) for op in (*PLAIN, linalg.matmul)
+}
+for _name, _method in vars(Methods).items():
+    if getattr(_method, "op", None) in STAMPED:
+        setattr(Tensor, _name, STAMPED[_method.op])

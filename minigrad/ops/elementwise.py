@@ -62,7 +62,9 @@ def positive(*sizes: tuple[int, ...]) -> Callable:
 # --- arithmetic ------------------------------------------------------------------------
 
 add = elementwise("add", np.add, lambda g: g, lambda g: g, doc="a + b")
-sub = elementwise("sub", np.subtract, lambda g: g, lambda g: -g, doc="a - b")
+sub = elementwise(
+    "sub", np.subtract, lambda g: g, lambda g: -g, doc="a - b", dtype="number"
+)
 mul = elementwise(
     "mul", np.multiply, lambda g, b: g * b, lambda g, a: g * a, doc="a * b"
 )
@@ -81,12 +83,15 @@ pow = elementwise(
     lambda g, a, b: where(b == 0, 0, g * (b * a ** (b - 1))),
     lambda g, y, a, b: where((a == 0) & (b >= 0), 0, g * (y * log(a))),
     doc="a ** b",
+    dtype="number",
     sample=positive(*TWO),
 )
-neg = elementwise("neg", np.negative, lambda g: -g, doc="-a")
-square = elementwise("square", np.square, lambda g, a: g * (a * 2), doc="a * a")
+neg = elementwise("neg", np.negative, lambda g: -g, doc="-a", dtype="number")
+square = elementwise(
+    "square", np.square, lambda g, a: g * (a * 2), doc="a * a", dtype="number"
+)
 abs = elementwise("abs", np.absolute, lambda g, a: g * sign(a), doc="|a|")
-sign = elementwise("sign", np.sign, zero, doc="-1, 0 or 1")
+sign = elementwise("sign", np.sign, zero, doc="-1, 0 or 1", dtype="number")
 
 # --- exponentials and their inverses ----------------------------------------------------
 

@@ -117,7 +117,7 @@ class Op:
 
     __slots__ = (
         "name", "fn", "vjp", "infer", "kind", "doc", "sample", "view", "dtype",
-        "vjp_inplace", "method", "inplace", "_plans",
+        "vjp_inplace", "_plans",
     )  # fmt: skip
 
     def __init__(

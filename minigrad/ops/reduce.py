@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import int64
+from minigrad.backend import get_default_dtype, int64
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import cast, exp
 from minigrad.ops.movement import broadcast_to
@@ -67,6 +67,8 @@ def _amin(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
 
 
 def _logsumexp(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
+    if a.dtype.kind != "f":
+        a = a.astype(get_default_dtype())
     top = np.maximum.reduce(a, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, a.dtype.type(0))  # -inf - -inf is nan
     y = np.log(np.add.reduce(np.exp(a - top), axis=axis, keepdims=keepdims))

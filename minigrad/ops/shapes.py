@@ -97,6 +97,13 @@ def compute_dtype(op: Any, args: Sequence[Any]) -> np.dtype:
     dtype = result_dtype(args[1:] if op.name == "where" else args)
     if op.dtype == "float" and dtype.kind != "f":
         return get_default_dtype()
+    if op.dtype == "number" and dtype.kind == "b":
+        raise DTypeError(
+            f"{op.name}: wants numbers",
+            expected="integer or float dtypes",
+            got=describe_dtypes(args),
+            remedy="use ~mask, mask & other, or mask.long() first",
+        )
     if op.dtype == "integral" and dtype.kind == "f":
         raise DTypeError(
             f"{op.name}: wants bool or integer operands",

@@ -147,7 +147,8 @@ class _Writer:
         fn = node.op.fn
         if node.op is matmul and all(len(x.shape) == 2 for x in node.inputs):
             fn = np.dot  # no need to ask again in every call
-        positional = isinstance(fn, np.ufunc) or fn is np.dot
+        ufunc = isinstance(fn, np.ufunc) and fn not in (np.maximum, np.minimum)
+        positional = ufunc or fn is np.dot  # the two want out= by name since NumPy 2.4
         name = fn.__name__ if positional else node.op.name
         self.scope[name] = fn
         args = list(operands)

@@ -30,7 +30,7 @@ from minigrad.errors import (
 )
 from minigrad.methods import Methods
 from minigrad.ops import elementwise, shapes
-from minigrad.ops.op import ORIGIN, Op, on_behalf_of
+from minigrad.ops.op import MODE, ORIGIN, Op, on_behalf_of
 
 _next_seq = itertools.count().__next__
 
@@ -248,6 +248,9 @@ def lift(value: Any) -> Node:
 
 
 def _lift_tensor(t: Tensor) -> Node:
+    trace = MODE.get().trace
+    if trace is not None:
+        return trace.value_of(t)
     view = t.view_of
     if view is not None:
         return view.op(_lift_tensor(view.base), **view.attrs)

@@ -21,7 +21,7 @@ from minigrad.ops.op import MODE
 from minigrad.static.interpreter import emit
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
 from minigrad.static.plan import Plan, make_plan, nbytes
-from minigrad.static.rewrite import optimize, settle_reshapes
+from minigrad.static.rewrite import REWRITES, Rewrite, optimize, settle_reshapes
 
 TARGETS = ("auto", "interpreter")
 _default_target = ["auto"]
@@ -45,13 +45,15 @@ def compile(
     updates: Any = None,
     *,
     target: str | None = None,
+    rewrites: Sequence[Rewrite] = REWRITES,
 ) -> Any:
     """Make a `Program` of a graph: `compile([x, y], loss, updates={w: w - lr * g})`.
 
     `inputs` are placeholders in the order of the call's arguments; `outputs` a Node or a
     list, tuple or dict of Nodes; `updates` pairs a variable (or a weight Tensor) with
-    its new value, all computed from the old values. Given a function, `compile` is
-    `jit`. Raises `GraphError` for a placeholder that is used but not among `inputs`.
+    its new value, all computed from the old values. `rewrites` are applied in order, ()
+    leaves the graph as it was built. Given a function, `compile` is `jit`. Raises
+    `GraphError` for a placeholder that is used but not among `inputs`.
     """
     if callable(inputs) and outputs is None and updates is None:
         return late("jit")(inputs, target=target)
@@ -65,7 +67,14 @@ def compile(
         if cell in commits:
             raise GraphError("compile: a variable has two updates", got=repr(lift(key)))
         commits[cell] = node
-    return Program(inputs, flat, commits, rebuild=rebuild, target=target)  # type: ignore[arg-type]
+    return Program(
+        inputs,  # type: ignore[arg-type]
+        flat,
+        commits,
+        rebuild=rebuild,
+        target=target,
+        rewrites=rewrites,
+    )
 
 
 def _flatten_outputs(outputs: Any) -> tuple[list[Node], Callable[[list], Any]]:
@@ -119,13 +128,14 @@ class Program:
         *,
         rebuild: Callable[[list], Any] = list,
         target: str | None = None,
+        rewrites: Sequence[Rewrite] = REWRITES,
     ) -> None:
         self.inputs = list(inputs)
         self.target = check_target(target)
         self.rebuild = rebuild
         _check_inputs(self.inputs, [*outputs, *updates.values()])
         wanted = [*outputs, *updates.values()]
-        self.stages = {"graph": wanted, "optimized": optimize(wanted)}
+        self.stages = {"graph": wanted, "optimized": optimize(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
         self.outputs = final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))

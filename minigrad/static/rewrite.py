@@ -80,7 +80,7 @@ def implicit_broadcast(node: Node) -> Node | None:
     return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
 
 
-REWRITES: tuple[Rewrite, ...] = (
+REWRITES: Sequence[Rewrite] = (
     fold,
     implicit_broadcast,
     neutral,

@@ -1,0 +1,177 @@
+"""Writing in place: `w -= lr * w.grad`, `y[0].mul_(3)`, `x[mask] = 0`.
+
+Each twin with an underscore computes what its op computes and hands it to the one `write`.
+What the tape needs of the old values is set aside before they go.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import Array
+from minigrad.eager.cell import check_writable, parent_of, write
+from minigrad.eager.tape import Record
+from minigrad.eager.tensor import Tensor, compute, track
+from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
+from minigrad.methods import split_key
+from minigrad.ops import elementwise
+from minigrad.ops.indexing import index_put
+from minigrad.ops.op import INPUT_NAMES, MODE, Op
+
+
+def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
+    """`target` becomes `op(target, *others)`, in its own memory, seen by all its views."""
+    check_writable(target, op.name)
+    state = MODE.get()
+    if state.watch is not None:
+        state.watch.executed(op)
+    args = (target, *others)
+    recording = state.grad and any(_is_tracked(arg) for arg in args)
+    if state.trace is None and not recording and _straight(op, target, others):
+        return target
+    inputs, y = compute(op, args, attrs, state)
+    _check_fits(op, target, y)
+    record = track(op, args, inputs, y, target, attrs) if state.grad else None
+    if record is not None and state.trace is None:
+        _save_aside(record, target, args)
+    write(target, y, record)
+    if record is not None and "y" in record.plan.names:
+        _save_written(record, target, y)
+    return target
+
+
+def _is_tracked(arg: Any) -> bool:
+    return isinstance(arg, Tensor) and parent_of(arg) is not None
+
+
+def _straight(op: Op, target: Tensor, others: tuple) -> bool:
+    """Let NumPy write into the target at once, if nothing has to be cast or explained."""
+    array = target.array
+    if not isinstance(op.fn, np.ufunc):
+        return False
+    operands = [x.array if type(x) is Tensor else x for x in others]
+    for operand in operands:
+        plain = type(operand) is Array and operand.dtype is array.dtype
+        if not plain and not (type(operand) is float and array.dtype.kind == "f"):
+            return False
+    if op.dtype == "float" and array.dtype.kind != "f":
+        return False
+    try:
+        op.fn(array, *operands, out=array)
+    except ValueError:
+        return False
+    target.cell.version += 1
+    target.cell.writer = user_origin()
+    return True
+
+
+def _check_fits(op: Op, target: Tensor, y: Any) -> None:
+    if tuple(y.shape) != target.shape:
+        raise ShapeError(
+            f"{op.name}_: the result would have another shape",
+            expected=f"{name_of(target, 'the tensor')} {target.shape}",
+            got=str(tuple(y.shape)),
+            remedy="write x = x + y instead of x += y",
+        )
+    if y.dtype.kind == "f" and target.dtype.kind != "f":
+        raise DTypeError(
+            f"{op.name}_: the result would have another dtype",
+            expected=f"{name_of(target, 'the tensor')} {target.dtype}",
+            got=str(y.dtype),
+            remedy="write x = x + y instead of x += y, or x = x.float() first",
+        )
+
+
+def _save_aside(record: Record, target: Tensor, args: tuple) -> None:
+    """Keep copies of the operands that the write is about to change."""
+    saved, guards = list(record.saved), list(record.guards)
+    at = 0
+    for i, name in enumerate(record.plan.names):
+        if name in INPUT_NAMES:
+            arg = args[INPUT_NAMES.index(name)]
+            if isinstance(arg, Tensor) and arg.cell is target.cell:
+                saved[i] = saved[i].copy()
+                guards[at : at + 2] = None, 0
+        if name == "y" or name in INPUT_NAMES:
+            at += 2
+    record.saved, record.guards = tuple(saved), tuple(guards)
+
+
+def _save_written(record: Record, target: Tensor, y: Any) -> None:
+    """A rule that names the output keeps what now stands in memory, at its version."""
+    at = [n for n in record.plan.names if n == "y" or n in INPUT_NAMES].index("y")
+    guards = list(record.guards)
+    guards[2 * at + 1] = target.cell.version
+    record.guards = tuple(guards)
+    if type(y) is Array:
+        saved = list(record.saved)
+        saved[record.plan.names.index("y")] = target.array
+        record.saved = tuple(saved)
+
+
+def _twin(op: Op) -> Any:
+    def method(self: Tensor, *others: Any) -> Tensor:
+        return inplace(op, self, *others)
+
+    method.__name__ = f"{op.name}_"
+    method.__doc__ = f"In place: {op.doc}."
+    return method
+
+
+def copy_(self: Tensor, other: Any) -> Tensor:
+    """Overwrite with `other`, which is broadcast and cast."""
+    return inplace(elementwise.copy, self, other)
+
+
+def fill_(self: Tensor, value: float) -> Tensor:
+    """Overwrite with one number."""
+    return inplace(elementwise.fill, self, value=value)
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Overwrite with zeros."""
+    return inplace(elementwise.fill, self, value=0)
+
+
+def clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Limit to the range from `min` to `max`."""
+    if min is not None:
+        inplace(elementwise.clamp_min, self, min=min)
+    return self if max is None else inplace(elementwise.clamp_max, self, max=max)
+
+
+def __setitem__(self: Tensor, key: Any, value: Any) -> None:
+    parts, arrays = split_key(key)
+    if arrays:
+        inplace(index_put, self, value, *arrays, key=parts)
+    else:
+        inplace(elementwise.copy, self[key], value)
+
+
+TWINS = (
+    elementwise.add,
+    elementwise.sub,
+    elementwise.mul,
+    elementwise.div,
+    elementwise.pow,
+    elementwise.neg,
+    elementwise.abs,
+    elementwise.sign,
+    elementwise.square,
+    elementwise.sqrt,
+    elementwise.exp,
+    elementwise.log,
+    elementwise.sin,
+    elementwise.cos,
+    elementwise.tanh,
+    elementwise.sigmoid,
+    elementwise.relu,
+)
+for _op in TWINS:
+    setattr(Tensor, f"{_op.name}_", _twin(_op))
+for _method in (copy_, fill_, zero_, clamp_, __setitem__):
+    setattr(Tensor, _method.__name__, _method)
+for _dunder, _op in zip(("add", "sub", "mul", "truediv"), TWINS, strict=False):
+    setattr(Tensor, f"__i{_dunder}__", _twin(_op))
