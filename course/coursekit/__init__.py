@@ -12,6 +12,7 @@ from .claims import claim
 from .data import load_digits, split_digits
 from .display import figure, show
 from .expect import expect_error
+from .peers import side_by_side
 from .quizzes import quiz
 from .rounding import rounded
 
@@ -25,6 +26,7 @@ __all__ = [
     "quiz",
     "rounded",
     "show",
+    "side_by_side",
     "split_digits",
 ]
 

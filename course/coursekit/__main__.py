@@ -1,20 +1,26 @@
-"""`python -m coursekit record`: merge the last runs' verdicts into claims.toml."""
+"""Bring what was recorded up to date.
+
+python -m coursekit record         merge the last runs' verdicts into claims.toml
+python -m coursekit record-peers   run the programs of peers/ in their own libraries
+"""
 
 from __future__ import annotations
 
 import sys
 
-from .claims import record
+from . import claims, peers
 
 
 def main(arguments: list[str]) -> int:
-    if arguments != ["record"]:
+    if arguments == ["record"]:
+        changed = claims.record()
+        print(f"claims.toml: {', '.join(changed)} changed" if changed else "no change")
+    elif arguments == ["record-peers"]:
+        written = peers.record()
+        print(f"written: {', '.join(written) or 'nothing, no peer is installed'}")
+    else:
         print(__doc__)
         return 2
-    changed = record()
-    print(
-        f"claims.toml: {', '.join(changed)} changed" if changed else "nothing changed"
-    )
     return 0
 
 
