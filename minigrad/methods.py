@@ -24,9 +24,10 @@ def reduce_with(op: Op) -> Any:
         axis: Any = None,
         keepdims: bool = False,
     ) -> Any:
-        dim = axis if dim is None else dim
-        axes = shapes.normalize_axes(op.name, dim, self.ndim)
-        return op(self, axis=axes, keepdims=keepdim or keepdims)
+        dim, ndim = axis if dim is None else dim, len(self.shape)
+        every = dim is None
+        axes = range(ndim) if every else shapes.normalize_axes(op.name, dim, ndim)
+        return op(self, axis=tuple(axes), keepdims=keepdim or keepdims)
 
     method.__name__, method.__doc__ = op.name, op.doc
     return method

@@ -262,7 +262,7 @@ def _on_arrays(op: Op, args: Sequence[Any], attrs: dict) -> Outcome:
         return Outcome(y, (), ())
     plan = op.plan(marked)
     g = _weights(y.shape, 0).astype(y.dtype)
-    cotangents = plan.pull(g, plan.values(args, y), attrs)
+    cotangents = plan.pull(g, plan.pick(args, y), attrs)
     first = (
         unbroadcast(ct, a.shape).astype(a.dtype)
         for ct, a, want in zip(cotangents, args, marked, strict=True)

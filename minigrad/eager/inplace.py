@@ -25,7 +25,7 @@ def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
     """`target` becomes `op(target, *others)`, in its own memory, seen by all its views."""
     check_writable(target, op.name)
     state = MODE.get()
-    if state.watch is not None:
+    if state.watch is not None and state.trace is None:
         state.watch.executed(op)
     args = (target, *others)
     recording = state.grad and any(_is_tracked(arg) for arg in args)

@@ -93,8 +93,8 @@ def check_saved(record: Record) -> None:
             expected="one backward() for each time the forward ran",
             remedy="run the forward again, or call backward(retain_graph=True) first",
         )
-    guards = iter(record.guards)
-    for cell, version in zip(guards, guards, strict=True):
+    guards = record.guards
+    for cell, version in zip(guards[::2], guards[1::2]):
         if cell is not None and cell.version != version:
             raise GradError(
                 f"backward: a value that {record.plan.op.name} saved was changed in place",
@@ -107,14 +107,16 @@ def check_saved(record: Record) -> None:
 
 def _pull_arrays(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
     """First derivatives: the rules on arrays (or on a trace's Nodes)."""
-    check_saved(record)
+    saved = record.saved
+    if saved:
+        check_saved(record)
     plan = record.plan
-    if record.origin is not None:
-        with on_behalf_of(record.origin):
-            return plan.pull(g, record.saved, record.attrs)
     if owned and plan.op.vjp_inplace is not None:
         return plan.op.vjp_inplace(g, **record.attrs)
-    return plan.pull(g, record.saved, record.attrs)
+    if record.origin is None:
+        return plan.pull(g, saved, record.attrs)
+    with on_behalf_of(record.origin):
+        return plan.pull(g, saved, record.attrs)
 
 
 def _pull_tensors(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:

@@ -73,7 +73,7 @@ class Tensor(Methods):
     def apply_general(cls, op: Op, args: tuple, attrs: dict) -> Tensor:
         """What `apply` does for any op and any operands; see eager/stamp.py."""
         state = MODE.get()
-        if state.watch is not None:
+        if state.watch is not None and state.trace is None:
             state.watch.executed(op)
         if op.view:
             return _apply_view(op, args[0], attrs, state)
@@ -371,17 +371,17 @@ def track(
     op: Op, args: tuple, inputs: tuple, y: Any, out: Tensor, attrs: dict
 ) -> Record | None:
     """The record of one op, if anything it was fed needs a gradient."""
-    parents = tuple(
-        parent_of(arg) if isinstance(arg, Tensor) and op.rule(i) is not None else None
-        for i, arg in enumerate(args)
-    )
-    wanted = tuple(p is not None for p in parents)
-    if not any(wanted) or out.dtype.kind != "f":
+    parents: list[Any] = []
+    for i, arg in enumerate(args):
+        tracked = isinstance(arg, Tensor) and op.rule(i) is not None
+        parents.append(parent_of(arg) if tracked else None)
+    wanted = tuple([p is not None for p in parents])
+    if True not in wanted or out.dtype.kind != "f":
         return None
     plan = op.plan(wanted)
-    saved = plan.values(inputs, y)
-    guards = _guards(plan, args, out)
-    record = Record(plan, parents, saved, guards, attrs, out.shape, out.dtype)
+    saved = plan.pick(inputs, y)
+    guards = _guards(plan, args, out) if saved else ()
+    record = Record(plan, tuple(parents), saved, guards, attrs, out.shape, out.dtype)
     if isinstance(y, Value):
         record.origin = y.origin  # type: ignore[attr-defined]
     return record

@@ -69,7 +69,16 @@ class Value:
 
 Rule = Callable[..., Any]
 INPUT_NAMES = ("a", "b", "c")
-SHAPE_NAMES = ("sa", "sb", "shapes")
+PICKED = {  # where the values come from: x are the inputs, y is the output
+    "a": "x[0]",
+    "b": "x[1]",
+    "c": "x[2]",
+    "y": "y",
+    "rest": "tuple(x[{named}:])",
+    "sa": "x[0].shape",
+    "sb": "x[1].shape",
+    "shapes": "tuple(v.shape for v in x)",
+}
 
 
 class Plan(NamedTuple):
@@ -83,22 +92,10 @@ class Plan(NamedTuple):
 
     op: Op
     names: tuple[str, ...]
-    pull: Callable[[Any, tuple, dict], tuple]
-
-    def values(self, inputs: Sequence[Any], y: Any) -> tuple:
-        """Pick what `names` lists from the inputs and the output of one call."""
-        return tuple(self._value(name, inputs, y) for name in self.names)
-
-    def _value(self, name: str, inputs: Sequence[Any], y: Any) -> Any:
-        if name == "y":
-            return y
-        if name == "rest":
-            return tuple(inputs[self.op.named :])
-        if name == "shapes":
-            return tuple(x.shape for x in inputs)
-        if name in SHAPE_NAMES:
-            return getattr(inputs[SHAPE_NAMES.index(name)], "shape", ())
-        return inputs[INPUT_NAMES.index(name)]
+    pick: Callable[
+        [Sequence[Any], Any], tuple
+    ]  # (inputs, output) -> what `names` lists
+    pull: Callable[[Any, tuple, dict], tuple]  # (g, picked, attrs) -> cotangents
 
 
 TABLE: dict[str, Op] = {}
@@ -180,7 +177,7 @@ class Op:
 def _compile_plan(op: Op, wanted: tuple[bool, ...]) -> Plan:
     """Write the backward call of `op` as source once, so that each use is one call.
 
-    For mul with both arguments wanted this is
+    For mul with both arguments wanted `pick` is `lambda x, y: (x[1], x[0])` and `pull`
     `lambda g, v, attrs: (rule0(g, v[0]), rule1(g, v[1]))`.
     """
     names: list[str] = []
@@ -198,15 +195,17 @@ def _compile_plan(op: Op, wanted: tuple[bool, ...]) -> Plan:
                 passed.append("g")
             elif name == "i":
                 passed.append(str(i))
-            elif name in (*INPUT_NAMES, *SHAPE_NAMES, "y", "rest"):
+            elif name in PICKED:
                 if name not in names:
                     names.append(name)
                 passed.append(f"v[{names.index(name)}]")
             else:
                 passed.append(f"attrs[{name!r}]")
         calls.append(f"rule{i}({', '.join(passed)})")
-    source = f"lambda g, v, attrs: ({', '.join(calls)},)"
-    return Plan(op, tuple(names), eval(source, scope))
+    picks = "".join(PICKED[name].format(named=op.named) + ", " for name in names)
+    pick = eval(f"lambda x, y: ({picks})", {})
+    pull = eval(f"lambda g, v, attrs: ({', '.join(calls)},)", scope)
+    return Plan(op, tuple(names), pick, pull)
 
 
 class count_ops:

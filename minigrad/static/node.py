@@ -333,7 +333,7 @@ def _seed(y: Node, g: Any) -> Node:
 def _pull_nodes(node: Node, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
     plan = node.op.plan(wanted)
     with on_behalf_of(node.origin):
-        return plan.pull(g, plan.values(node.inputs, node), node.attrs)
+        return plan.pull(g, plan.pick(node.inputs, node), node.attrs)
 
 
 __all__ = [

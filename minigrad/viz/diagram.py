@@ -8,13 +8,14 @@ text that all say the same thing.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import render
 from .figure import Figure
 
-SHAPES = {"invhouse": "pointed box", "component": "tabbed box"}
+SHAPES = {"invhouse": "pointed box", "component": "tabbed box", "folder": "folder"}
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,20 @@ KINDS = {
     "op": Kind("operation", "#F0E442", style="filled,rounded"),
     "output": Kind("output", "#009E73", peripheries=2),
     "update": Kind("update", "#D55E00", shape="hexagon"),
-    "grad": Kind("gradient", "#CC79A7", shape="octagon"),
+    "grad": Kind("gradient part", "#CC79A7", shape="octagon"),
     "saved": Kind("saved value", "#FFFFFF", shape="note"),
     "control": Kind("control flow", "#0072B2", ink="#FFFFFF", shape="component"),
     "pending": Kind("not computed", "#FFFFFF", style="filled,dashed"),
     "ghost": Kind("not used", "#FFFFFF", ink="#595959", style="filled,dotted"),
+    "rest": Kind("left out of the picture", "#FFFFFF", shape="folder"),
 }
-EDGE_STYLES = {"data": "solid", "grad": "dashed", "update": "bold", "order": "dotted"}
+# A leaf of the tape and a variable of a graph are the same storage: they look the same.
+KINDS["leaf"] = replace(KINDS["variable"], meaning="leaf")
+EDGE_STYLES = {"data": "solid", "grad": "bold", "update": "dashed", "order": "dotted"}
+NO_VALUE = "#E0E0E0"
+
+LARGE = 150  # nodes; of a larger diagram the part nearest the result is drawn
+NEAREST = 40
 
 FONT = "Helvetica,Arial,sans-serif"
 # One white card under everything keeps dark themes legible; the margins are wide, as
@@ -74,6 +82,7 @@ class DiagramNode:
     lines: tuple[str, ...]
     kind: str
     scope: tuple[str, ...]
+    computed: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,8 @@ class DiagramEdge:
 class Diagram:
     """Nodes and edges in the order they were added; `node` and `edge` chain.
 
+    `notes` are sentences for the caption, `summary` a second line for the listing.
+
     >>> d = Diagram("C = B * A").node("A", "A", "(3,)", kind="placeholder")
     >>> _ = d.node("C", "mul", "(3,)").edge("A", "C")
     """
@@ -96,17 +107,27 @@ class Diagram:
     direction: str = "TB"
     nodes: dict[Any, DiagramNode] = field(default_factory=dict)
     edges: list[DiagramEdge] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    summary: str = ""
 
     def node(
-        self, id: Any, *lines: object, kind: str = "op", scope: tuple[str, ...] = ()
+        self,
+        id: Any,
+        *lines: object,
+        kind: str = "op",
+        scope: tuple[str, ...] = (),
+        computed: bool = True,
     ) -> Diagram:
-        """Add a node. `id` is any hashable; `scope` names the boxes it stands in."""
+        """Add a node. `id` is any hashable; `scope` names the boxes it stands in.
+
+        One that is not `computed` has no value yet: it is drawn grey and dashed.
+        """
         if kind not in KINDS:
             raise ValueError(f"diagram: kind {kind!r} is none of {', '.join(KINDS)}")
         if id in self.nodes:
             raise ValueError(f"diagram: node {id!r} is there already")
         text = tuple(str(line) for line in lines) or (str(id),)
-        self.nodes[id] = DiagramNode(id, text, kind, tuple(scope))
+        self.nodes[id] = DiagramNode(id, text, kind, tuple(scope), computed)
         return self
 
     def edge(
@@ -124,63 +145,115 @@ class Diagram:
 
     def figure(self, alt: str | None = None, caption: str | None = None) -> Figure:
         """The diagram as a `Figure`, with an alt and a caption where none is given."""
+        shown = self.nearest() if len(self.nodes) > LARGE else self
         try:
-            drawing = render.svg(self.dot())
+            drawing = render.svg(shown.dot())
         except ImportError:
             drawing = None
         return Figure(
             drawing,
-            alt=self.alt() if alt is None else alt,
-            caption=self.legend() if caption is None else caption,
-            text=self.listing(),
+            alt=shown.alt() if alt is None else alt,
+            caption=shown.legend() if caption is None else caption,
+            text=shown.listing(),
             missing="" if drawing else render.REMEDY,
         )
+
+    def nearest(self, count: int = NEAREST) -> Diagram:
+        """The `count` nodes nearest the ends, and one that stands for all others."""
+        near = self._nearest(count)
+        left = len(self.nodes) - len(near)
+        part = Diagram(self.title, self.direction, notes=list(self.notes))
+        part.node(near, f"{left:,} more", kind="rest")
+        part.nodes |= {id: node for id, node in self.nodes.items() if id in near}
+        cut = {e.target: None for e in self.edges if e.source not in near}
+        part.edges = [DiagramEdge(near, id, "", "data") for id in cut if id in near]
+        part.edges += [e for e in self.edges if {e.source, e.target} <= near]
+        part.notes.append(
+            f"Only the {len(near)} nodes nearest the end of {len(self.nodes):,} are drawn"
+        )
+        ops = Counter(n.lines[0].split(" = ")[-1] for n in self.nodes.values())
+        common = ", ".join(f"{op} {n:,}" for op, n in ops.most_common(8))
+        kinds = self._kinds(self.nodes.values())
+        part.summary = (
+            f"{len(self.nodes):,} nodes, {len(self.edges):,} edges in all: {kinds}; "
+            f"most often {common}\nthe part nearest the end:"
+        )
+        return part
+
+    def _nearest(self, count: int) -> frozenset:
+        """Ids found walking against the arrows, breadth first from the ends."""
+        made_from: dict[Any, list] = {id: [] for id in self.nodes}
+        sources = set()
+        for edge in self.edges:
+            made_from[edge.target].append(edge.source)
+            sources.add(edge.source)
+        near = {id: None for id in self.nodes if id not in sources}
+        for id in (walk := list(near)):
+            for source in made_from[id]:
+                if source not in near and len(near) < count:
+                    near[source] = None
+                    walk.append(source)
+        return frozenset(list(near)[:count])
 
     # -- words -----------------------------------------------------------------------
 
     def listing(self) -> str:
         """Every node on a line of its own, with what it is made from."""
         number = {id: i for i, id in enumerate(self.nodes, 1)}
-        rows = [self._row(node, number) for node in self.nodes.values()]
+        made_from: dict[Any, list[str]] = {id: [] for id in self.nodes}
+        for edge in self.edges:
+            words = [edge.kind] if edge.kind != "data" else []
+            words += [edge.label] if edge.label else []
+            note = f" ({' '.join(words)})" if words else ""
+            made_from[edge.target].append(f"{number[edge.source]}{note}")
+        rows = [
+            self._row(number[node.id], node, made_from[node.id])
+            for node in self.nodes.values()
+        ]
         columns = list(zip(*(row[:-1] for row in rows)))
         widths = [max(len(cell) for cell in column) for column in columns]
         head = f"{self.title} ({_count(len(self.nodes), 'node')}, "
         lines = [head + f"{_count(len(self.edges), 'edge')})"]
+        if self.summary:
+            lines = [f"{self.title}: {self.summary}"]
         for row in rows:
             padded = [cell.ljust(width) for cell, width in zip(row, widths)]
             lines.append("  ".join(["", *padded, row[-1]]).rstrip())
         return "\n".join(lines)
 
-    def _row(self, node: DiagramNode, number: dict[Any, int]) -> list[str]:
-        sources = []
-        for edge in self.edges:
-            if edge.target == node.id:
-                words = [edge.kind] if edge.kind != "data" else []
-                words += [edge.label] if edge.label else []
-                note = f" ({' '.join(words)})" if words else ""
-                sources.append(f"{number[edge.source]}{note}")
+    def _row(self, number: int, node: DiagramNode, sources: list[str]) -> list[str]:
         scope = f"in {' > '.join(node.scope)}" if node.scope else ""
         made_from = f"from {', '.join(sources)}" if sources else ""
-        label, rest = node.lines[0], ", ".join(node.lines[1:])
+        label, rest = node.lines[0], [*node.lines[1:]]
+        rest += [] if node.computed else ["no value yet"]
         tail = "  ".join(part for part in (made_from, scope) if part)
-        index = str(number[node.id]).rjust(len(str(len(self.nodes))))
-        return [index, label, KINDS[node.kind].meaning, rest, tail]
+        index = str(number).rjust(len(str(len(self.nodes))))
+        return [index, label, KINDS[node.kind].meaning, ", ".join(rest), tail]
 
     def alt(self) -> str:
         """One sentence for a reader who does not see the picture."""
-        counts = Counter(KINDS[node.kind].meaning for node in self.nodes.values())
-        parts = ", ".join(f"{meaning} {n}" for meaning, n in counts.items())
         sources = {edge.source for edge in self.edges}
         ends = [n.lines[0] for n in self.nodes.values() if n.id not in sources]
         ending = f", ending in {', '.join(ends)}" if self.edges and ends else ""
         arrows = _count(len(self.edges), "arrow")
-        return f"Diagram of {self.title}; {parts or 'no nodes'}; {arrows}{ending}."
+        kinds = self._kinds(self.nodes.values())
+        empty = sum(not node.computed for node in self.nodes.values())
+        yet = f"; {empty} without a value yet" if empty else ""
+        return f"Diagram of {self.title}; {kinds}; {arrows}{ending}{yet}."
+
+    def _kinds(self, nodes: Iterable[DiagramNode]) -> str:
+        counts = Counter(KINDS[node.kind].meaning for node in nodes)
+        parts = ", ".join(f"{meaning} {n:,}" for meaning, n in counts.items())
+        return parts or "no nodes"
 
     def legend(self) -> str:
         """The caption: what each shape in this picture stands for."""
         present = dict.fromkeys(node.kind for node in self.nodes.values())
         looks = [f"{KINDS[kind].meaning}: {KINDS[kind].look}" for kind in present]
-        return f"{self.title}. {'; '.join(looks).capitalize()}."
+        if not all(node.computed for node in self.nodes.values()):
+            looks.append("grey and dashed: no value yet")
+        sentences = [self.title, "; ".join(looks), *self.notes]
+        return " ".join(f"{s[:1].upper()}{s[1:]}." for s in sentences if s)
 
     # -- DOT -------------------------------------------------------------------------
 
@@ -198,14 +271,8 @@ class Diagram:
         for edge in self.edges:
             # Spaces keep a label in a wider font than the renderer's off its arrow.
             label = _escape([f"  {edge.label}  "]) if edge.label else None
-            # What happens between calls must not turn the flow of one call round.
-            graph.edge(
-                name[edge.source],
-                name[edge.target],
-                label,
-                style=EDGE_STYLES[edge.kind],
-                constraint="false" if edge.kind == "update" else "true",
-            )
+            style = EDGE_STYLES[edge.kind]
+            graph.edge(name[edge.source], name[edge.target], label, style=style)
         return graph.source
 
     def _draw_scope(
@@ -216,13 +283,14 @@ class Diagram:
         for node in self.nodes.values():
             if node.scope == scope:
                 look = KINDS[node.kind]
+                empty = not node.computed
                 graph.node(
                     name[node.id],
                     _escape(node.lines),
                     shape=look.shape,
-                    style=look.style,
-                    fillcolor=look.fill,
-                    fontcolor=look.ink,
+                    style=f"{look.style},dashed" if empty else look.style,
+                    fillcolor=NO_VALUE if empty else look.fill,
+                    fontcolor="#000000" if empty else look.ink,
                     peripheries=str(look.peripheries),
                 )
             elif node.scope[:depth] == scope:
