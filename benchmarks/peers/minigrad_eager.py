@@ -1,0 +1,11 @@
+"""minigrad line by line: the tape."""
+
+from functools import partial
+
+import minigrad as mg
+from benchmarks.peers import define_by_run
+
+op = partial(define_by_run.op, mg)
+chain = partial(define_by_run.chain, mg)
+net = partial(define_by_run.net, mg)
+digits = partial(define_by_run.digits, mg)

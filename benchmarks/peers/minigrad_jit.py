@@ -1,0 +1,11 @@
+"""minigrad's eager steps, traced once and run as a program by the interpreter."""
+
+from functools import partial
+
+import minigrad as mg
+from benchmarks.peers import define_by_run
+
+wrap = partial(mg.jit, target="interpreter")
+chain = partial(define_by_run.chain, mg, wrap=wrap)
+net = partial(define_by_run.net, mg, wrap=wrap)
+digits = partial(define_by_run.digits, mg, wrap=wrap)
