@@ -56,6 +56,9 @@ def parent_of(t: Tensor) -> Any:
 
 def _rederive(t: Tensor, view: View) -> None:
     """Take the record of a view that is older than its storage from its base."""
+    if t.record is LEAF:  # detached first, then told to require a gradient
+        t.version = t.cell.version
+        return
     parent = parent_of(view.base)
     if parent is not None and not view.tracked:
         raise _untracked_view(t, "read after its base was written")
@@ -91,12 +94,18 @@ def views_of(t: Tensor) -> list[View]:
 
 
 def check_writable(t: Tensor, op: str) -> None:
-    """Raise, before anything changes, where the tape could not follow a write."""
+    """Raise, before anything changes, where memory or tape could not follow a write."""
+    if not t.array.flags.writeable:
+        raise GradError(
+            f"{op}_: this memory cannot be written",
+            got=f"{name_of(t, 'the tensor')} {t.shape}, expanded or read-only",
+            remedy="x.clone() has memory for every element",
+        )
     if not MODE.get().grad:
         return
     views = views_of(t)
     root = views[-1].base if views else t
-    if root.record is LEAF:
+    if any(part.record is LEAF for part in (t, *(view.base for view in views))):
         raise GradError(
             f"{op}_: a leaf that requires grad would be written in place",
             got=f"{name_of(t, 'the tensor')} {t.shape}, "

@@ -29,12 +29,12 @@ def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
         state.watch.executed(op)
     args = (target, *others)
     recording = state.grad and any(_is_tracked(arg) for arg in args)
-    if state.trace is None and not recording and _straight(op, target, others):
+    if state.trace is None and not recording and _straight(op, target, others, attrs):
         return target
     inputs, y = compute(op, args, attrs, state)
     _check_fits(op, target, y)
     record = track(op, args, inputs, y, target, attrs) if state.grad else None
-    if record is not None and state.trace is None:
+    if record is not None:
         _save_aside(record, target, args)
     write(target, y, record)
     if record is not None and "y" in record.plan.names:
@@ -46,21 +46,23 @@ def _is_tracked(arg: Any) -> bool:
     return isinstance(arg, Tensor) and parent_of(arg) is not None
 
 
-def _straight(op: Op, target: Tensor, others: tuple) -> bool:
+def _straight(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
     """Let NumPy write into the target at once, if nothing has to be cast or explained."""
     array = target.array
-    if not isinstance(op.fn, np.ufunc):
-        return False
     operands = [x.array if type(x) is Tensor else x for x in others]
-    for operand in operands:
-        plain = type(operand) is Array and operand.dtype is array.dtype
-        if not plain and not (type(operand) is float and array.dtype.kind == "f"):
+    overwrites = op.dtype == "first"  # copy and fill take any dtype
+    if not overwrites:
+        floats = array.dtype.kind == "f"
+        if not isinstance(op.fn, np.ufunc) or (op.dtype == "float" and not floats):
             return False
-    if op.dtype == "float" and array.dtype.kind != "f":
-        return False
+        for x in operands:
+            if type(x) is Array and x.dtype is array.dtype:
+                continue
+            if not (type(x) is float and floats):
+                return False
     try:
-        op.fn(array, *operands, out=array)
-    except ValueError:
+        op.fn(array, *operands, out=array, **attrs)
+    except (ValueError, TypeError):
         return False
     target.cell.version += 1
     target.cell.writer = user_origin()
@@ -92,7 +94,8 @@ def _save_aside(record: Record, target: Tensor, args: tuple) -> None:
         if name in INPUT_NAMES:
             arg = args[INPUT_NAMES.index(name)]
             if isinstance(arg, Tensor) and arg.cell is target.cell:
-                saved[i] = saved[i].copy()
+                if type(saved[i]) is Array:  # a Node cannot be overwritten
+                    saved[i] = saved[i].copy()
                 guards[at : at + 2] = None, 0
         if name == "y" or name in INPUT_NAMES:
             at += 2

@@ -72,7 +72,7 @@ div = elementwise(
     "div",
     np.true_divide,
     lambda g, b: g / b,
-    lambda g, y, b: -g * y / b,
+    lambda g, a, b: -g * ((a / b) / b),
     doc="a / b; integers give floats",
     dtype="float",
     sample=positive(*TWO),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import itertools
 import linecache
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,11 +33,9 @@ class Emitted:
         # So that tracebacks and the debugger can show the generated lines.
         entry = (len(source), None, source.splitlines(True), self.filename)
         linecache.cache[self.filename] = entry
+        weakref.finalize(self, linecache.cache.pop, self.filename, None)
         exec(builtins.compile(source, self.filename, "exec"), scope)
         self.function: Callable[..., list] = scope["program"]
-
-    def __del__(self) -> None:
-        linecache.cache.pop(self.filename, None)
 
 
 def emit(plan: Plan, inputs: Sequence[Node], outputs: Sequence[Node]) -> Emitted:

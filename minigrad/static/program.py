@@ -7,6 +7,7 @@ with the memory of every result decided beforehand. `print(program.source)` show
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -141,6 +142,7 @@ class Program:
         self.updates = dict(zip(updates, final[len(outputs) :]))
         self.plan: Plan = make_plan(self.outputs, self.updates)
         self._written = set(updates)
+        self._lock = threading.Lock()
         self._emitted = emit(self.plan, self.inputs, self.outputs)
         self.run: Callable[..., list] = self._emitted.function
         self._ops = [n for n in self.plan.order if n.op.kind != "source"]
@@ -172,7 +174,8 @@ class Program:
             for node in self._ops:
                 watch.executed(node.op)
         try:
-            return self.run(*arrays)
+            with self._lock:  # buffers belong to the program, not to the thread
+                return self.run(*arrays)
         except Exception as error:
             raise self._explain(error) from error
 

@@ -103,7 +103,7 @@ class Trace:
 
     def saw_grad(self, t: Tensor) -> None:
         """The program depends on whether there was a gradient before."""
-        if t not in self._handles:
+        if t not in self._handles and self._from_outside(t):
             self.grads_seen.setdefault(t, t._grad is not None)
 
     # --- the end -------------------------------------------------------------------------
