@@ -1,0 +1,379 @@
+"""Random programs of views and in-place writes: PyTorch, the tape and jit agree.
+
+A program is Python source that means the same under PyTorch and minigrad, so a failure
+prints a script that can be run by hand. Views share memory, writes go through any of
+them, some lines run under `no_grad`, and some tensors are leaves that require grad.
+"""
+
+import random
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.autodiff import numerical_gradient
+from minigrad.errors import MinigradError
+
+LEAVES = {"a": (2, 3), "b": (3, 2), "c": (2, 3), "d": (3,)}
+WITH_GRAD = ("a", "b")
+BLOCK = 25  # programs a test
+
+# PyTorch refuses some programs that are right. Checked by difference quotients instead.
+TORCH_ALONE_REFUSES = (
+    "modified by an inplace operation",  # it saves operands that no rule here needs
+    "refer to a single memory location",  # it does not compute aside what overlaps
+)
+
+# PyTorch writes into a part of an expanded tensor whose elements do not share memory.
+MINIGRAD_ALONE_REFUSES = ("this memory cannot be written",)
+
+# jit refuses what would leave a tape behind on a tensor from outside.
+JIT_ALONE_REFUSES = ("now carries a tape",)
+
+
+# --- making programs ---------------------------------------------------------------------
+
+
+class Writer:
+    """Writes one random program; knows the shape of every name, and nothing more."""
+
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+        self.shapes = dict(LEAVES)
+        self.of_leaf = set(WITH_GRAD)  # names that show the memory of such a leaf
+        self.cut = False  # does something stop gradients?
+        self.lines = []
+        for _ in range(self.rng.randint(4, 9)):
+            self.line()
+
+    def line(self):
+        kinds = [self.view, self.compute, self.write]
+        (kind,) = self.rng.choices(kinds, weights=(4, 2, 4))
+        text = kind()
+        if text is None:
+            return
+        if self.rng.random() < 0.15:
+            text, self.cut = f"with lib.no_grad(): {text}", True
+        self.lines.append(text)
+
+    def pick(self, names=None):
+        # Later names are likelier, so that programs get deep.
+        names = list(self.shapes if names is None else names)
+        return self.rng.choices(names, weights=range(1, len(names) + 1))[0]
+
+    def new(self, shape, views=None):
+        name = f"t{len(self.shapes) - len(LEAVES)}"
+        self.shapes[name] = tuple(shape)
+        if views in self.of_leaf:
+            self.of_leaf.add(name)
+        return name
+
+    def key(self, shape):
+        """A basic index that leaves at least one element."""
+        parts = []
+        for n in shape[: self.rng.randint(1, len(shape))] if shape else []:
+            first = self.rng.randrange(n)
+            parts.append(
+                self.rng.choice(
+                    [":", str(first), str(first - n), f"{first}:", ":-1" * (n > 1)]
+                    + [f":{first + 1}", "::2"]
+                )
+                or ":"
+            )
+        if self.rng.random() < 0.15:
+            parts.insert(self.rng.randint(0, len(parts)), "None")
+        if not parts or self.rng.random() < 0.15:
+            parts.append("...")
+        key = ", ".join(parts)
+        return key, eval(f"x[{key}]", {"x": np.empty(shape)}).shape
+
+    def view(self):
+        x = self.pick()
+        shape, rng = self.shapes[x], self.rng
+        n = len(shape)
+        size = int(np.prod(shape))
+        kind = rng.choice(
+            ["index", "index", "permute", "reshape", "expand", "squeeze", "unsqueeze"]
+            + ["flatten", "transpose", "detach"]
+        )
+        if kind == "index":
+            key, new = self.key(shape)
+            return f"{self.new(new, x)} = {x}[{key}]"
+        if kind == "permute":
+            dims = rng.sample(range(n), n)
+            new = [shape[d] for d in dims]
+            return f"{self.new(new, x)} = {x}.permute({tuple(dims)})"
+        if kind == "transpose" and n >= 2:
+            i, j = rng.sample(range(n), 2)
+            new = list(shape)
+            new[i], new[j] = new[j], new[i]
+            return f"{self.new(new, x)} = {x}.transpose({i}, {j - n})"
+        if kind == "reshape":
+            k = rng.choice([k for k in range(1, size + 1) if size % k == 0])
+            return f"{self.new((k, size // k), x)} = {x}.reshape({k}, -1)"
+        if kind == "flatten":
+            return f"{self.new((size,), x)} = {x}.flatten()"
+        if kind == "expand" and size <= 12:
+            return f"{self.new((2, *shape), x)} = {x}.expand(2, *{shape})"
+        if kind == "squeeze":
+            new = [m for m in shape if m != 1]
+            return f"{self.new(new, x)} = {x}.squeeze()"
+        if kind == "unsqueeze":
+            d = rng.randint(0, n)
+            return f"{self.new((*shape[:d], 1, *shape[d:]), x)} = {x}.unsqueeze({d})"
+        if kind == "detach":
+            self.cut = True
+            return f"{self.new(shape)} = {x}.detach()"
+        return None
+
+    def fitting(self, shape, exact=False):
+        """A name that broadcasts to `shape`, or a number."""
+        names = [
+            name
+            for name, other in self.shapes.items()
+            if other == shape
+            or (not exact and other in (shape[i:] for i in range(len(shape))))
+        ]
+        if not names or self.rng.random() < 0.2:
+            return str(self.rng.choice([0.5, -1.5, 2]))
+        return self.pick(names)
+
+    def compute(self):
+        x = self.pick()
+        shape = self.shapes[x]
+        y = self.fitting(shape)
+        text, new = self.rng.choice(
+            [
+                (f"{x} * {y}", shape),
+                (f"{x} + {y}", shape),
+                (f"{y} - {x}", shape),
+                (f"{x} / ({x} * {x} + 1)", shape),
+                (f"{x}.tanh()", shape),
+                (f"{x}.relu()", shape),
+                (f"{x}.clone()", shape),
+                (f"{x}.sum(0)", shape[1:]),
+                (f"{x}.reshape(-1, 1) @ {x}.reshape(1, -1)", None),
+            ]
+        )
+        if new is None:
+            new = (int(np.prod(shape)),) * 2
+            if new[0] > 6:
+                return None
+        return f"{self.new(new)} = {text}"
+
+    def write(self):
+        targets = list(self.shapes)
+        if self.rng.random() < 0.9:  # most programs should get past a leaf
+            targets = [name for name in targets if name not in self.of_leaf]
+        x = self.pick(targets)
+        shape = self.shapes[x]
+        y = self.fitting(shape)
+        kind = self.rng.choice(
+            ["binary"] * 4 + ["unary", "fill", "key", "key", "array"]
+        )
+        if kind == "binary":
+            name = self.rng.choice(["mul_", "add_", "sub_", "copy_", "mul_"])
+            if name == "copy_" and not y.isidentifier():
+                name = "fill_"
+            return f"{x}.{name}({y})"
+        if kind == "unary":
+            name = self.rng.choice(["tanh_", "sigmoid_", "relu_", "neg_", "exp_"])
+            return f"{x}.{name}()"
+        if kind == "fill":
+            return self.rng.choice([f"{x}.zero_()", f"{x}.fill_(0.5)", f"{x}.div_(2)"])
+        if kind == "key":
+            key, part = self.key(shape)
+            sign = self.rng.choice(["=", "=", "+=", "*="])
+            return f"{x}[{key}] {sign} {self.fitting(part)}"
+        if not shape:
+            return None
+        rows = [self.rng.randrange(shape[0]) for _ in range(2)]
+        rows = sorted(set(rows))
+        value = self.fitting((len(rows), *shape[1:]))
+        return self.rng.choice([f"{x}[{rows}] = {value}", f"{x}[{x} > 0] = 0.25"])
+
+    def source(self):
+        """The program as a function of its leaves."""
+        names = list(self.shapes)
+        chosen = self.rng.sample(names, min(4, len(names)))
+        loss = " + ".join(
+            f"({name} * {name} * {0.3 + 0.1 * i:.1f}).sum()"
+            for i, name in enumerate(chosen)
+        )
+        lines = [f"def program(lib, {', '.join(LEAVES)}):", *self.lines]
+        lines += [f"loss = {loss}", f"return loss, [{', '.join(names)}]"]
+        return "\n    ".join(lines) + "\n"
+
+
+class Program:
+    """A random program, and the values its leaves start with."""
+
+    def __init__(self, seed):
+        writer = Writer(seed)
+        self.seed, self.cut, self.source = seed, writer.cut, writer.source()
+        scope = {}
+        exec(compile(self.source, f"program {seed}", "exec"), scope)
+        self.function = scope["program"]
+        rng = np.random.default_rng(seed)
+        self.arrays = [rng.uniform(-1, 1, shape) for shape in LEAVES.values()]
+
+    def leaves(self, lib):
+        return [
+            lib.tensor(array.copy(), requires_grad=name in WITH_GRAD)
+            for name, array in zip(LEAVES, self.arrays, strict=True)
+        ]
+
+    def __repr__(self):
+        return f"seed {self.seed}\n{self.source}"
+
+
+# --- running them ------------------------------------------------------------------------
+
+
+def outcome(run, refusals):
+    """Lists of arrays, or the error that refused the program."""
+    try:
+        return run(), None
+    except refusals as error:
+        return None, error
+
+
+def forward_and_backward(lib, function, leaves):
+    loss, pool = function(lib, *leaves)
+    loss.backward()
+    return [*pool, *(leaf.grad for leaf in leaves[: len(WITH_GRAD)])]
+
+
+def arrays_of(tensors):
+    return [None if t is None else np.array(t.detach().numpy()) for t in tensors]
+
+
+def run_eager(program, lib=mg):
+    leaves = program.leaves(lib)
+    return arrays_of(forward_and_backward(lib, program.function, leaves))
+
+
+def run_jit(program, closed):
+    """Under jit, the leaves being arguments, or state reached from outside."""
+    leaves = program.leaves(mg)
+    inside = leaves if closed else None
+
+    @mg.jit
+    def step(*given):
+        return forward_and_backward(mg, program.function, inside or list(given))
+
+    return arrays_of(step() if closed else step(*leaves))
+
+
+def equal(got, expected, program):
+    """Compare the pool and the gradients; no gradient is a gradient of zero."""
+    for i, (a, b) in enumerate(zip(got, expected, strict=True)):
+        if a is None or b is None:
+            a = np.zeros_like(b) if a is None and b is not None else a
+            b = np.zeros_like(a) if b is None and a is not None else b
+            if a is None:
+                continue
+        np.testing.assert_allclose(
+            a, b, rtol=1e-9, atol=1e-9, err_msg=f"value {i} of {program!r}"
+        )
+
+
+def check_by_difference_quotients(program, gradients):
+    def loss(*arrays):
+        leaves = [mg.tensor(array, requires_grad=True) for array in arrays]
+        leaves[2:] = [leaf.detach() for leaf in leaves[2:]]
+        return program.function(mg, *leaves)[0].item()
+
+    for i, got in enumerate(gradients):
+        expected = numerical_gradient(loss, program.arrays, i)
+        got = np.zeros_like(expected) if got is None else got
+        np.testing.assert_allclose(
+            got, expected, rtol=1e-4, atol=1e-5, err_msg=f"gradient {i} of {program!r}"
+        )
+
+
+def compare_with_torch(torch, seed):
+    program = Program(seed)
+    theirs, refused = outcome(lambda: run_eager(program, torch), RuntimeError)
+    ours, error = outcome(lambda: run_eager(program), MinigradError)
+    if refused is None and error is None:
+        equal(ours, theirs, program)
+        return "both compute"
+    if refused is None:
+        # To PyTorch a view of a leaf made under no_grad requires grad, and gets none.
+        useless = "nothing here requires" in str(error) and theirs[-2:] == [None, None]
+        allowed = useless or any(text in str(error) for text in MINIGRAD_ALONE_REFUSES)
+        assert allowed, f"only minigrad refuses: {error}\n{program!r}"
+        return "only minigrad refuses"
+    if error is not None:
+        return "both refuse"
+    assert any(text in str(refused) for text in TORCH_ALONE_REFUSES), (
+        f"only PyTorch refuses: {refused}\n{program!r}"
+    )
+    if not program.cut:
+        check_by_difference_quotients(program, ours[-len(WITH_GRAD) :])
+    return "only PyTorch refuses"
+
+
+def compare_with_jit(seed):
+    program = Program(seed)
+    ours, error = outcome(lambda: run_eager(program), MinigradError)
+    closed = bool(seed % 2)
+    traced, refused = outcome(lambda: run_jit(program, closed), MinigradError)
+    if error is not None:
+        assert refused is not None, f"only eager refuses: {error}\n{program!r}"
+    elif refused is not None:
+        allowed = any(text in str(refused) for text in JIT_ALONE_REFUSES)
+        assert allowed, f"only jit refuses: {refused}\n{program!r}"
+    else:
+        equal(traced, ours, program)
+
+
+def blocks(count):
+    return pytest.mark.parametrize("block", range(count // BLOCK))
+
+
+def seeds(block):
+    return range(block * BLOCK, (block + 1) * BLOCK)
+
+
+# --- the checks --------------------------------------------------------------------------
+
+
+@blocks(300)
+def test_random_programs_agree_with_torch(torch, block):
+    for seed in seeds(block):
+        compare_with_torch(torch, seed)
+
+
+@blocks(300)
+def test_random_programs_agree_under_jit(block):
+    for seed in seeds(block):
+        compare_with_jit(seed)
+
+
+@blocks(300)
+def test_gradients_of_random_programs_equal_difference_quotients(block):
+    for seed in seeds(block):
+        program = Program(seed)
+        if program.cut:
+            continue
+        ours, error = outcome(lambda: run_eager(program), MinigradError)  # noqa: B023
+        if error is None:
+            check_by_difference_quotients(program, ours[-len(WITH_GRAD) :])
+
+
+def test_enough_random_programs_are_computed_and_not_refused():
+    errors = [
+        outcome(lambda: run_eager(Program(seed)), MinigradError)[1]  # noqa: B023
+        for seed in range(300)
+    ]
+    assert sum(error is None for error in errors) >= 100
+
+
+@pytest.mark.full
+@blocks(4000)
+def test_four_thousand_random_programs_agree_with_torch_and_under_jit(torch, block):
+    for seed in seeds(block):
+        compare_with_torch(torch, seed)
+        compare_with_jit(seed)
