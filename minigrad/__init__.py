@@ -86,3 +86,4 @@ from minigrad.random import Generator, manual_seed, rand, randint, randn, randpe
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target
 from minigrad.static.trace import jit
+from minigrad.viz import show

@@ -39,8 +39,8 @@ def show(
         >>> print(mg.show((w * w).sum()).text)
         the tape of the result (3 nodes, 3 edges)
           1  w    leaf       (1,), grad: not computed
-          2  mul  operation  (1,), saved: a, b        from 1 (a), 1 (b)
-          3  sum  output     (), saved: shape of a    from 2
+          2  mul  operation  (1,), saved: a, b         from 1 (a), 1 (b)
+          3  sum  output     (), saved: shape of a     from 2
     """
     return _picture(x, stage, filled).figure(alt, caption)
 
@@ -52,9 +52,9 @@ def _picture(x: Any, stage: str, filled: bool | None) -> Diagram:
     if isinstance(x, Program):
         return program_diagram(x, stage, filled is not False)
     nodes = [x] if isinstance(x, Node) else x
-    if isinstance(nodes, (list, tuple)) and nodes:
-        if all(isinstance(node, Node) for node in nodes):
-            return graph_diagram(nodes, filled=bool(filled))
+    listed = isinstance(nodes, (list, tuple)) and len(nodes) > 0
+    if listed and all(isinstance(node, Node) for node in nodes):
+        return graph_diagram(nodes, filled=bool(filled))
     raise TypeError(
         "show: there is a picture of a Tensor's tape, of a Node or a list of Nodes, "
         f"and of a Program, not of {type(x).__name__}"

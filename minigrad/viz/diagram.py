@@ -15,7 +15,8 @@ from typing import Any
 from . import render
 from .figure import Figure
 
-SHAPES = {"invhouse": "pointed box", "component": "tabbed box", "folder": "folder"}
+SHAPES = {"invhouse": "pointed box", "component": "tabbed box"}
+STYLES = {"diagonals": "cut-cornered"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Kind:
     @property
     def look(self) -> str:
         """The same cue in words, for the legend."""
-        words = [word for word in self.style.split(",") if word != "filled"]
+        words = [STYLES.get(w, w) for w in self.style.split(",") if w != "filled"]
         words += ["double"] if self.peripheries == 2 else []
         return " ".join([*words, SHAPES.get(self.shape, self.shape)])
 
@@ -50,17 +51,16 @@ KINDS = {
     "op": Kind("operation", "#F0E442", style="filled,rounded"),
     "output": Kind("output", "#009E73", peripheries=2),
     "update": Kind("update", "#D55E00", shape="hexagon"),
-    "grad": Kind("gradient part", "#CC79A7", shape="octagon"),
+    "grad": Kind("gradient part", "#CC79A7", style="filled,diagonals"),
     "saved": Kind("saved value", "#FFFFFF", shape="note"),
     "control": Kind("control flow", "#0072B2", ink="#FFFFFF", shape="component"),
-    "pending": Kind("not computed", "#FFFFFF", style="filled,dashed"),
+    "pending": Kind("not computed", "#E0E0E0", style="filled,dashed"),
     "ghost": Kind("not used", "#FFFFFF", ink="#595959", style="filled,dotted"),
     "rest": Kind("left out of the picture", "#FFFFFF", shape="folder"),
 }
 # A leaf of the tape and a variable of a graph are the same storage: they look the same.
 KINDS["leaf"] = replace(KINDS["variable"], meaning="leaf")
 EDGE_STYLES = {"data": "solid", "grad": "bold", "update": "dashed", "order": "dotted"}
-NO_VALUE = "#E0E0E0"
 
 LARGE = 150  # nodes; of a larger diagram the part nearest the result is drawn
 NEAREST = 40
@@ -73,6 +73,12 @@ GRAPH = {
     "fontname": FONT, "fontsize": "12",
 }  # fmt: skip
 NODE = {"fontname": FONT, "fontsize": "12", "margin": "0.2,0.08", "height": "0.4"}
+# Slanting sides leave room enough; cut corners need more of it.
+MARGINS = {
+    "hexagon": "0.05,0.02",
+    "invhouse": "0.05,0.02",
+    "filled,diagonals": "0.27,0.08",
+}
 EDGE = {"fontname": FONT, "fontsize": "11", "arrowsize": "0.7"}
 
 
@@ -171,7 +177,11 @@ class Diagram:
         part.notes.append(
             f"Only the {len(near)} nodes nearest the end of {len(self.nodes):,} are drawn"
         )
-        ops = Counter(n.lines[0].split(" = ")[-1] for n in self.nodes.values())
+        ops = Counter(
+            node.lines[0].split(" = ")[-1]
+            for node in self.nodes.values()
+            if node.kind in ("op", "output", "grad")
+        )
         common = ", ".join(f"{op} {n:,}" for op, n in ops.most_common(8))
         kinds = self._kinds(self.nodes.values())
         part.summary = (
@@ -288,8 +298,9 @@ class Diagram:
                     name[node.id],
                     _escape(node.lines),
                     shape=look.shape,
+                    margin=MARGINS.get(look.shape) or MARGINS.get(look.style),
                     style=f"{look.style},dashed" if empty else look.style,
-                    fillcolor=NO_VALUE if empty else look.fill,
+                    fillcolor=KINDS["pending"].fill if empty else look.fill,
                     fontcolor="#000000" if empty else look.ink,
                     peripheries=str(look.peripheries),
                 )
@@ -297,7 +308,12 @@ class Diagram:
                 inner[node.scope[: depth + 1]] = None
         for child in inner:
             with graph.subgraph(name="cluster_" + "/".join(child)) as box:
-                box.attr(label=_escape([child[-1]]), style="rounded", color="#595959")
+                box.attr(
+                    label=_escape([child[-1]]),
+                    style="rounded",
+                    color="#595959",
+                    labeljust="l",
+                )
                 self._draw_scope(box, child, name)
 
 

@@ -30,9 +30,8 @@ def program_diagram(
     roots = program.stages[stage]
     count = len(program.outputs)
     names = Names()
-    results = _listed(roots[:count], names) if count else "updates"
     picture = graph_diagram(
-        roots, roots[:count], f"the program for {results}, stage {stage}",
+        roots, roots[:count], f"{_called(roots[:count], names)}, stage {stage}",
         filled=filled, inputs=program.inputs,
     )  # fmt: skip
     for cell, value in zip(program.updates, roots[count:]):
@@ -79,11 +78,16 @@ def graph_diagram(
     return picture
 
 
+def _called(outputs: Sequence[Node], names: Names) -> str:
+    known = outputs and all(names.of(node) for node in outputs)
+    return f"the program for {_listed(outputs, names)}" if known else "a program"
+
+
 def _listed(nodes: Sequence[Node], names: Names) -> str:
     found = [names.of(node) for node in nodes]
     if all(found) and len(found) <= 4:
         return ", ".join(found)
-    return "1 result" if len(nodes) == 1 else f"{len(nodes)} results"
+    return "the result" if len(nodes) == 1 else f"{len(nodes)} results"
 
 
 def _source_lines(node: Node, names: Names, inputs: Sequence[Node]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -10,28 +12,40 @@ import numpy as np
 from ..backend import get_default_dtype
 from ..eager.tape import Record
 from ..eager.tensor import Tensor
-from ..errors import user_names
 from ..static.node import Node
 
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 SMALL = 4  # an array with more elements is drawn as its shape
 
 
 class Names:
-    """Names of tensors, nodes and records: the notebook's, then the running line's."""
+    """Names of tensors, nodes and records in the frames that led here.
+
+    The outermost frame's name wins: that is the notebook's, or the script's. A module
+    that only passes things on to `show` keeps its own names out by `__tracebackhide__`.
+    """
 
     def __init__(self) -> None:
         self._known: dict[int, str] = {}
-        for space in (vars(sys.modules["__main__"]), user_names()):
+        spaces: list[dict[str, Any]] = []
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            inside = frame.f_code.co_filename.startswith(PACKAGE)
+            if not inside and "__tracebackhide__" not in frame.f_globals:
+                spaces = [*(spaces or [frame.f_globals]), frame.f_locals]
+            frame = frame.f_back
+        for space in reversed(spaces):
             for name, value in list(space.items()):
-                if not name.startswith("_") and isinstance(value, (Tensor, Node)):
+                if isinstance(value, (Tensor, Node)) and not name.startswith("_"):
                     self._add(value, name)
 
     def _add(self, value: Tensor | Node, name: str) -> None:
         self._known.setdefault(id(value), name)
-        if isinstance(value, Tensor) and type(value.record) is Record:
-            # A view that is older than its storage gets another record when next read.
-            if value.version == value.cell.version:
-                self._known.setdefault(id(value.record), name)
+        if not isinstance(value, Tensor) or type(value.record) is not Record:
+            return
+        # A view that is older than its storage gets another record when next read.
+        if value.version == value.cell.version:
+            self._known.setdefault(id(value.record), name)
 
     def of(self, value: Any, default: str = "") -> str:
         """What `value` is called; a Node may carry its name itself."""

@@ -34,7 +34,8 @@ def tape_diagram(tensor: Tensor) -> Diagram:
         _draw_arrows(picture, record)
     if any(name in INPUT_NAMES for r in order for name in r.plan.names):
         picture.notes.append(
-            "a and b are the first and second input of an operation, y is its output"
+            "Saved values are named as in the rules: a and b are the first and second "
+            "input of an operation, y is its output"
         )
     return picture
 
