@@ -16,7 +16,14 @@ from minigrad.backend import Array, get_default_dtype, late
 from minigrad.eager.cell import Cell, View, journal, parent_of
 from minigrad.eager.stamp import stamp
 from minigrad.eager.tape import LEAF, Record, run_backward, seed_for
-from minigrad.errors import DTypeError, GradError, GraphError, ShapeError, name_of
+from minigrad.errors import (
+    DTypeError,
+    GradError,
+    GraphError,
+    ShapeError,
+    name_of,
+    user_origin,
+)
 from minigrad.methods import Methods
 from minigrad.ops import elementwise, linalg, shapes
 from minigrad.ops.movement import is_view
@@ -364,6 +371,8 @@ def _apply_view(op: Op, a: Tensor, attrs: dict, state: Mode) -> Tensor:
         t = wrap(array)
     if state.grad:
         t.record = track(op, (a,), (a.array,), None, t, attrs)
+        if state.trace is not None and t.record is not None:
+            t.record.origin = user_origin()
     return t
 
 
