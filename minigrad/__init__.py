@@ -18,7 +18,7 @@ from minigrad.backend import (
     set_default_dtype,
     uint8,
 )
-from minigrad.eager.creation import (
+from minigrad.creation import (
     arange,
     as_tensor,
     eye,

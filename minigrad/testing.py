@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.autodiff import numerical_gradient, unbroadcast
 from minigrad.autograd import grad
 from minigrad.backend import Array
-from minigrad.eager.creation import tensor
+from minigrad.creation import tensor
 from minigrad.eager.tensor import Tensor
 from minigrad.ops.op import TABLE, Op
 from minigrad.static.node import (

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array, get_default_dtype, late
+from minigrad.backend import Array, get_default_dtype
 from minigrad.eager.cell import Cell, View, journal, parent_of
 from minigrad.eager.stamp import stamp
 from minigrad.eager.tape import LEAF, Record, run_backward, seed_for
@@ -275,10 +275,6 @@ class Tensor(Methods):
     def clone(self) -> Tensor:
         """A copy with its own storage, still on the tape."""
         return elementwise.cast(self, dtype=self.dtype)
-
-    def show(self) -> Any:
-        """The picture of the tape behind this tensor."""
-        return late("show")(self)
 
 
 # --- making handles ----------------------------------------------------------------------
