@@ -15,7 +15,6 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
@@ -68,29 +67,27 @@ def _place(filename: str) -> str:
     return f"{os.path.basename(filename)}, "
 
 
-def _frames() -> Iterator[FrameType]:
-    """minigrad's own frames outwards, then the user's innermost one."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        yield frame
-        if not frame.f_code.co_filename.startswith((_PACKAGE, "<minigrad")):
-            return
-        frame = frame.f_back
+def _is_ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith((_PACKAGE, "<minigrad"))
 
 
 def user_frame() -> FrameType | None:
     """The innermost frame that is not minigrad's own."""
-    *_, frame = _frames()
-    return None if frame.f_code.co_filename.startswith(_PACKAGE) else frame
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _is_ours(frame):
+        frame = frame.f_back
+    return frame
 
 
 def user_scope() -> str:
     """The composite (softmax, mm, ...) that the user called, "" if an op directly."""
     scope = ""
-    for frame in _frames():
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _is_ours(frame):
         code = frame.f_code
         if code.co_filename == _COMPOSITES and not code.co_name.startswith("_"):
             scope = code.co_name
+        frame = frame.f_back
     return scope
 
 

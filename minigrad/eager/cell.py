@@ -47,24 +47,30 @@ class View:
 
 def parent_of(t: Tensor) -> Any:
     """What stands for `t` on the tape: its record, itself if a leaf, or None."""
-    view = t.view_of
-    if view is not None and t.version != t.cell.version:
-        _rederive(t, view)
+    if t.view_of is not None and t.version != t.cell.version:
+        _rederive(t)
     record = t.record
     return t if record is LEAF else record
 
 
-def _rederive(t: Tensor, view: View) -> None:
-    """Take the record of a view that is older than its storage from its base."""
-    if t.record is LEAF:  # detached first, then told to require a gradient
+def _rederive(t: Tensor) -> None:
+    """Take the records of views that are older than their storage from their bases."""
+    stale = []
+    while t.view_of is not None and t.version != t.cell.version:
+        if t.record is LEAF:  # detached first, then told to require a gradient
+            t.version = t.cell.version
+            break
+        stale.append(t)
+        t = t.view_of.base
+    parent = t if t.record is LEAF else t.record
+    for t in reversed(stale):
+        view = t.view_of
+        assert view is not None
+        if parent is not None and not view.tracked:
+            raise _untracked_view(t, "read after its base was written")
+        journal(t)
+        parent = t.record = None if parent is None else _view_record(view, parent)
         t.version = t.cell.version
-        return
-    parent = parent_of(view.base)
-    if parent is not None and not view.tracked:
-        raise _untracked_view(t, "read after its base was written")
-    journal(t)
-    t.record = None if parent is None else _view_record(view, parent)
-    t.version = t.cell.version
 
 
 def _view_record(view: View, parent: Any) -> Record:

@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.autodiff import sweep
 from minigrad.backend import Array, get_default_dtype
-from minigrad.eager.cell import Cell
+from minigrad.eager.cell import Cell, views_of
 from minigrad.eager.tape import LEAF
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import (
@@ -84,7 +84,7 @@ class Node(Methods):
         self.seq = _next_seq()
         if like is None:
             self.origin = ORIGIN.get() or user_origin()
-            self.scope = user_scope()
+            self.scope = "" if ORIGIN.get() else user_scope()
         else:
             self.origin, self.scope = like.origin, like.scope
 
@@ -251,9 +251,12 @@ def _lift_tensor(t: Tensor) -> Node:
     trace = MODE.get().trace
     if trace is not None:
         return trace.value_of(t)
-    view = t.view_of
-    if view is not None:
-        return view.op(_lift_tensor(view.base), **view.attrs)
+    views = views_of(t)
+    if views:
+        node = _lift_tensor(views[-1].base)
+        for view in reversed(views):
+            node = view.op(node, **view.attrs)
+        return node
     if t.record is not None and t.record is not LEAF:
         raise GraphError(
             "a tensor that carries a tape cannot enter a graph",

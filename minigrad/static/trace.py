@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import inspect
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.eager import tape
-from minigrad.eager.cell import Cell, View
+from minigrad.eager.cell import Cell, View, views_of
 from minigrad.eager.tape import LEAF, Record
 from minigrad.eager.tensor import Tensor, wrap
 from minigrad.errors import GradError, GraphError, name_of, user_origin
@@ -49,14 +50,15 @@ class Trace:
         """The Node of a Tensor as it stands now; arrays and numbers stay."""
         if not isinstance(arg, Tensor):
             return arg
-        view = arg.view_of
-        if view is not None:
-            return view.op(self.value_of(view.base), **view.attrs)
-        node = self.env.get(arg.cell)
+        views = views_of(arg)
+        root = views[-1].base if views else arg
+        node = self.env.get(root.cell)
         if node is None:
-            self._refuse_tape(arg)
-            node = node_of(arg.cell, name_of(arg, ""))
-            self.env[arg.cell] = self.state[arg.cell] = node
+            self._refuse_tape(root)
+            node = node_of(root.cell, name_of(root, ""))
+            self.env[root.cell] = self.state[root.cell] = node
+        for view in reversed(views):
+            node = view.op(node, **view.attrs)
         return node
 
     def _refuse_tape(self, t: Tensor) -> None:
@@ -204,8 +206,9 @@ class _Compiled:
         inputs = []
         try:
             with mode(trace=trace):
+                names = _argument_names(fn, *unflatten(leaves, form))
                 for i in self.fed:
-                    proxies[i] = _proxy(trace, leaves[i])
+                    proxies[i] = _proxy(trace, leaves[i], names[i])
                     inputs.append(trace.value_of(proxies[i]))
                 args, kwargs = unflatten(proxies, form)
                 result = fn(*args, **kwargs)
@@ -306,11 +309,22 @@ def _is_value(leaf: Any) -> bool:
     return isinstance(leaf, (Tensor, np.ndarray))
 
 
-def _proxy(trace: Trace, leaf: Any) -> Tensor:
+def _argument_names(fn: Callable, args: tuple, kwargs: dict) -> list[str]:
+    """The function's own names for its arguments, one for each of their leaves."""
+    try:
+        positional = [*inspect.signature(fn).parameters][: len(args)]
+    except ValueError:  # some built-in functions have no signature
+        positional = []
+    positional += [""] * (len(args) - len(positional))  # those of *args
+    named = [*zip(positional, args), *kwargs.items()]
+    return [name for name, arg in named for _ in flatten(arg)[0]]
+
+
+def _proxy(trace: Trace, leaf: Any, name: str) -> Tensor:
     """A stand-in for an argument, with a storage of its own that stands for a feed."""
     if isinstance(leaf, Tensor) and MODE.get().grad:
         trace._refuse_tape(leaf)
-    node = placeholder(leaf.shape, leaf.dtype, name_of(leaf, ""))
+    node = placeholder(leaf.shape, leaf.dtype, name)
     t = trace.born(node)
     if isinstance(leaf, Tensor) and leaf.record is LEAF:
         t.record = LEAF

@@ -212,7 +212,7 @@ def test_a_jitted_function_shows_what_was_traced():
     listing = rows(step)
     assert listing == rows(step.program)
     assert listing[0] == "1 w variable (3,)"
-    assert listing[1] == "2 argument 0 placeholder (3,)"
+    assert listing[1] == "2 x placeholder (3,)"
     assert "update of w" in listing[-1]
 
 
