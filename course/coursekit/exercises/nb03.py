@@ -14,36 +14,66 @@ from ..quizzes import Question
 
 # -- 03.1 what the counter says --------------------------------------------------------
 
+
+def counts() -> list[int]:
+    """What the counter really says about the lines of this exercise."""
+    said = []
+    with mg.count_ops() as counted:
+        A, B = mg.ones(3), mg.ones(3)
+        E = (A + B) * A
+        said.append(counted.total)
+        E - 1
+        said.append(counted.total)
+    with mg.count_ops() as counted:
+        a, b = mg.placeholder((3,)), mg.placeholder((3,))
+        e = (a + b) * a
+        said.append(counted.total)
+        program = mg.compile([a, b], e - 1)
+        for _ in range(3):
+            said.append(counted.total)
+            program(A, B)
+    return said
+
+
 COUNTS = Exercise(
     id="03.1",
-    task="Five counts: eager after C and D; graph after C, after D, after the call.",
-    reference=[1, 2, 0, 0, 2],
+    task="Six counts: eager after E and F; graph after e, after f, after two calls.",
+    reference=[2, 3, 0, 0, 3, 6],
     wrong=(
         Wrong(
-            [1, 1, 0, 0, 2],
+            [1, 2, 0, 0, 2, 4],
+            "You counted lines. E's line holds two operations, a sum and a product.",
+        ),
+        Wrong(
+            [2, 1, 0, 0, 3, 3],
             "The counter is not reset between lines: it counts everything so far.",
         ),
         Wrong(
-            [1, 2, 1, 2, 4],
-            "You let the graph compute while it is built. B * A on placeholders only "
-            "writes down a node; there are no numbers to multiply yet.",
+            [2, 3, 2, 3, 6, 9],
+            "You let the graph compute while it is built. (a + b) * a on placeholders "
+            "only writes down two nodes; there are no numbers to work with yet.",
         ),
         Wrong(
-            [1, 2, 0, 0, 0],
+            [2, 3, 0, 0, 3, 3],
+            "A program keeps its recipe, not its results: the second call does all the "
+            "work again.",
+        ),
+        Wrong(
+            [2, 3, 0, 0, 0, 0],
             "Building costs nothing, but the call has to do the work in the end.",
         ),
         Wrong(
-            [3, 4, 0, 0, 2],
+            [4, 5, 0, 0, 3, 6],
             "You counted the making of A and B. Filling a tensor with given numbers is "
             "no operation.",
         ),
     ),
     hints=(
-        "Go through the four lines and ask of each: could this line know its numbers?",
-        "Eager lines compute at once: C is one operation, D is one more.",
-        "In the graph nothing is computed before the call, and then all of it is.",
+        "Go through the lines and ask of each: could this line know its numbers?",
+        "Eager lines compute at once: E is two operations, F is one more.",
+        "In the graph nothing is computed before a call, and then all of it is.",
     ),
-    shows="The work is the same two operations; only its moment differs.",
+    shows="The work is the same three operations; only its moment differs.",
 )
 
 # -- 03.2 a formula as a graph ---------------------------------------------------------
