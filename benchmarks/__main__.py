@@ -40,6 +40,11 @@ def main(argv: list[str] | None = None) -> int:
         return any(text in name for text in options.cases)
 
     report = reports.describe(peers, effort) | {"cases": {}}
+    if report["load"] > 0.5:
+        busy = (
+            f"other programs keep {report['load']:.1f} CPUs busy: distrust what follows"
+        )
+        print(busy, file=sys.stderr)
     with started(peers) as runners:
         for case in filter(lambda case: chosen(case.name), CASES):
             print(f"{case.name} ...", file=sys.stderr, flush=True)

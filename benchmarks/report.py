@@ -26,6 +26,7 @@ def describe(peers: list[str], effort: Effort) -> dict:
         "date": datetime.date.today().isoformat(),
         "cpu": cpu_model(),
         "cpus": cpu_count(),
+        "load": load(),
         "threads": {n: os.environ[n] for n in THREADS if n in os.environ} or "default",
         "python": platform.python_version(),
         "versions": {p: version(p) for p in packages},
@@ -43,6 +44,11 @@ def version(package: str) -> str:
 def cpu_count() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def load() -> float:
+    """How many CPUs were busy in the last minute, before anything was measured."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
 
 
 def cpu_model() -> str:

@@ -6,7 +6,13 @@ import numpy as np
 
 from benchmarks.cases import Job
 
-ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
+
+def number(value):
+    """As a 0-d array: NumPy takes it in half the time of a scalar."""
+    return np.array(value, np.float32)
+
+
+ZERO, ONE, TWO = number(0), number(1), number(2)
 
 
 def op(p):
@@ -42,7 +48,7 @@ def net(p):
     h = np.empty((len(x), w1.shape[1]), np.float32)
     e, squares = np.empty_like(y), np.empty_like(y)
     gh, slope = np.empty_like(h), np.empty_like(h)
-    rate = np.float32(p.rate)
+    rate = number(p.rate)
 
     def step():
         np.dot(x, w1, h)
@@ -75,7 +81,7 @@ def digits(p):
     h, gh, slope = (np.empty((n, 32), np.float32) for _ in range(3))
     z, g = np.empty_like(t), np.empty_like(t)
     top, total = np.empty((n, 1), np.float32), np.empty((n, 1), np.float32)
-    share, rate = np.float32(1 / n), np.float32(p.rate)
+    share, rate = number(1 / n), number(p.rate)
     batches = itertools.cycle(p.batches)
 
     def step():
