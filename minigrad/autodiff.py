@@ -34,7 +34,10 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
     """
     pending: dict[Any, list] = {}
     for element, g in seeds:
-        _receive(pending, element, g, False)
+        if element in pending:
+            _add(pending[element], g)
+        else:
+            pending[element] = [g, False]
     order = _newest_first(pending)
     needed = None if targets is None else _leading_to(targets, order)
     found = {}
@@ -57,22 +60,28 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
                 fresh = owned and element.op.vjp_inplace is not None
             else:
                 fresh = type(ct) is Array and ct.base is None
-            _receive(pending, parent, ct, fresh)
+            if ct.shape != parent.shape or ct.dtype != parent.dtype:
+                ct, fresh = _fitted(ct, parent), False
+            entry = pending.get(parent)
+            if entry is None:
+                pending[parent] = [ct, fresh]
+            else:
+                _add(entry, ct)
     if targets is not None:
         return found
     return {element: tuple(entry) for element, entry in pending.items()}
 
 
-def _receive(pending: dict, element: Any, ct: Any, owned: bool) -> None:
-    """Add a cotangent to what has arrived at `element`: a + b first, then in place."""
+def _fitted(ct: Any, element: Any) -> Any:
+    """A cotangent in the shape and dtype of what it belongs to."""
     if ct.shape != element.shape:
-        ct, owned = unbroadcast(ct, element.shape), False
-    if ct.dtype != element.dtype:
-        ct, owned = cast(ct, dtype=element.dtype), False
-    entry = pending.get(element)
-    if entry is None:
-        pending[element] = [ct, owned]
-    elif entry[1]:
+        ct = unbroadcast(ct, element.shape)
+    return ct if ct.dtype == element.dtype else cast(ct, dtype=element.dtype)
+
+
+def _add(entry: list, ct: Any) -> None:
+    """Add a cotangent to what has arrived already: a + b first, then in place."""
+    if entry[1]:
         entry[0] += ct
     else:
         entry[0] = entry[0] + ct

@@ -10,7 +10,7 @@ from typing import Any
 from minigrad.eager.cell import parent_of
 from minigrad.eager.tensor import Tensor, grad_of, wrap
 from minigrad.errors import GradError, name_of
-from minigrad.ops.op import MODE
+from minigrad.ops.op import MODE, Mode
 
 
 class set_grad_enabled:
@@ -24,7 +24,8 @@ class set_grad_enabled:
         self.mode = mode
 
     def __enter__(self) -> None:
-        self.token = MODE.set(MODE.get()._replace(grad=self.mode))
+        _, trace, watch = MODE.get()
+        self.token = MODE.set(Mode(self.mode, trace, watch))
 
     def __exit__(self, *_: object) -> None:
         MODE.reset(self.token)

@@ -6,6 +6,7 @@ one by one or as a tuple) and calls the op: what happens next is the op's busine
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ class Methods(Value):
 
     def numel(self) -> int:
         """The number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -131,9 +132,9 @@ class Methods(Value):
         return self.shape[0]
 
     # --- operators ---------------------------------------------------------------------
-    __add__, __radd__ = binary(elementwise.add), reflected(elementwise.add)
+    __add__ = __radd__ = binary(elementwise.add)
     __sub__, __rsub__ = binary(elementwise.sub), reflected(elementwise.sub)
-    __mul__, __rmul__ = binary(elementwise.mul), reflected(elementwise.mul)
+    __mul__ = __rmul__ = binary(elementwise.mul)
     __truediv__, __rtruediv__ = binary(elementwise.div), reflected(elementwise.div)
     __neg__, __abs__ = unary(elementwise.neg), unary(elementwise.abs)
     __lt__, __le__ = binary(elementwise.lt), binary(elementwise.le)

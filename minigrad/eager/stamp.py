@@ -2,7 +2,7 @@
 
 Which problem this solves: `Tensor.apply` serves every op and every kind of operand, and
 asking what it has before it costs several times what NumPy takes for a small array.
-Nearly all calls are alike: Tensors of one dtype, no trace, no attributes. For those the
+Nearly all calls are alike: one or two Tensors of one dtype, and no trace. For those the
 template below is filled in once per op with what its rules save; every other call goes
 the general way, errors included, so nothing is decided here that is not decided there.
 """
@@ -31,15 +31,15 @@ _OPERAND = """
         return otherwise(op, a, b)"""
 
 _TEMPLATE = """\
-def {name}({args}):
+def {name}({args}{attributes}):
     grad, trace, watch = get_mode()
     xa = a.array
     if trace is not None or watch is not None{unless}:
-        return general(op, ({args},), {{}}){operand}
+        return general(op, ({args},), attrs){operand}
     try:
-        y = fn({arrays})
+        y = fn({arrays}{attributes})
     except (ValueError, TypeError):
-        return general(op, ({args},), {{}})
+        return general(op, ({args},), attrs)
     if type(y) is not Array:
         y = asarray(y)
     elif not y.flags.c_contiguous:
@@ -60,7 +60,7 @@ _PARENT = """\
 _RECORD = """\
         {branch} {test}:
             t.record = Record(
-                plan{i}, ({parents},), ({saved}), ({guards}), {{}}, y.shape, y.dtype
+                plan{i}, ({parents},), ({saved}), ({guards}), attrs, y.shape, y.dtype
             )
 """
 
@@ -69,12 +69,14 @@ _RECORD = """\
 UNLESS = {"float": ' or xa.dtype.kind != "f"', "number": ' or xa.dtype.kind == "b"'}
 
 
-def stamp(op: Op, tensor: type, general: Callable[..., Any]) -> Callable[..., Any]:
-    """The fast method of a one- or two-argument op without attributes."""
+def stamp(
+    op: Op, tensor: type, general: Callable[..., Any], with_attrs: bool
+) -> Callable[..., Any]:
+    """The fast method of a one- or two-argument op."""
     names = "ab"[: len(op.vjp)]  # type: ignore[arg-type]
     scope: dict[str, Any] = {
         "op": op, "fn": op.fn, "general": general, "get_mode": MODE.get, "LEAF": LEAF,
-        "otherwise": _otherwise,
+        "otherwise": _otherwise, "attrs": {},
         "Tensor": tensor, "Cell": Cell, "Record": Record, "Array": Array,
         "asarray": np.asarray, "parent_of": parent_of, "new": object.__new__,
     }  # fmt: skip
@@ -82,6 +84,7 @@ def stamp(op: Op, tensor: type, general: Callable[..., Any]) -> Callable[..., An
         name=op.name,
         args=", ".join(names),
         arrays=", ".join(f"x{x}" for x in names),
+        attributes=", **attrs" if with_attrs else "",
         operand=_OPERAND if len(names) == 2 else "",
         unless=UNLESS.get(op.dtype, ""),
     )

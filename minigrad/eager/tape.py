@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad.autodiff import sweep
 from minigrad.errors import GradError, Origin, ShapeError, name_of
-from minigrad.ops.op import INPUT_NAMES, Plan, mode, on_behalf_of
+from minigrad.ops.op import INPUT_NAMES, MODE, Mode, Plan, on_behalf_of
 
 _next_seq = itertools.count().__next__
 
@@ -162,8 +162,12 @@ def run_backward(
         return cotangents
 
     inner = _pull_tensors if create_graph else _pull_arrays
-    with mode(grad=create_graph):
+    _, trace, watch = MODE.get()
+    token = MODE.set(Mode(create_graph, trace, watch))
+    try:
         found = sweep(seeds, pull, targets)
+    finally:
+        MODE.reset(token)
     for record in freed:
         record.saved, record.guards = FREED, ()
     return found

@@ -8,6 +8,7 @@ the same code moves Nodes instead of arrays; the engine does not change.
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -30,16 +31,6 @@ from minigrad.ops.movement import is_view
 from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Mode, Op, Plan, Value, mode
 
 _new = object.__new__
-
-# Elementwise ops without attributes are stamped: nearly all that small programs call.
-PLAIN = [
-    op
-    for op in TABLE.values()
-    if op.kind == "elementwise"
-    and op.dtype in ("same", "number", "float", "bool")
-    and op.named <= 2
-    and op not in (elementwise.clamp_min, elementwise.clamp_max)
-]
 
 
 class Tensor(Methods):
@@ -73,7 +64,7 @@ class Tensor(Methods):
         """Run `op` on Tensors, arrays and numbers, at least one of them a Tensor."""
         fast = STAMPED.get(op)
         if fast is not None and type(args[0]) is Tensor:
-            return fast(*args)
+            return fast(*args, **attrs)
         return cls.apply_general(op, args, attrs)
 
     @classmethod
@@ -89,6 +80,13 @@ class Tensor(Methods):
         if state.grad:
             t.record = track(op, args, inputs, y, t, attrs)
         return t
+
+    def mm(self, other: Any) -> Tensor:
+        """The product of two matrices."""
+        a, b = self.array, getattr(other, "array", None)
+        if type(b) is Array and a.ndim == 2 == b.ndim and a.shape[1] == b.shape[0]:
+            return STAMPED[linalg.matmul](self, other)
+        return super().mm(other)  # also says what is wrong
 
     # --- what it is ----------------------------------------------------------------------
     @property
@@ -433,17 +431,21 @@ def grad_of(
                 got=f"{name_of(output, 'the tensor')} {output.shape}",
                 remedy="create the weights with requires_grad=True",
             )
-        seed = seed_for(output, gradient)
-        if not isinstance(seed, Tensor):
-            seed = from_array(np.asarray(seed))
-        seeds.append((element, seed if create_graph else _raw(seed)))
+        seeds.append((element, _seed(output, gradient, create_graph)))
     retain = create_graph if retain_graph is None else retain_graph
     return run_backward(seeds, retain, create_graph, targets)
 
 
-def _raw(t: Tensor) -> Any:
-    trace = MODE.get().trace
-    return t.array if trace is None else trace.value_of(t)
+def _seed(output: Tensor, gradient: Any, create_graph: bool) -> Any:
+    """The cotangent to start with: a Tensor, or what the rules are to be fed."""
+    seed, trace = seed_for(output, gradient), MODE.get().trace
+    if not isinstance(seed, Tensor):
+        if trace is None and not create_graph:
+            return np.asarray(seed)
+        seed = from_array(np.asarray(seed))
+    if create_graph:
+        return seed
+    return seed.array if trace is None else trace.value_of(seed)
 
 
 def _accumulate(leaf: Tensor, g: Any, owned: bool, create_graph: bool) -> None:
@@ -469,8 +471,25 @@ def _accumulate(leaf: Tensor, g: Any, owned: bool, create_graph: bool) -> None:
 
 # --- the fast path -----------------------------------------------------------------------
 
+
+def _worth_stamping(op: Op) -> bool:
+    """One or two arrays in, memory of its own out, and no say in the dtype."""
+    few = not callable(op.vjp) and op.named <= 2 and not op.view
+    kinds = ("elementwise", "reduce", "contraction")
+    return few and op.kind in kinds and op.dtype not in ("given", "first")
+
+
+def _takes_attrs(op: Op) -> bool:
+    if isinstance(op.fn, np.ufunc):
+        return False
+    named_and_out = op.named + 1
+    return op.kind == "reduce" or len(signature(op.fn).parameters) > named_and_out
+
+
 STAMPED: dict[Op, Callable[..., Tensor]] = {
-    op: stamp(op, Tensor, Tensor.apply_general) for op in (*PLAIN, linalg.matmul)
+    op: stamp(op, Tensor, Tensor.apply_general, with_attrs=_takes_attrs(op))
+    for op in TABLE.values()
+    if _worth_stamping(op)
 }
 for _name, _method in vars(Methods).items():
     if getattr(_method, "op", None) in STAMPED:
