@@ -234,39 +234,58 @@ class Program:
 # --- running them ------------------------------------------------------------------------
 
 
-def outcome(run, refusals):
-    """Lists of arrays, or the error that refused the program."""
-    try:
-        return run(), None
-    except refusals as error:
-        return None, error
-
-
-def forward_and_backward(lib, function, leaves):
+def first_order(lib, function, leaves):
     loss, pool = function(lib, *leaves)
     loss.backward()
     return [*pool, *(leaf.grad for leaf in leaves[: len(WITH_GRAD)])]
+
+
+def second_order(lib, function, leaves):
+    """Gradients of a sum over the loss's gradients."""
+    loss, pool = function(lib, *leaves)
+    xs = leaves[: len(WITH_GRAD)]
+    found = lib.autograd.grad(loss, xs, create_graph=True, allow_unused=True)
+    cubes = [(g * g * g).sum() for g in found if g is not None and g.requires_grad]
+    if cubes:
+        sum(cubes).backward()
+    return [*pool, *(leaf.grad for leaf in xs)]
 
 
 def arrays_of(tensors):
     return [None if t is None else np.array(t.detach().numpy()) for t in tensors]
 
 
-def run_eager(program, lib=mg):
+def run_eager(program, lib=mg, differentiate=first_order):
     leaves = program.leaves(lib)
-    return arrays_of(forward_and_backward(lib, program.function, leaves))
+    return arrays_of(differentiate(lib, program.function, leaves))
 
 
-def run_jit(program, closed):
-    """Under jit, the leaves being arguments, or state reached from outside."""
+def outcome(program, refusals, lib=mg, differentiate=first_order):
+    """Lists of arrays, or the error that refused the program."""
+    try:
+        return run_eager(program, lib, differentiate), None
+    except refusals as error:
+        return None, error
+
+
+def run_jit(program, differentiate=first_order):
+    """Two calls under jit, the leaves being arguments, or state reached from outside."""
     leaves = program.leaves(mg)
-    inside = leaves if closed else None
-
-    @mg.jit
-    def step(*given):
-        return forward_and_backward(mg, program.function, inside or list(given))
-
-    return arrays_of(step() if closed else step(*leaves))
+    if program.seed % 2:
+        step = mg.jit(lambda: differentiate(mg, program.function, leaves))
+        given = ()
+    else:
+        step = mg.jit(lambda *given: differentiate(mg, program.function, list(given)))
+        given = leaves
+    results = step(*given)
+    first = arrays_of(results)
+    second = arrays_of(step(*given))
+    assert step.traces == 1
+    for before, now in zip(first, results, strict=True):
+        # The second call leaves alone what the first one returned, but for state itself.
+        if now is not None and not any(x.cell is now.cell for x in leaves):
+            np.testing.assert_array_equal(now.numpy(), before, repr(program))
+    return first, second
 
 
 def equal(got, expected, program):
@@ -296,10 +315,10 @@ def check_by_difference_quotients(program, gradients):
         )
 
 
-def compare_with_torch(torch, seed):
+def compare_with_torch(torch, seed, differentiate=first_order):
     program = Program(seed)
-    theirs, refused = outcome(lambda: run_eager(program, torch), RuntimeError)
-    ours, error = outcome(lambda: run_eager(program), MinigradError)
+    theirs, refused = outcome(program, RuntimeError, torch, differentiate)
+    ours, error = outcome(program, MinigradError, mg, differentiate)
     if seed in TORCH_READS_WHAT_IT_WROTE:
         return "PyTorch alone is wrong"
     if refused is None and error is None:
@@ -316,23 +335,27 @@ def compare_with_torch(torch, seed):
     assert any(text in str(refused) for text in TORCH_ALONE_REFUSES), (
         f"only PyTorch refuses: {refused}\n{program!r}"
     )
-    if not program.cut:
+    if not program.cut and differentiate is first_order:
         check_by_difference_quotients(program, ours[-len(WITH_GRAD) :])
     return "only PyTorch refuses"
 
 
-def compare_with_jit(seed):
+def compare_with_jit(seed, differentiate=first_order):
     program = Program(seed)
-    ours, error = outcome(lambda: run_eager(program), MinigradError)
-    closed = bool(seed % 2)
-    traced, refused = outcome(lambda: run_jit(program, closed), MinigradError)
+    ours, error = outcome(program, MinigradError, mg, differentiate)
+    try:
+        traced, refused = run_jit(program, differentiate), None
+    except MinigradError as wrong:
+        traced, refused = None, wrong
     if error is not None:
         assert refused is not None, f"only eager refuses: {error}\n{program!r}"
     elif refused is not None:
         allowed = any(text in str(refused) for text in JIT_ALONE_REFUSES)
         assert allowed, f"only jit refuses: {refused}\n{program!r}"
     else:
-        equal(traced, ours, program)
+        equal(traced[0], ours, program)
+        program.arrays = ours[: len(LEAVES)]
+        equal(traced[1], run_eager(program, mg, differentiate), program)
 
 
 def blocks(count):
@@ -350,16 +373,21 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use of .* on expanded tensors")
 # --- the checks --------------------------------------------------------------------------
 
 
-@blocks(300)
-def test_random_programs_agree_with_torch(torch, block):
-    for seed in seeds(block):
-        compare_with_torch(torch, seed)
+orders = pytest.mark.parametrize("differentiate", [first_order, second_order])
 
 
+@orders
 @blocks(300)
-def test_random_programs_agree_under_jit(block):
+def test_random_programs_agree_with_torch(torch, block, differentiate):
     for seed in seeds(block):
-        compare_with_jit(seed)
+        compare_with_torch(torch, seed, differentiate)
+
+
+@orders
+@blocks(300)
+def test_random_programs_agree_under_jit(block, differentiate):
+    for seed in seeds(block):
+        compare_with_jit(seed, differentiate)
 
 
 @blocks(100)
@@ -368,22 +396,20 @@ def test_gradients_of_random_programs_equal_difference_quotients(block):
         program = Program(seed)
         if program.cut:
             continue
-        ours, error = outcome(lambda: run_eager(program), MinigradError)  # noqa: B023
+        ours, error = outcome(program, MinigradError)
         if error is None:
             check_by_difference_quotients(program, ours[-len(WITH_GRAD) :])
 
 
 def test_enough_random_programs_are_computed_and_not_refused():
-    errors = [
-        outcome(lambda: run_eager(Program(seed)), MinigradError)[1]  # noqa: B023
-        for seed in range(100)
-    ]
+    errors = [outcome(Program(seed), MinigradError)[1] for seed in range(100)]
     assert sum(error is None for error in errors) >= 60
 
 
 @pytest.mark.full
+@orders
 @blocks(4000)
-def test_four_thousand_random_programs_agree_with_torch_and_under_jit(torch, block):
+def test_four_thousand_random_programs_agree(torch, block, differentiate):
     for seed in seeds(block):
-        compare_with_torch(torch, seed)
-        compare_with_jit(seed)
+        compare_with_torch(torch, seed, differentiate)
+        compare_with_jit(seed, differentiate)
