@@ -7,8 +7,9 @@ print("C =", C)
 D = C + 1
 print("D =", D)
 
-x, rounds = B, 0
-while (x * x - B).abs().max() > 1e-4:
+x, rounds, off = B, 0, 9.0
+while off > 1e-4:
     x = (x + B / x) / 2
+    off = (x * x - B).abs().max()
     rounds += 1
 print("rounds:", rounds)
