@@ -158,7 +158,7 @@ show(
 
 # %% see-read [markdown]
 # Read the left picture from top to bottom: it is a *story*, one event after the other.
-# Read the right one along the arrows: it is a *recipe*. Note the small box with the 1:
+# Read the right one along the arrows: it is a *recipe*. Note the small oval with the 1:
 # the number in `c + 1` became a node as well, so four lines make five nodes.
 
 # %% measure [markdown]
