@@ -140,8 +140,12 @@ class DTypeError(MinigradError, RuntimeError, TypeError):
     """Element types do not fit together."""
 
 
-class IndexingError(MinigradError, IndexError):
-    """An index is out of range or of the wrong type."""
+class IndexingError(MinigradError, IndexError, ValueError):
+    """An index or a dim is out of range or of the wrong type."""
+
+
+class ArgumentError(MinigradError, RuntimeError, ValueError):
+    """Arguments that each would do do not go together."""
 
 
 class GradError(MinigradError, RuntimeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad.errors import DTypeError
+from minigrad.errors import DTypeError, ShapeError
 from minigrad.methods import Methods
 from minigrad.ops import composite, elementwise, movement, shapes
 from minigrad.ops.op import Value
@@ -56,6 +56,8 @@ def where(condition: Any, input: Any, other: Any) -> Any:
 
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Tensors joined along an existing dim."""
+    if not tensors:
+        raise ShapeError("cat: nothing to join", expected="at least one tensor")
     axis = shapes.normalize_axis("cat", dim, tensors[0].ndim)
     return movement.cat(*tensors, axis=axis)
 

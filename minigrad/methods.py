@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import ShapeError
 from minigrad.ops import composite, elementwise, movement, reduce, shapes
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.op import Op, Value
@@ -146,7 +147,8 @@ class Methods(Value):
 
     def pow(self, exponent: Any) -> Any:
         """self ** exponent; squares get a rule of their own."""
-        if type(exponent) in (int, float) and exponent == 2:
+        plain = type(exponent) is int or self.dtype.kind == "f"
+        if plain and type(exponent) in (int, float) and exponent == 2:
             return elementwise.square(self)
         return elementwise.pow(self, exponent)
 
@@ -229,6 +231,8 @@ class Methods(Value):
         """The dims from `start_dim` to `end_dim` as one."""
         first = shapes.normalize_axis("flatten", start_dim, self.ndim)
         last = shapes.normalize_axis("flatten", end_dim, self.ndim)
+        if first > last:
+            raise ShapeError("flatten: start_dim comes after end_dim")
         return self.reshape(*self.shape[:first], -1, *self.shape[last + 1 :])
 
     def permute(self, *dims: Any) -> Any:
@@ -249,6 +253,13 @@ class Methods(Value):
 
     def t(self) -> Any:
         """The transpose of a matrix."""
+        if self.ndim > 2:
+            raise ShapeError(
+                "t: wants a matrix",
+                expected="at most 2 dims",
+                got=shapes.describe(self, "the tensor"),
+                remedy="x.transpose(0, 1), or x.T for all dims reversed",
+            )
         return self.T
 
     def squeeze(self, dim: Any = None) -> Any:
@@ -261,9 +272,15 @@ class Methods(Value):
 
     def expand(self, *shape: Any) -> Any:
         """Dims of size 1 repeated without copying; -1 leaves a size as it is."""
-        new = sizes(shape)
-        old = (-1,) * (len(new) - self.ndim) + tuple(self.shape)
-        known = tuple(o if n == -1 else n for n, o in zip(new, old, strict=True))
+        new, added = sizes(shape), len(sizes(shape)) - self.ndim
+        old = (-1,) * added + tuple(self.shape)
+        known = tuple(o if n == -1 else n for n, o in zip(new, old))
+        if added < 0 or -1 in known:
+            raise ShapeError(
+                "expand: the sizes do not fit",
+                expected=f"at least {self.ndim} sizes; -1 only for a dim that is there",
+                got=f"{shapes.describe(self, 'the tensor')} -> {new}",
+            )
         return movement.broadcast_to(self, shape=known)
 
     def broadcast_to(self, *shape: Any) -> Any:

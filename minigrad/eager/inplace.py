@@ -150,7 +150,11 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
     if arrays:
         inplace(index_put, self, value, *arrays, key=parts)
     else:
-        inplace(elementwise.copy, self[key], value)
+        part = self[key]
+        extra = getattr(value, "ndim", 0) - part.ndim
+        if extra > 0 and set(value.shape[:extra]) == {1}:  # as NumPy and PyTorch do
+            value = value.reshape(value.shape[extra:])
+        inplace(elementwise.copy, part, value)
 
 
 TWINS = (

@@ -91,6 +91,7 @@ def check_saved(record: Record) -> None:
         raise GradError(
             f"backward: a second time through {record.name}, whose values are freed",
             expected="one backward() for each time the forward ran",
+            got="another one",
             remedy="run the forward again, or call backward(retain_graph=True) first",
         )
     guards = record.guards

@@ -18,9 +18,12 @@ from minigrad.eager.cell import Cell, View, journal, parent_of
 from minigrad.eager.stamp import stamp
 from minigrad.eager.tape import LEAF, Record, run_backward, seed_for
 from minigrad.errors import (
+    ArgumentError,
     DTypeError,
     GradError,
     GraphError,
+    IndexingError,
+    MinigradError,
     ShapeError,
     name_of,
     user_origin,
@@ -323,14 +326,22 @@ def compute(op: Op, args: tuple, attrs: dict, state: Mode) -> tuple[tuple, Any]:
         values = shapes.cast_operands(op, values, _cast_value)
     try:
         y = op.fn(*values, **attrs)
-    except (ValueError, TypeError, IndexError):
-        op.infer(op, args, attrs)  # raises the error that explains
-        raise
+    except (ValueError, TypeError, IndexError) as error:
+        raise explained(op, args, attrs, error) from None
     if type(y) is not Array:
         y = np.asarray(y)
     elif not y.flags.c_contiguous:
         y = y.copy(order="C")  # whether a reshape is a view may not depend on luck
     return values, y
+
+
+def explained(op: Op, args: tuple, attrs: dict, error: Exception) -> Exception:
+    """NumPy refused: the shape rule's own error if it has one, else a typed one."""
+    op.infer(op, args, attrs)
+    if isinstance(error, MinigradError):
+        return error
+    kind = {TypeError: DTypeError, IndexError: IndexingError}.get(type(error))
+    return (kind or ArgumentError)(f"{op.name}: {error}")
 
 
 def _array_of(arg: Any) -> Any:
@@ -354,9 +365,8 @@ def _apply_view(op: Op, a: Tensor, attrs: dict, state: Mode) -> Tensor:
     """A view where the memory allows it; reshape copies where it must."""
     try:
         array = op.fn(a.array, **attrs)
-    except (ValueError, TypeError, IndexError):
-        op.infer(op, (a,), attrs)
-        raise
+    except (ValueError, TypeError, IndexError) as error:
+        raise explained(op, (a,), attrs, error) from None
     if is_view(array, a.array):
         t = _handle(array, a.cell, None, View(a, op, attrs, state.grad))
     else:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.errors import ShapeError
+from minigrad.errors import ArgumentError, DTypeError, ShapeError
 from minigrad.ops import shapes
-from minigrad.ops.elementwise import clamp_max, clamp_min, exp, maximum, minimum
+from minigrad.ops.elementwise import clamp_max, clamp_min, exp, where
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.linalg import matmul as _matmul
 from minigrad.ops.movement import cat, permute
@@ -31,6 +31,13 @@ class ValuesAndIndices(NamedTuple):
 
 def mean(a: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """The arithmetic mean over `axis`."""
+    if a.dtype.kind != "f":
+        raise DTypeError(
+            "mean: the mean of integers is not an integer",
+            expected="a float dtype",
+            got=shapes.describe_dtypes([a]),
+            remedy="x.float().mean()",
+        )
     count = math.prod(a.shape[i] for i in axis)
     return a.sum(axis=axis, keepdims=keepdims) / count
 
@@ -49,14 +56,20 @@ def log_softmax(a: Any, dim: int) -> Any:
 def clamp(a: Any, min: Any = None, max: Any = None) -> Any:
     """`a` limited to the range from `min` to `max`; at a bound the gradient is 1."""
     if min is None and max is None:
-        raise ValueError("clamp: at least one of min and max must be given")
+        raise ArgumentError("clamp: at least one of min and max must be given")
     if min is not None:
-        number = shapes.is_number(min)
-        a = clamp_min(a, min=min) if number else maximum(a, min)
+        plain = _is_plain_bound(a, min)
+        a = clamp_min(a, min=min) if plain else where(a < min, min, a)
     if max is not None:
-        number = shapes.is_number(max)
-        a = clamp_max(a, max=max) if number else minimum(a, max)
+        plain = _is_plain_bound(a, max)
+        a = clamp_max(a, max=max) if plain else where(a > max, max, a)
     return a
+
+
+def _is_plain_bound(a: Any, bound: Any) -> bool:
+    """A number that does not change the dtype, as 0.5 would that of integers."""
+    keeps = a.dtype.kind == "f" or (a.dtype.kind in "iu" and type(bound) is int)
+    return shapes.is_number(bound) and keeps
 
 
 def mm(a: Any, b: Any) -> Any:
@@ -110,6 +123,8 @@ def _demand_ndim(op: str, args: tuple, ndims: tuple, expected: str) -> None:
 
 def stack(arrays: Any, dim: int = 0) -> Any:
     """Arrays of one shape joined along a new axis `dim`."""
+    if not arrays:
+        raise ShapeError("stack: nothing to join", expected="at least one tensor")
     axis = shapes.normalize_axis("stack", dim, arrays[0].ndim + 1)
     return cat(*[unsqueeze(a, axis) for a in arrays], axis=axis)
 
@@ -141,19 +156,26 @@ def gather(a: Any, dim: int, indices: Any) -> Any:
     """`a`'s elements at `indices` along `dim`: y[i][j] = a[indices[i][j]][j] for dim 0."""
     axis = shapes.normalize_axis("gather", dim, a.ndim)
     ndim = len(indices.shape)
+    if ndim != a.ndim:
+        raise ShapeError(
+            "gather: the index has another number of dims",
+            expected=f"{a.ndim} dims, the size along dim {dim} free",
+            got=shapes.describe(indices, "index"),
+            remedy="index.unsqueeze(dim)",
+        )
     key = [
         np.arange(n).reshape((-1,) + (1,) * (ndim - 1 - i))
         for i, n in enumerate(indices.shape)
     ]
     key[axis] = indices
-    return index(a, *key, key=(ARRAY,) * ndim)
+    return index(a, *key, key=(ARRAY,) * ndim, lowest=0)
 
 
 def max_along(a: Any, dim: int, keepdim: bool, least: bool = False) -> ValuesAndIndices:
     """The largest (or least) along `dim` and where it is; one index gets the gradient."""
     axis = shapes.normalize_axis("max", dim, a.ndim)
-    where = (argmin if least else argmax)(a, axis=(axis,), keepdims=True)
-    values = gather(a, axis, where)
+    at = (argmin if least else argmax)(a, axis=(axis,), keepdims=True)
+    values = gather(a, axis, at)
     if keepdim:
-        return ValuesAndIndices(values, where)
-    return ValuesAndIndices(squeeze(values, axis), squeeze(where, axis))
+        return ValuesAndIndices(values, at)
+    return ValuesAndIndices(squeeze(values, axis), squeeze(at, axis))

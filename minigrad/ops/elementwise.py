@@ -80,8 +80,11 @@ div = elementwise(
 pow = elementwise(
     "pow",
     np.power,
-    lambda g, a, b: where(b == 0, 0, g * (b * a ** (b - 1))),
-    lambda g, y, a, b: where((a == 0) & (b >= 0), 0, g * (y * log(a))),
+    # Where the answer is 0, the other branch is kept finite: it is differentiated too.
+    lambda g, a, b: where(b == 0, 0, g * (b * a ** where(b == 0, 1, b - 1))),
+    lambda g, y, a, b: where(
+        (a == 0) & (b >= 0), 0, g * (y * log(where((a == 0) & (b >= 0), 1, a)))
+    ),
     doc="a ** b",
     dtype="number",
     sample=positive(*TWO),
@@ -253,6 +256,8 @@ def _cast(a: Any, dtype: np.dtype, out: Any = None) -> Any:
 
 
 def _copy(a: Any, b: Any, out: Any = None) -> Any:
+    if np.ndim(b) > a.ndim:
+        raise ValueError("the new value has more dims")
     out = np.empty(a.shape, a.dtype) if out is None else out
     np.copyto(out, b, casting="unsafe")
     return out

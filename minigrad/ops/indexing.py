@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import ShapeError
 from minigrad.ops import shapes
 from minigrad.ops.movement import zeros
 from minigrad.ops.op import Op
@@ -25,7 +26,11 @@ def fill_key(key: Key, arrays: tuple) -> Key:
     return tuple(next(rest) if part is ARRAY or part == ARRAY else part for part in key)
 
 
-def _index(a: Any, *arrays: Any, key: Key, out: Any = None) -> Any:
+def _index(
+    a: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
+) -> Any:
+    if lowest is not None and any((x < lowest).any() for x in arrays):
+        raise IndexError(f"an index is below {lowest}")
     # NumPy may answer in another memory order; op outputs are always C order.
     y = np.ascontiguousarray(a[fill_key(key, arrays)])
     if out is None:
@@ -52,6 +57,22 @@ def _index_add(a: Any, b: Any, *arrays: Any, key: Key, out: Any = None) -> Any:
     out = _into(a, out)
     np.add.at(out, fill_key(key, arrays), b)
     return out
+
+
+def _fits(op: Op, args: tuple, attrs: dict) -> tuple:
+    """What is put or added must broadcast to what the key picks."""
+    a, b, *arrays = args
+    given = shapes.shape_of(b)
+    if not given:  # one number fits anywhere, also where a symbolic mask decides
+        return tuple(a.shape), a.dtype
+    picked, _ = shapes.indexed(index, (a, *arrays), attrs)
+    if any(n not in (1, m) for n, m in zip(given[::-1], (*picked[::-1], 1))):
+        raise ShapeError(
+            f"{op.name}: the new value does not fit",
+            expected=f"something that broadcasts to {picked}",
+            got=shapes.describe(b, "b"),
+        )
+    return tuple(a.shape), a.dtype
 
 
 def _sample(rng: np.random.Generator) -> list:
@@ -92,7 +113,7 @@ index_put = _op(
         lambda g, rest, key: index_put(g, 0, *rest, key=key),
         lambda g, rest, key: index(g, *rest, key=key),
     ),
-    shapes.like_first,
+    _fits,
     _put_sample,
     "a copy of a with a[key] = b",
 )
@@ -100,7 +121,7 @@ index_add = _op(
     "index_add",
     _index_add,
     (lambda g: g, lambda g, rest, key: index(g, *rest, key=key)),
-    shapes.like_first,
+    _fits,
     _add_sample,
     "a copy of a with b added at a[key], positions that repeat adding up",
 )

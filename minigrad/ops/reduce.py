@@ -69,7 +69,7 @@ def _amin(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
 def _logsumexp(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
     if a.dtype.kind != "f":
         a = a.astype(get_default_dtype())
-    top = np.maximum.reduce(a, axis=axis, keepdims=True)
+    top = np.maximum.reduce(a, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, a.dtype.type(0))  # -inf - -inf is nan
     y = np.log(np.add.reduce(np.exp(a - top), axis=axis, keepdims=keepdims))
     return np.add(y, top if keepdims else top.reshape(y.shape), out=out)

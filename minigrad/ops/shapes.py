@@ -40,7 +40,8 @@ def describe(value: Any, default: str) -> str:
     """`w2 (100, 10)`: the user's name for an operand and its shape."""
     if is_number(value):
         return repr(value)
-    return f"{name_of(value, default)} {shape_of(value)}"
+    own = getattr(value, "name", "") or default  # a node may bear a name
+    return f"{name_of(value, own)} {shape_of(value)}"
 
 
 def describe_all(args: Sequence[Any], sep: str = ", ") -> str:
@@ -94,7 +95,16 @@ def result_dtype(args: Iterable[Any]) -> np.dtype:
 
 def compute_dtype(op: Any, args: Sequence[Any]) -> np.dtype:
     """The dtype an elementwise op computes in: what its operands are cast to."""
-    dtype = result_dtype(args[1:] if op.name == "where" else args)
+    if op.name == "where":
+        condition, *args = args
+        if condition.dtype.kind != "b":
+            raise DTypeError(
+                "where: the condition must be of booleans",
+                expected="bool",
+                got=describe_dtypes([condition]),
+                remedy="compare first, as in where(x > 0, a, b)",
+            )
+    dtype = result_dtype(args)
     if op.dtype == "float" and dtype.kind != "f":
         return get_default_dtype()
     if op.dtype == "number" and dtype.kind == "b":
@@ -180,7 +190,7 @@ def normalize_axis(op: Any, axis: int, ndim: int) -> int:
     bound = max(ndim, 1)
     axis = operator.index(axis)
     if not -bound <= axis < bound:
-        raise ShapeError(
+        raise IndexingError(
             f"{op}: dim {axis} is out of range",
             expected=f"a dim from {-bound} to {bound - 1}",
             got=str(axis),

@@ -160,6 +160,7 @@ class Program:
                 "program: wrong number of arguments",
                 expected=f"{len(self.inputs)}: {names}",
                 got=str(len(args)),
+                remedy="pass a value for each placeholder, in this order",
             )
         arrays = [
             self._feed(i, node, arg)
