@@ -5,12 +5,16 @@ the interpreter, which is everywhere and gives the same figures everywhere; a ce
 is about speed chooses its own target.
 """
 
+from . import one_thread as one_thread  # NumPy reads it while it loads: first
+
+# isort: split
 import minigrad
 
 from .checking import check, hint
 from .claims import claim
 from .data import load_digits, split_digits
 from .display import figure, show
+from .drawings import curves, gallery, matrices
 from .expect import expect_error
 from .peers import side_by_side
 from .quizzes import quiz
@@ -19,10 +23,13 @@ from .rounding import rounded
 __all__ = [
     "check",
     "claim",
+    "curves",
     "expect_error",
     "figure",
+    "gallery",
     "hint",
     "load_digits",
+    "matrices",
     "quiz",
     "rounded",
     "show",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -24,10 +25,11 @@ def load_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def split_digits(
-    held_out: int = 360,
+    held_out: int = 360, dtype: Any = np.float32
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """`(x_train, y_train, x_test, y_test)`, split by one fixed shuffle."""
     images, labels = load_digits()
+    images = images.astype(dtype)
     order = np.random.default_rng(0).permutation(len(labels))
     test, train = order[:held_out], order[held_out:]
     return images[train], labels[train], images[test], labels[test]

@@ -1,12 +1,11 @@
 import numpy as np
 import torch
 
-rng = np.random.default_rng(0)
+normal = np.random.default_rng(0).standard_normal
 
 
-def draw(*shape):
-    array = rng.standard_normal(shape, np.float32)
-    return torch.from_numpy(array)
+def draw(*size):
+    return torch.from_numpy(normal(size, "f"))
 
 
 x, y = draw(64, 1000), draw(64, 10)
