@@ -177,6 +177,18 @@ def flatten(tree: Any) -> tuple[list, Any]:
     return [leaf for leaves, _ in parts for leaf in leaves], form
 
 
+def _flat_call(args: tuple, kwargs: dict) -> tuple[list, Any]:
+    """`flatten((args, kwargs))`, without the walk for calls with tensors alone."""
+    if kwargs or not all(type(arg) is Tensor for arg in args):
+        return flatten((args, kwargs))
+    return list(args), _plain_form(len(args))
+
+
+@functools.cache
+def _plain_form(count: int) -> Any:
+    return flatten(((None,) * count, {}))[1]
+
+
 def unflatten(leaves: list, form: Any) -> Any:
     """The inverse of `flatten`."""
     return _build(iter(leaves), form)
@@ -368,7 +380,7 @@ class jit:
         state = MODE.get()
         if state.trace is not None:  # a jit inside a jit is part of the outer one
             return self.fn(*args, **kwargs)
-        leaves, form = flatten((args, kwargs))
+        leaves, form = _flat_call(args, kwargs)
         key = (form, state.grad, tuple(map(_signature, leaves)), _sharing(leaves))
         for compiled in self._compiled.setdefault(key, []):
             if compiled.fits(leaves):
