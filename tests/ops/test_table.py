@@ -57,15 +57,17 @@ def placeholders(arrays):
 
 
 def cast(sample, dtype):
-    """The sample's data in `dtype`, whole and positive unless floats; indices stay."""
-    index_arrays = "key" in sample.attrs
-    dtype = np.dtype(dtype)
+    """The sample's data in `dtype`, whole and positive unless floats.
+
+    Index arrays stay what they are, and so does a mask beside floats.
+    """
+    dtype, some_floats = np.dtype(dtype), any(a.dtype.kind == "f" for a in sample.args)
 
     def whole(a):
         return np.ceil(np.abs(a) * 3 + 1) if dtype.kind in "iu" else a
 
     return [
-        a if index_arrays and a.dtype.kind == "i" else whole(a).astype(dtype)
+        a if some_floats and a.dtype.kind != "f" else whole(a).astype(dtype)
         for a in sample.args
     ]
 
