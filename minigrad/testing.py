@@ -229,13 +229,15 @@ def every_mode(op: Op, args: Sequence[Any], attrs: dict) -> dict[str, Outcome]:
 
     "arrays": the function and its rules on plain arrays. "tape": Tensors. "tape on tape":
     with `create_graph`, so that the sweeps themselves are recorded. "nodes": the graph,
-    evaluated node by node. "graph": the same as a Program. "jit": the tape under a trace.
+    evaluated node by node. "plan": as a Program, but without rewrites. "graph": as a
+    Program. "jit": the tape under a trace.
     """
     return {
         "arrays": _on_arrays(op, args, attrs),
         "tape": _on_tape(op, args, attrs, create_graph=False),
         "tape on tape": _on_tape(op, args, attrs, create_graph=True),
         "nodes": _on_nodes(op, args, attrs, evaluate),
+        "plan": _on_nodes(op, args, attrs, _run_plan),
         "graph": _on_nodes(op, args, attrs, _run_program),
         "jit": _through_jit(op, args, attrs),
     }
@@ -322,6 +324,10 @@ def _node_gradients(y: Node, xs: list[Node]) -> list[Node]:
 
 def _run_program(outputs: list[Node], feeds: dict[Node, Array]) -> list[Tensor]:
     return Program(list(feeds), outputs, {})(*feeds.values())
+
+
+def _run_plan(outputs: list[Node], feeds: dict[Node, Array]) -> list[Tensor]:
+    return Program(list(feeds), outputs, {}, rewrites=())(*feeds.values())
 
 
 def evaluate(outputs: Sequence[Node], feeds: dict[Node, Array]) -> list[Array]:

@@ -370,8 +370,11 @@ def seeds(block):
     return range(block * BLOCK, (block + 1) * BLOCK)
 
 
-# PyTorch warns of writes into expanded tensors before it does them.
-pytestmark = pytest.mark.filterwarnings("ignore:Use of .* on expanded tensors")
+pytestmark = [
+    # PyTorch warns of writes into expanded tensors before it does them.
+    pytest.mark.filterwarnings("ignore:Use of .* on expanded tensors"),
+    pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning"),
+]
 
 
 # --- the checks --------------------------------------------------------------------------
