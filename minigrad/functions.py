@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from typing import Any
 
-from minigrad.errors import DTypeError, ShapeError
+from minigrad import contraction, rearrange
+from minigrad.errors import DTypeError
 from minigrad.methods import Methods
-from minigrad.ops import composite, elementwise, movement, shapes
+from minigrad.ops import elementwise
 from minigrad.ops.op import Value
+
+for _fn in (*rearrange.METHODS, *contraction.METHODS):
+    setattr(Methods, _fn.__name__, _fn)
+Methods.moveaxis, Methods.mT = rearrange.movedim, property(rearrange.mT)  # type: ignore
 
 
 def _function(name: str) -> Callable[..., Any]:
@@ -45,7 +51,26 @@ softmax, log_softmax = map(_function, ("softmax", "log_softmax"))
 reshape, flatten, permute, transpose = map(
     _function, ("reshape", "flatten", "permute", "transpose")
 )
-squeeze, unsqueeze, gather = map(_function, ("squeeze", "unsqueeze", "gather"))
+squeeze, unsqueeze, unflatten, t = map(
+    _function, ("squeeze", "unsqueeze", "unflatten", "t")
+)
+movedim, moveaxis, swapaxes, swapdims = map(
+    _function, ("movedim", "moveaxis", "swapaxes", "swapdims")
+)
+broadcast_to, select, narrow, tile = map(
+    _function, ("broadcast_to", "select", "narrow", "tile")
+)
+split, chunk, unbind, flip, roll = map(
+    _function, ("split", "chunk", "unbind", "flip", "roll")
+)
+diagonal, diag, tril, triu = map(_function, ("diagonal", "diag", "tril", "triu"))
+gather, scatter, scatter_add = map(_function, ("gather", "scatter", "scatter_add"))
+index_select, index_add, take_along_dim = map(
+    _function, ("index_select", "index_add", "take_along_dim")
+)
+masked_fill, masked_select = map(_function, ("masked_fill", "masked_select"))
+sort, argsort, topk = map(_function, ("sort", "argsort", "topk"))
+outer, addmm = map(_function, ("outer", "addmm"))
 matmul, mm, bmm, mv, dot = map(_function, ("matmul", "mm", "bmm", "mv", "dot"))
 
 
@@ -54,14 +79,36 @@ def where(condition: Any, input: Any, other: Any) -> Any:
     return elementwise.where(condition, input, other)
 
 
-def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Tensors joined along an existing dim."""
-    if not tensors:
-        raise ShapeError("cat: nothing to join", expected="at least one tensor")
-    axis = shapes.normalize_axis("cat", dim, tensors[0].ndim)
-    return movement.cat(*tensors, axis=axis)
+def _of_several(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """`fn` of tensors one by one, or of a list of them, all of which must be tensors."""
+
+    @functools.wraps(fn)
+    def function(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        each = tensors if isinstance(tensors, (tuple, list)) else (tensors, *args)
+        for x in each:
+            if not isinstance(x, (int, str)):
+                _value(x, fn.__name__)
+        return fn(tensors, *args, **kwargs)
+
+    return function
 
 
-def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Tensors of one shape joined along a new dim."""
-    return composite.stack(tensors, dim)
+cat, stack = _of_several(rearrange.cat), _of_several(rearrange.stack)
+hstack, vstack = _of_several(rearrange.hstack), _of_several(rearrange.vstack)
+meshgrid, one_hot, concat = _of_several(rearrange.meshgrid), rearrange.one_hot, cat
+
+
+def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
+    """The sum of products over the last `dims` axes of `a` and the first of `b`.
+
+    `dims` may also be two lists of axes.
+    """
+    x, y = _value(a, "tensordot"), _value(b, "tensordot")
+    return contraction.tensordot(x, y, dims)
+
+
+def einsum(equation: str, *operands: Any) -> Any:
+    """Sums of products as an equation says: "ij,jk->ik" is the matrix product."""
+    if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
+        operands = tuple(operands[0])
+    return contraction.einsum(equation, *(_value(x, "einsum") for x in operands))

@@ -12,9 +12,16 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import ShapeError
-from minigrad.ops import composite, elementwise, movement, reduce, shapes
+from minigrad.ops import (
+    composite,
+    elementwise,
+    movement,
+    reduce,
+    shapes,
+)
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.op import Op, Value
+from minigrad.ops.shapes import sizes
 
 
 def reduce_with(op: Op) -> Any:
@@ -78,20 +85,15 @@ def extreme(whole: Op, least: bool) -> Any:
     return method
 
 
-def sizes(given: tuple) -> tuple[int, ...]:
-    """Sizes given one by one or as one tuple."""
-    if len(given) == 1 and isinstance(given[0], (tuple, list)):
-        given = tuple(given[0])
-    return tuple(int(n) for n in given)
-
-
 def split_key(key: Any) -> tuple[tuple, list]:
     """A key as one tuple with an Ellipsis, and the index arrays taken out of it."""
-    parts: list[Any] = list(key) if isinstance(key, tuple) else [key]
+    # A list with more than numbers in it is read as a tuple, as PyTorch does.
+    deep = isinstance(key, list) and any(not isinstance(p, (int, float)) for p in key)
+    parts: list[Any] = list(key) if deep or isinstance(key, tuple) else [key]
     arrays = []
     for i, part in enumerate(parts):
-        if isinstance(part, (list, np.ndarray)):
-            part = np.asarray(part)
+        if isinstance(part, (list, tuple, range, bool)):
+            part = np.asarray(part, None if part or part is False else int)
         if isinstance(part, (Value, np.ndarray)):
             arrays.append(part)
             parts[i] = ARRAY
@@ -240,11 +242,8 @@ class Methods(Value):
         axes = [shapes.normalize_axis("permute", d, self.ndim) for d in sizes(dims)]
         return movement.permute(self, axes=tuple(axes))
 
-    def transpose(self, dim0: int, dim1: int) -> Any:
-        """Two dims exchanged."""
-        return composite.swapaxes(self, dim0, dim1)
-
-    swapaxes = transpose
+    transpose = swapaxes = swapdims = composite.swapaxes
+    squeeze, unsqueeze = composite.squeeze, composite.unsqueeze
 
     @property
     def T(self) -> Any:
@@ -261,14 +260,6 @@ class Methods(Value):
                 remedy="x.transpose(0, 1), or x.T for all dims reversed",
             )
         return self.T
-
-    def squeeze(self, dim: Any = None) -> Any:
-        """Without the dims of size 1."""
-        return composite.squeeze(self, dim)
-
-    def unsqueeze(self, dim: int) -> Any:
-        """With a new dim of size 1."""
-        return composite.unsqueeze(self, dim)
 
     def expand(self, *shape: Any) -> Any:
         """Dims of size 1 repeated without copying; -1 leaves a size as it is."""
@@ -287,25 +278,8 @@ class Methods(Value):
         """Like `expand`."""
         return self.expand(*shape)
 
-    def gather(self, dim: int, index: Any) -> Any:
-        """The elements at `index` along `dim`."""
-        return composite.gather(self, dim, index)
+    gather = composite.gather
 
     # --- products ----------------------------------------------------------------------
-    matmul = __matmul__
-
-    def mm(self, other: Any) -> Any:
-        """The product of two matrices."""
-        return composite.mm(self, other)
-
-    def mv(self, other: Any) -> Any:
-        """This matrix times a vector."""
-        return composite.mv(self, other)
-
-    def dot(self, other: Any) -> Any:
-        """The inner product of two vectors."""
-        return composite.dot(self, other)
-
-    def bmm(self, other: Any) -> Any:
-        """A batch of matrix products."""
-        return composite.bmm(self, other)
+    matmul, mm, bmm = __matmul__, composite.mm, composite.bmm
+    mv, dot = composite.mv, composite.dot

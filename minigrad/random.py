@@ -13,17 +13,22 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import get_default_dtype
-from minigrad.eager.tensor import Tensor, from_array
-from minigrad.errors import DTypeError, GraphError
-from minigrad.methods import sizes
+from minigrad.creation import made, on_cpu, shape_of
+from minigrad.eager.tensor import Tensor
+from minigrad.errors import ArgumentError, DTypeError, GraphError
 from minigrad.ops.op import MODE
 
 
 class Generator:
     """A stream of random numbers, given by a seed (the key) and a counter."""
 
-    def __init__(self, seed: int = 0) -> None:
-        self.manual_seed(seed)
+    def __init__(self, device: Any = "cpu") -> None:
+        on_cpu(device)
+        self.manual_seed(0)
+
+    def initial_seed(self) -> int:
+        """The seed that this stream was started with."""
+        return self.seed
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream of `seed` from its beginning."""
@@ -60,10 +65,21 @@ def manual_seed(seed: int) -> Generator:
 
 
 def _drawn(
-    array: np.ndarray, dtype: Any, requires_grad: bool, default: Any = None
+    array: np.ndarray,
+    dtype: Any,
+    device: Any,
+    requires_grad: bool,
+    default: Any = None,
 ) -> Tensor:
     dtype = np.dtype(dtype or default or get_default_dtype())
-    return from_array(array.astype(dtype), requires_grad)
+    if default is None and dtype.kind != "f":
+        raise DTypeError(
+            "only floats are drawn from a continuous distribution",
+            expected="a float dtype",
+            got=str(dtype),
+            remedy="mg.randint(low, high, size)",
+        )
+    return made(array.astype(dtype), None, device, requires_grad)
 
 
 def _generator(generator: Generator | None) -> Generator:
@@ -79,40 +95,66 @@ def _generator(generator: Generator | None) -> Generator:
 def rand(
     *size: Any,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
     """Uniform numbers in [0, 1): `rand(2, 3)`."""
-    drawn = _generator(generator).uniform(sizes(size))
+    drawn = _generator(generator).uniform(shape_of(size, "rand"))
     # Rounding to float32 may give 1.0; cutting to 24 bits first cannot.
-    return _drawn(np.floor(drawn * 2**24) / 2**24, dtype, requires_grad)
+    return _drawn(np.floor(drawn * 2**24) / 2**24, dtype, device, requires_grad)
 
 
 def randn(
     *size: Any,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
     """Standard normal numbers: `randn(64, 1000)`."""
-    return _drawn(_generator(generator).normal(sizes(size)), dtype, requires_grad)
+    drawn = _generator(generator).normal(shape_of(size, "randn"))
+    return _drawn(drawn, dtype, device, requires_grad)
+
+
+def rand_like(input: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+    """Uniform numbers in [0, 1) in the shape and dtype of `input`."""
+    return rand(tuple(input.shape), dtype=dtype or input.dtype, **options)
+
+
+def randn_like(input: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+    """Standard normal numbers in the shape and dtype of `input`."""
+    return randn(tuple(input.shape), dtype=dtype or input.dtype, **options)
 
 
 def randint(
     low: int,
-    high: int,
-    size: tuple[int, ...],
+    high: Any,
+    size: Any = None,
+    *,
     dtype: Any = None,
+    device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Integers from `low` to `high` - 1, as int64."""
+    """Integers from `low` (0 if left out) to `high` - 1, as int64."""
+    if size is None:
+        low, high, size = 0, low, high
     if high <= low:
-        raise DTypeError("randint: nothing between", expected="low < high")
-    drawn = _generator(generator).uniform(sizes((size,)))
-    return _drawn(np.floor(low + drawn * (high - low)), dtype, False, np.int64)
+        raise ArgumentError(
+            "randint: nothing between", expected="low < high", got=f"{low}, {high}"
+        )
+    drawn = _generator(generator).uniform(shape_of((size,), "randint"))
+    whole = np.floor(low + drawn * (high - low))
+    return _drawn(whole, dtype, device, False, np.int64)
 
 
-def randperm(n: int, generator: Generator | None = None) -> Tensor:
+def randperm(
+    n: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    generator: Generator | None = None,
+) -> Tensor:
     """The integers 0 to n - 1 in random order, as int64."""
     keys = _generator(generator).words(n)
-    return from_array(np.argsort(keys, kind="stable"))
+    return made(np.argsort(keys, kind="stable"), dtype, device)

@@ -19,6 +19,7 @@ from minigrad.methods import split_key
 from minigrad.ops import elementwise
 from minigrad.ops.indexing import index_put
 from minigrad.ops.op import INPUT_NAMES, MODE, Op
+from minigrad.rearrange import demand_same_dtype
 
 
 def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
@@ -148,6 +149,8 @@ def clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
 def __setitem__(self: Tensor, key: Any, value: Any) -> None:
     parts, arrays = split_key(key)
     if arrays:
+        if isinstance(value, Tensor):
+            demand_same_dtype("index_put", self, value)
         inplace(index_put, self, value, *arrays, key=parts)
     else:
         part = self[key]

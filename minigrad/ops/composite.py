@@ -14,16 +14,17 @@ import numpy as np
 from minigrad.errors import ArgumentError, DTypeError, ShapeError
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import clamp_max, clamp_min, exp, where
-from minigrad.ops.indexing import ARRAY, index
+from minigrad.ops.indexing import ARRAY
+from minigrad.ops.indexing import index as _index
 from minigrad.ops.linalg import matmul as _matmul
-from minigrad.ops.movement import cat, permute
+from minigrad.ops.movement import permute
 from minigrad.ops.reduce import argmax, argmin, logsumexp
 
 Axis = int | tuple[int, ...] | None
 
 
 class ValuesAndIndices(NamedTuple):
-    """What `max(dim)` and `min(dim)` return, named as in PyTorch."""
+    """What `max(dim)`, `sort` and `topk` return, named as in PyTorch."""
 
     values: Any
     indices: Any
@@ -74,25 +75,25 @@ def _is_plain_bound(a: Any, bound: Any) -> bool:
 
 def mm(a: Any, b: Any) -> Any:
     """The product of two matrices; nothing else is accepted."""
-    _demand_ndim("mm", (a, b), (2, 2), "a (m, k) @ b (k, n)")
+    demand_ndim("mm", (a, b), (2, 2), "a (m, k) @ b (k, n)")
     return _matmul(a, b)
 
 
 def bmm(a: Any, b: Any) -> Any:
     """A batch of matrix products."""
-    _demand_ndim("bmm", (a, b), (3, 3), "a (batch, m, k) @ b (batch, k, n)")
+    demand_ndim("bmm", (a, b), (3, 3), "a (batch, m, k) @ b (batch, k, n)")
     return _matmul(a, b)
 
 
 def mv(a: Any, b: Any) -> Any:
     """A matrix times a vector."""
-    _demand_ndim("mv", (a, b), (2, 1), "a (m, k) @ b (k,)")
+    demand_ndim("mv", (a, b), (2, 1), "a (m, k) @ b (k,)")
     return matmul(a, b)
 
 
 def dot(a: Any, b: Any) -> Any:
     """The inner product of two vectors."""
-    _demand_ndim("dot", (a, b), (1, 1), "a (k,) . b (k,)")
+    demand_ndim("dot", (a, b), (1, 1), "a (k,) . b (k,)")
     return matmul(a, b)
 
 
@@ -101,7 +102,7 @@ def matmul(a: Any, b: Any) -> Any:
     if a.ndim >= 2 and b.ndim >= 2:
         return _matmul(a, b)
     if a.ndim == 0 or b.ndim == 0:
-        _demand_ndim("matmul", (a, b), (1, 1), "operands with at least one dim")
+        demand_ndim("matmul", (a, b), (1, 1), "operands with at least one dim")
     left = a.reshape((1, -1)) if a.ndim == 1 else a
     right = b.reshape((-1, 1)) if b.ndim == 1 else b
     y = _matmul(left, right)
@@ -111,7 +112,7 @@ def matmul(a: Any, b: Any) -> Any:
     return y.reshape(shape)
 
 
-def _demand_ndim(op: str, args: tuple, ndims: tuple, expected: str) -> None:
+def demand_ndim(op: str, args: tuple, ndims: tuple, expected: str) -> None:
     if tuple(x.ndim for x in args) != ndims:
         raise ShapeError(
             f"{op}: wrong number of dims",
@@ -119,14 +120,6 @@ def _demand_ndim(op: str, args: tuple, ndims: tuple, expected: str) -> None:
             got=shapes.describe_all(args, " @ "),
             remedy="use @ (matmul) for other ranks, or reshape",
         )
-
-
-def stack(arrays: Any, dim: int = 0) -> Any:
-    """Arrays of one shape joined along a new axis `dim`."""
-    if not arrays:
-        raise ShapeError("stack: nothing to join", expected="at least one tensor")
-    axis = shapes.normalize_axis("stack", dim, arrays[0].ndim + 1)
-    return cat(*[unsqueeze(a, axis) for a in arrays], axis=axis)
 
 
 def unsqueeze(a: Any, dim: int) -> Any:
@@ -152,23 +145,41 @@ def swapaxes(a: Any, dim0: int, dim1: int) -> Any:
     return permute(a, axes=tuple(axes))
 
 
-def gather(a: Any, dim: int, indices: Any) -> Any:
-    """`a`'s elements at `indices` along `dim`: y[i][j] = a[indices[i][j]][j] for dim 0."""
-    axis = shapes.normalize_axis("gather", dim, a.ndim)
-    ndim = len(indices.shape)
+def gather(a: Any, dim: int, index: Any) -> Any:
+    """`a`'s elements at `index` along `dim`: y[i][j] = a[index[i][j]][j] for dim 0."""
+    if a.ndim == 0 or not index.shape:
+        shape = tuple(index.shape)
+        a, index = (x if x.ndim else x.reshape((1,)) for x in (a, index))
+        return gather(a, dim, index).reshape(shape)
+    _, arrays = along("gather", a, dim, index)
+    return _index(a, *arrays, key=(ARRAY,) * a.ndim, lowest=0)
+
+
+def along(op: str, a: Any, dim: int, index: Any) -> tuple[int, tuple]:
+    """The axis `dim`, and index operands that pick `index` along it."""
+    axis, ndim = shapes.normalize_axis(op, dim, a.ndim), len(index.shape)
+    demand_dtype(op, index)
     if ndim != a.ndim:
         raise ShapeError(
-            "gather: the index has another number of dims",
+            f"{op}: the index has another number of dims",
             expected=f"{a.ndim} dims, the size along dim {dim} free",
-            got=shapes.describe(indices, "index"),
+            got=shapes.describe(index, "index"),
             remedy="index.unsqueeze(dim)",
         )
-    key = [
+    grid = [
         np.arange(n).reshape((-1,) + (1,) * (ndim - 1 - i))
-        for i, n in enumerate(indices.shape)
+        for i, n in enumerate(index.shape)
     ]
-    key[axis] = indices
-    return index(a, *key, key=(ARRAY,) * ndim, lowest=0)
+    return axis, (*grid[:axis], index, *grid[axis + 1 :])
+
+
+def demand_dtype(op: str, index: Any, kind: str = "i") -> None:
+    if getattr(index, "dtype", np.dtype(object)).kind != kind:
+        raise DTypeError(
+            f"{op}: the {'mask' if kind == 'b' else 'index'} has another dtype",
+            expected="bool" if kind == "b" else "int64",
+            got=shapes.describe_dtypes([index]) if hasattr(index, "dtype") else "none",
+        )
 
 
 def max_along(a: Any, dim: int, keepdim: bool, least: bool = False) -> ValuesAndIndices:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.backend import int64, uint8
 from minigrad.errors import ShapeError
 from minigrad.ops import shapes
 from minigrad.ops.movement import zeros
@@ -20,8 +21,12 @@ ARRAY = "array"
 Key = tuple[Any, ...]
 
 
-def fill_key(key: Key, arrays: tuple) -> Key:
+def fill_key(key: Key, arrays: tuple, lowest: int | None = None) -> Key:
     """NumPy's index tuple: `key` with the index operands in their places."""
+    if lowest is not None and any((x < lowest).any() for x in arrays):
+        raise IndexError(f"an index is below {lowest}")
+    if any(x.dtype == uint8 for x in arrays):  # NumPy counts with them, PyTorch masks
+        raise IndexError("bytes are an index only as .bool() or .long()")
     rest = iter(arrays)
     return tuple(next(rest) if part is ARRAY or part == ARRAY else part for part in key)
 
@@ -29,10 +34,8 @@ def fill_key(key: Key, arrays: tuple) -> Key:
 def _index(
     a: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
 ) -> Any:
-    if lowest is not None and any((x < lowest).any() for x in arrays):
-        raise IndexError(f"an index is below {lowest}")
     # NumPy may answer in another memory order; op outputs are always C order.
-    y = np.ascontiguousarray(a[fill_key(key, arrays)])
+    y = np.ascontiguousarray(a[fill_key(key, arrays, lowest)])
     if out is None:
         return y
     np.copyto(out, y)
@@ -47,15 +50,31 @@ def _into(a: Any, out: Any) -> Any:
     return out
 
 
-def _index_put(a: Any, b: Any, *arrays: Any, key: Key, out: Any = None) -> Any:
-    out = _into(a, out)
-    out[fill_key(key, arrays)] = b
+def _index_put(
+    a: Any, b: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
+) -> Any:
+    at, out = fill_key(key, arrays, lowest), _into(a, out)
+    out[at] = b
     return out
 
 
-def _index_add(a: Any, b: Any, *arrays: Any, key: Key, out: Any = None) -> Any:
-    out = _into(a, out)
-    np.add.at(out, fill_key(key, arrays), b)
+def _index_add(
+    a: Any, b: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
+) -> Any:
+    at, out = fill_key(key, arrays, lowest), _into(a, out)
+    np.add.at(out, at, b)
+    return out
+
+
+def _argsort(a: Any, axis: int, descending: bool, out: Any = None) -> Any:
+    x = np.atleast_1d(a)
+    if descending:  # equal elements keep their order, so a reversed result will not do
+        y = x.shape[axis] - 1 - np.argsort(np.flip(x, axis), axis, kind="stable")
+        y = np.flip(y, axis)
+    else:
+        y = np.argsort(x, axis, kind="stable")
+    out = np.empty(a.shape, int64) if out is None else out
+    out[...] = y.reshape(a.shape)
     return out
 
 
@@ -124,4 +143,18 @@ index_add = _op(
     _fits,
     _add_sample,
     "a copy of a with b added at a[key], positions that repeat adding up",
+)
+argsort_along = _op(
+    "argsort",
+    _argsort,
+    (None,),
+    lambda op, args, attrs: (shapes.shape_of(args[0]), int64),
+    lambda rng: [
+        (
+            [rng.permuted([[1.0, 3, 2, 0]] * 3, axis=1)],
+            {"axis": axis, "descending": down},
+        )
+        for axis, down in ((0, False), (1, False), (1, True))
+    ],
+    "where the elements in order along an axis come from; equal ones keep their order",
 )

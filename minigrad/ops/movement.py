@@ -102,6 +102,30 @@ slice = movement(
 )
 
 
+def _diagonal(a: Any, offset: int, axis1: int, axis2: int) -> Any:
+    y = a.diagonal(offset, axis1, axis2)
+    y.flags.writeable = a.flags.writeable  # NumPy shows diagonals read-only
+    return y
+
+
+diagonal = movement(
+    "diagonal",
+    _diagonal,
+    lambda g, sa, offset, axis1, axis2: put(
+        zeros(g, shape=sa),
+        g,
+        view="diagonal",
+        attrs={"offset": offset, "axis1": axis1, "axis2": axis2},
+    ),
+    shapes.viewed,
+    lambda rng: [
+        ([rng.normal(size=(2, 3, 4))], {"offset": k, "axis1": i, "axis2": j})
+        for k, i, j in ((0, 0, 1), (1, 2, 0), (-1, 1, 2))
+    ],
+    "the elements where two axes have indices `offset` apart, as a last axis",
+)
+
+
 def is_view(shown: Any, seen: Any) -> bool:
     """Does `shown`, just made of the array `seen`, share its memory?"""
     base = shown.base
@@ -125,7 +149,7 @@ def _put_zero_inplace(g: Any, view: str, attrs: dict) -> tuple[Any, Any]:
     return g, taken
 
 
-VIEWS = {op.name: op for op in (reshape, permute, broadcast_to, slice)}
+VIEWS = {op.name: op for op in (reshape, permute, broadcast_to, slice, diagonal)}
 
 put = Op(
     "put",
@@ -170,7 +194,9 @@ zeros = Op(
 
 
 def _cat(*arrays: Any, axis: int, out: Any = None) -> Any:
-    return np.concatenate(arrays, axis=axis, out=out)
+    if out is None:
+        return np.concatenate(arrays, axis, dtype=shapes.result_dtype(arrays))
+    return np.concatenate(arrays, axis, out)
 
 
 def _part(g: Any, i: int, shapes: tuple[Shape, ...], axis: int) -> Any:

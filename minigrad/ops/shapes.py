@@ -185,6 +185,16 @@ def broadcast(op: Any, args: Sequence[Any]) -> Shape:
     return tuple(out)
 
 
+def sizes(given: tuple) -> tuple[int, ...]:
+    """Sizes given one by one or as one tuple."""
+    if len(given) == 1 and isinstance(given[0], (tuple, list)):
+        given = tuple(given[0])
+    try:
+        return tuple(map(operator.index, given))
+    except TypeError:
+        raise DTypeError("sizes are integers", got=str(given)) from None
+
+
 def normalize_axis(op: Any, axis: int, ndim: int) -> int:
     """A non-negative axis; a 0-d value has the axes 0 and -1, as in PyTorch."""
     bound = max(ndim, 1)
@@ -335,6 +345,14 @@ def _index_ghost(op: Any, index: Any) -> Any:
             remedy="use mg.where(mask, x, 0), which keeps the shape",
         )
     return np.zeros(index.shape, index.dtype)
+
+
+def viewed(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
+    """Run the view itself on an array that takes no memory."""
+    (a,) = args
+    return op.fn(
+        np.broadcast_to(np.empty((), a.dtype), a.shape), **attrs
+    ).shape, a.dtype
 
 
 def like_first(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:

@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 import torch
 from cases import CASES, derive, pack
+from cases_shape import OWN
 
 HERE = pathlib.Path(__file__).parent
 NAMES = ("uint8", "int32", "int64", "float32", "float64", "bool")
@@ -51,11 +52,13 @@ def result_dtype(op, a, b):
 
 def main():
     torch.set_num_threads(1)
-    results = {}
+    results = {"ops.npz": {}, "shape.npz": {}}
     for name, (fn, arrays, order) in CASES.items():
         for key, array in derive(torch, fn, arrays, order).items():
-            results[f"{name} | {key}"] = array
-    np.savez_compressed(HERE / "ops.npz", **pack(results))
+            file = "shape.npz" if name in OWN else "ops.npz"
+            results[file][f"{name} | {key}"] = array
+    for file, found in results.items():
+        np.savez_compressed(HERE / file, **pack(found))
     np.savez_compressed(HERE / "promotion.npz", **promotion())
     (HERE / "VERSION").write_text(torch.__version__.partition("+")[0] + "\n")
 

@@ -1,6 +1,6 @@
 """The calls that are compared with PyTorch, from tests/golden/cases.py."""
 
-import runpy
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+sys.path.insert(0, str(GOLDEN))
+
+import cases  # noqa: E402
+import cases_shape  # noqa: E402, F401
 
 
 @pytest.fixture(scope="session")
 def golden():
     """The cases, how to derive one, and what PyTorch gave when `make.py` ran."""
-    found = SimpleNamespace(**runpy.run_path(str(GOLDEN / "cases.py")))
-    found.folder = GOLDEN
-    with np.load(GOLDEN / "ops.npz") as packed:
-        found.results = found.unpack(packed)
+    found = SimpleNamespace(**vars(cases), folder=GOLDEN, results={})
+    for file in ("ops.npz", "shape.npz"):
+        with np.load(GOLDEN / file) as packed:
+            found.results |= cases.unpack(packed)
     with np.load(GOLDEN / "promotion.npz") as table:
         found.promotion = dict(table)
     return found
@@ -24,5 +28,4 @@ def golden():
 
 def pytest_generate_tests(metafunc):
     if "case" in metafunc.fixturenames:
-        cases = runpy.run_path(str(GOLDEN / "cases.py"))["CASES"]
-        metafunc.parametrize("case", list(cases))
+        metafunc.parametrize("case", list(cases.CASES))

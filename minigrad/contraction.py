@@ -1,0 +1,170 @@
+"""Products of tensors made of the one matrix product: einsum and its relatives.
+
+A contraction of two tensors is a batch of matrix products once their axes are sorted into
+four kinds: those both keep (batch), those both have and lose (inner), and each one's own.
+"""
+
+from __future__ import annotations
+
+import math
+import string
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from minigrad.errors import ArgumentError, ShapeError
+from minigrad.ops import linalg, shapes
+from minigrad.ops.composite import demand_ndim, mm
+from minigrad.ops.movement import broadcast_to, diagonal, permute, reshape
+
+Labels = list[Any]
+
+
+def outer(a: Any, b: Any) -> Any:
+    """Every element of `a` times every element of `b`."""
+    demand_ndim("outer", (a, b), (1, 1), "two vectors")
+    return reshape(a, shape=(-1, 1)) * b
+
+
+def addmm(a: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """beta * a + alpha * (mat1 @ mat2); with beta = 0 whatever `a` holds is ignored."""
+    product = mm(mat1, mat2)
+    product = product if alpha == 1 else product * alpha
+    shape = tuple(product.shape)
+    if beta == 0:
+        return product
+    return broadcast_to(a, shape=shape) * beta + product
+
+
+def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
+    """The sum of products over the last `dims` axes of `a` and the first of `b`.
+
+    `dims` may also be two lists of axes.
+    """
+    if isinstance(dims, int):
+        dims = range(a.ndim - dims, a.ndim), range(dims)
+    ours, theirs = (
+        [shapes.normalize_axis("tensordot", d, x.ndim) for d in axes]
+        for axes, x in zip(dims, (a, b), strict=True)
+    )
+    if len(ours) != len(theirs):
+        raise ShapeError("tensordot: as many axes of each", got=str(dims))
+    left: Labels = list(range(a.ndim))
+    right: Labels = [a.ndim + i for i in range(b.ndim)]
+    for i, j in zip(ours, theirs, strict=True):
+        right[j] = left[i]
+    kept = [n for n in left if n not in right] + [n for n in right if n not in left]
+    return contract("tensordot", [left, right], [a, b], kept)
+
+
+def einsum(equation: str, *operands: Any) -> Any:
+    """Sums of products as an equation says: "ij,jk->ik" is the matrix product."""
+    inputs, arrow, output = equation.replace(" ", "").partition("->")
+    texts = inputs.split(",")
+    if len(texts) != len(operands):
+        raise _equation_error(equation, f"{len(operands)} operands")
+    terms = [_labels(equation, t, x.ndim) for t, x in zip(texts, operands, strict=True)]
+    every = [label for term in terms for label in term]
+    dots = sorted({n for n in every if isinstance(n, int)})
+    if arrow:
+        kept = _labels(equation, output, len(dots) + len(output.replace("...", "")))
+    else:  # the letters that stand once, in their order
+        kept = dots + sorted(n for n in every if n not in dots and every.count(n) == 1)
+    if len(set(kept)) != len(kept) or not set(kept) <= set(every):
+        raise _equation_error(equation, f"the output {output!r}")
+    return contract("einsum", terms, operands, kept)
+
+
+def _labels(equation: str, term: str, ndim: int) -> Labels:
+    """A label for each axis: letters, and -2, -1 for the last that "..." stands for."""
+    head, dots, tail = term.partition("...")
+    hidden = ndim - len(head) - len(tail)
+    letters = set(head + tail) <= set(string.ascii_letters)
+    if not letters or hidden < 0 or (hidden and not dots):
+        raise _equation_error(equation, f"{term!r} for an operand of {ndim} dims")
+    return [*head, *range(-hidden, 0), *tail]
+
+
+def _equation_error(equation: str, got: str) -> ArgumentError:
+    return ArgumentError(
+        "einsum: the equation does not fit",
+        expected="a letter for each axis, such as 'bij,bjk->bik'",
+        got=f"{equation!r} with {got}",
+    )
+
+
+def contract(
+    name: str, terms: Sequence[Labels], operands: Sequence[Any], kept: Labels
+) -> Any:
+    """The product of `operands`, summed over every label that is not in `kept`."""
+    extents: dict[Any, int] = {}
+    for labels, x in zip(terms, operands, strict=True):
+        for label, n in zip(labels, x.shape, strict=True):
+            if extents.setdefault(label, n) == 1:
+                extents[label] = n
+            if n not in (1, extents[label]):
+                got = shapes.describe_all(operands)
+                raise ShapeError(f"{name}: sizes differ where axes meet", got=got)
+    pairs = [_single(t, x) for t, x in zip(terms, operands, strict=True)]
+    labels, y = _summed(*pairs[0], _needed(kept, pairs[1:]))
+    for i, (others, x) in enumerate(pairs[1:], 2):
+        needed = _needed(kept, pairs[i:])
+        labels, y = _product(labels, y, others, x, needed, extents)
+    labels, y = _summed(labels, y, set(kept))
+    axes = tuple(labels.index(n) for n in kept)
+    return y if axes == tuple(range(len(axes))) else permute(y, axes=axes)
+
+
+def _needed(kept: Labels, later: Iterable[tuple]) -> set:
+    return set(kept).union(*(labels for labels, _ in later))
+
+
+def _single(labels: Labels, x: Any) -> tuple[Labels, Any]:
+    """A label that stands twice means the diagonal."""
+    for label in dict.fromkeys(labels):
+        while labels.count(label) > 1:
+            i = labels.index(label)
+            j = labels.index(label, i + 1)
+            x = diagonal(x, offset=0, axis1=i, axis2=j)
+            labels = [n for k, n in enumerate(labels) if k not in (i, j)] + [label]
+    return labels, x
+
+
+def _summed(labels: Labels, x: Any, needed: set) -> tuple[Labels, Any]:
+    axis = tuple(i for i, n in enumerate(labels) if n not in needed)
+    if not axis:
+        return labels, x
+    return [n for n in labels if n in needed], x.sum(axis=axis, keepdims=False)
+
+
+def _product(
+    left: Labels, a: Any, right: Labels, b: Any, needed: set, extents: dict
+) -> tuple[Labels, Any]:
+    """The product of two, as a batch of matrix products."""
+    left, a = _summed(left, a, needed | set(right))
+    right, b = _summed(right, b, needed | set(left))
+    batch = [n for n in left if n in right and n in needed]
+    inner = [n for n in left if n in right and n not in needed]
+    rows = [n for n in left if n not in right]
+    columns = [n for n in right if n not in left]
+    size = dict(zip(left, a.shape, strict=True)), dict(zip(right, b.shape, strict=True))
+    for known in size:
+        known.update((n, extents[n]) for n in inner)
+    a = _grouped(left, a, size[0], batch, rows, inner)
+    b = _grouped(right, b, size[1], batch, inner, columns)
+    y = linalg.matmul(a, b)
+    free = [size[0][n] for n in rows] + [size[1][n] for n in columns]
+    return [*batch, *rows, *columns], reshape(y, shape=(*y.shape[:-2], *free))
+
+
+def _grouped(
+    labels: Labels, x: Any, size: dict, batch: Labels, first: Labels, second: Labels
+) -> Any:
+    """`x` as a batch of matrices, the axes in `first` being the rows."""
+    order = [*batch, *first, *second]
+    x = permute(x, axes=tuple(labels.index(n) for n in order))
+    x = broadcast_to(x, shape=tuple(size[n] for n in order))
+    ends = (math.prod(size[n] for n in group) for group in (first, second))
+    return reshape(x, shape=(*(size[n] for n in batch), *ends))
+
+
+METHODS = (outer, addmm)

@@ -1,0 +1,428 @@
+"""Shapes and positions changed by composites: split, flip, scatter, sort and the like.
+
+What only looks at elements differently is made of views and stays a view: `split`,
+`unbind`, `narrow`, `movedim` share memory with their tensor. The rest copies. Each function is
+a method of Tensor and Node as it stands, `a` being the tensor.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad.errors import ArgumentError, DTypeError, IndexingError, ShapeError
+from minigrad.ops import indexing, movement, shapes
+from minigrad.ops.composite import ValuesAndIndices, along, demand_dtype, gather
+from minigrad.ops.elementwise import cast, where
+from minigrad.ops.indexing import ARRAY, argsort_along
+from minigrad.ops.movement import broadcast_to, permute, reshape
+from minigrad.ops.shapes import describe, normalize_axis, sizes
+
+ALL = np.s_[:]
+
+
+# --- views -------------------------------------------------------------------------------
+
+
+def view(a: Any, *shape: Any) -> Any:
+    """Like `reshape`, but never a copy: refused where the memory does not allow a view."""
+    y = reshape(a, shape=sizes(shape))
+    if getattr(y, "cell", None) is not getattr(a, "cell", None):
+        raise ShapeError(
+            "view: this memory cannot be seen in that shape without a copy",
+            got=f"{describe(a, 'the tensor')} -> {y.shape}",
+            remedy="x.reshape(...), which copies where it must",
+        )
+    return y
+
+
+def unflatten(a: Any, dim: int, sizes: Any) -> Any:
+    """The axis `dim` as several, whose sizes have its size as their product."""
+    axis = normalize_axis("unflatten", dim, a.ndim)
+    whole = np.broadcast_to(0, a.shape[axis : axis + 1])
+    parts, _ = shapes.reshaped(reshape, (whole,), {"shape": tuple(sizes)})
+    return reshape(a, shape=(*a.shape[:axis], *parts, *a.shape[axis + 1 :]))
+
+
+def expand_as(a: Any, other: Any) -> Any:
+    """Axes of size 1 repeated without copying, up to the shape of `other`."""
+    return broadcast_to(a, shape=tuple(other.shape))
+
+
+def movedim(a: Any, source: Any, destination: Any) -> Any:
+    """The axes `source` moved to the places `destination`, the others in their order."""
+    starts, ends = (
+        [normalize_axis("movedim", d, a.ndim) for d in ([x] if type(x) is int else x)]
+        for x in (source, destination)
+    )
+    distinct = len(set(starts)) == len(starts) and len(set(ends)) == len(ends)
+    if not distinct or len(starts) != len(ends):
+        raise ShapeError(
+            "movedim: every dim moves once, to a place of its own",
+            expected="as many places as dims, none of them twice",
+            got=f"{source} -> {destination}",
+        )
+    axes = [i for i in range(a.ndim) if i not in starts]
+    for end, start in sorted(zip(ends, starts, strict=True)):
+        axes.insert(end, start)
+    return permute(a, axes=tuple(axes[: a.ndim]))
+
+
+def mT(a: Any) -> Any:
+    """The last two axes exchanged: the transpose of each matrix of a batch."""
+    _demand_dims("mT", a, 2)
+    return a.swapaxes(-1, -2)
+
+
+def diagonal(a: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """The elements where `dim2`'s index is `dim1`'s plus `offset`, as a last axis."""
+    axes = [normalize_axis("diagonal", d, a.ndim) for d in (dim1, dim2)]
+    if axes[0] == axes[1]:
+        raise ShapeError(
+            "diagonal: two different dims are needed", got=str((dim1, dim2))
+        )
+    return movement.diagonal(a, offset=offset, axis1=axes[0], axis2=axes[1])
+
+
+def select(a: Any, dim: int, index: int) -> Any:
+    """The slice at `index` of the axis `dim`."""
+    axis = _axis("select", a, dim)
+    n = a.shape[axis]
+    if not -n <= index < n:
+        raise IndexingError(
+            f"select: index {index} is out of range",
+            expected=f"an index from {-n} to {n - 1}",
+            got=describe(a, "the tensor"),
+        )
+    return a[(ALL,) * axis + (index,)]
+
+
+def narrow(a: Any, dim: int, start: int, length: int) -> Any:
+    """The `length` slices of the axis `dim` from `start` on."""
+    axis = _axis("narrow", a, dim)
+    n = a.shape[axis]
+    if not (
+        -n <= start <= n and 0 <= length <= n - (start + n if start < 0 else start)
+    ):
+        raise IndexingError(
+            f"narrow: {length} from {start} on is out of range",
+            expected=f"a part of the {n} along dim {dim}",
+            got=describe(a, "the tensor"),
+        )
+    start += n if start < 0 else 0
+    return a[(ALL,) * axis + (np.s_[start : start + length],)]
+
+
+def split(a: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
+    """Views of `a`, cut along `dim` into pieces of one size or of the sizes listed."""
+    axis, given = _axis("split", a, dim), split_size_or_sections
+    n = a.shape[axis]
+    if isinstance(given, (tuple, list)):
+        pieces = sizes((given,))
+    elif given > 0:
+        pieces = tuple(min(given, n - i) for i in range(0, max(n, 1), given))
+    else:
+        pieces = (given,)
+    if sum(pieces) != n or min(pieces, default=0) < 0:
+        raise ShapeError(
+            "split: the pieces do not add up",
+            expected=f"a positive size, or sizes whose sum is {n}",
+            got=f"{given} for dim {dim} of {describe(a, 'the tensor')}",
+        )
+    starts = np.cumsum((0, *pieces)).tolist()
+    return tuple(narrow(a, axis, i, k) for i, k in zip(starts, pieces))
+
+
+def chunk(a: Any, chunks: int, dim: int = 0) -> tuple:
+    """Views of `a`, cut along `dim` into at most `chunks` pieces of one size."""
+    axis = _axis("chunk", a, dim)
+    if chunks <= 0:
+        raise ArgumentError("chunk: how many?", expected="at least 1", got=str(chunks))
+    n = a.shape[axis]
+    return split(a, -(-n // chunks) if n else [0] * chunks, axis)
+
+
+def unbind(a: Any, dim: int = 0) -> tuple:
+    """The slices along `dim`, one by one, as views."""
+    axis = _axis("unbind", a, dim)
+    return tuple(select(a, axis, i) for i in range(a.shape[axis]))
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple:
+    """Coordinates of a grid: each vector spread over the axes of all the others."""
+    vectors = tensors[0] if isinstance(tensors[0], (tuple, list)) else tensors
+    whole = tuple(math.prod(v.shape) for v in vectors)
+    if any(v.ndim > 1 or v.dtype != vectors[0].dtype for v in vectors):
+        got = ", ".join(f"{describe(v, 'a tensor')} {v.dtype}" for v in vectors)
+        raise ShapeError("meshgrid: wants vectors of one dtype", got=got)
+    grids = tuple(
+        broadcast_to(reshape(v, shape=(-1,) + (1,) * (len(whole) - 1 - i)), shape=whole)
+        for i, v in enumerate(vectors)
+    )
+    if indexing not in ("ij", "xy"):
+        raise ArgumentError("meshgrid: indexing is 'ij' or 'xy'", got=repr(indexing))
+    swapped = indexing == "xy" and len(whole) > 1
+    return tuple(g.swapaxes(0, 1) for g in grids) if swapped else grids
+
+
+def _axis(op: str, a: Any, dim: int) -> int:
+    if a.ndim == 0:
+        raise IndexingError(f"{op}: a 0-d tensor has no dims", got=f"dim {dim}")
+    return normalize_axis(op, dim, a.ndim)
+
+
+def _demand_dims(op: str, a: Any, least: int) -> None:
+    if a.ndim < least:
+        got = describe(a, "the tensor")
+        raise ShapeError(f"{op}: too few dims", expected=f"at least {least}", got=got)
+
+
+# --- copies in another order -------------------------------------------------------------
+
+
+def repeat(a: Any, *repeats: Any) -> Any:
+    """Copies of `a` side by side, a number for each axis; new axes come in front."""
+    counts = sizes(repeats)
+    _demand_dims("repeat", np.broadcast_to(0, (1,) * len(counts)), a.ndim)
+    old = (1,) * (len(counts) - a.ndim) + tuple(a.shape)
+    pairs = list(zip(counts, old, strict=True))
+    spread = reshape(a, shape=tuple(n for _, m in pairs for n in (1, m)))
+    spread = broadcast_to(spread, shape=tuple(n for pair in pairs for n in pair))
+    # A copy of its own even where nothing repeats.
+    return reshape(cast(spread, dtype=a.dtype), shape=tuple(k * n for k, n in pairs))
+
+
+def tile(a: Any, *dims: Any) -> Any:
+    """Like `repeat`, numbers for the last axes being enough."""
+    counts = sizes(dims)
+    return repeat(a, (1,) * (a.ndim - len(counts)) + counts)
+
+
+def flip(a: Any, *dims: Any) -> Any:
+    """A copy with the axes `dims` reversed."""
+    axes = shapes.normalize_axes("flip", sizes(dims), a.ndim) if sizes(dims) else ()
+    key = tuple(np.s_[::-1] if i in axes else ALL for i in range(a.ndim))
+    return cast(a[(*key, ...)], dtype=a.dtype)
+
+
+def roll(a: Any, shifts: Any, dims: Any = None) -> Any:
+    """A copy with the elements moved by `shifts` along `dims`, round the end."""
+    if dims is None or a.ndim == 0:
+        return reshape(roll(reshape(a, shape=(-1,)), shifts, 0), shape=tuple(a.shape))
+    steps, axes = (([x] if type(x) is int else list(x)) for x in (shifts, dims))
+    if len(steps) != len(axes):
+        raise ShapeError("roll: a shift for each dim", got=f"{shifts} for dims {dims}")
+    for step, dim in zip(steps, axes, strict=True):
+        n = a.shape[_axis("roll", a, dim)]
+        at = -step % n if n else 0
+        a = cat([narrow(a, dim, at, n - at), narrow(a, dim, 0, at)], dim)
+    return a
+
+
+def tril(a: Any, diagonal: int = 0) -> Any:
+    """The lower triangle of each matrix, zeros above it."""
+    _demand_dims("tril", a, 2)
+    lower = np.tri(*a.shape[-2:], diagonal, dtype=bool)
+    return where(lower, a, a.dtype.type(0))
+
+
+def triu(a: Any, diagonal: int = 0) -> Any:
+    """The upper triangle of each matrix, zeros below it."""
+    _demand_dims("triu", a, 2)
+    below = np.tri(*a.shape[-2:], diagonal - 1, dtype=bool)
+    return where(below, a.dtype.type(0), a)
+
+
+def diag(a: Any, diagonal: int = 0) -> Any:
+    """A vector as the diagonal of a matrix of zeros, or the diagonal of a matrix."""
+    if a.ndim == 2:
+        found = movement.diagonal(a, offset=diagonal, axis1=0, axis2=1)
+        return cast(found, dtype=a.dtype)
+    if a.ndim != 1:
+        got = describe(a, "the tensor")
+        raise ShapeError("diag: wants a vector or a matrix", got=got)
+    n = a.shape[0] + abs(diagonal)
+    attrs = {"offset": diagonal, "axis1": 0, "axis2": 1}
+    return movement.put(
+        movement.zeros(a, shape=(n, n)), a, view="diagonal", attrs=attrs
+    )
+
+
+def cat(tensors: Any, dim: int = 0) -> Any:
+    """Tensors joined along an existing axis."""
+    kept = [t for t in tensors if tuple(t.shape) != (0,)] or list(tensors)[:1]
+    if not kept:
+        raise ShapeError("cat: nothing to join", expected="at least one tensor")
+    return movement.cat(*kept, axis=_axis("cat", kept[0], dim))
+
+
+def stack(tensors: Any, dim: int = 0) -> Any:
+    """Tensors of one shape joined along a new axis `dim`."""
+    shape = tuple(tensors[0].shape) if tensors else None
+    if shape is None or any(tuple(t.shape) != shape for t in tensors):
+        raise ShapeError(
+            "stack: the shapes differ" if tensors else "stack: nothing to join",
+            expected="at least one tensor, all of one shape",
+            got=shapes.describe_all(tensors),
+        )
+    axis = normalize_axis("stack", dim, len(shape) + 1)
+    new = (*shape[:axis], 1, *shape[axis:])
+    return movement.cat(*[reshape(t, shape=new) for t in tensors], axis=axis)
+
+
+def hstack(tensors: Any) -> Any:
+    """Vectors joined end to end, other tensors along axis 1."""
+    whole = [t if t.ndim else reshape(t, shape=(1,)) for t in tensors]
+    return cat(whole, 1 if whole and whole[0].ndim > 1 else 0)
+
+
+def vstack(tensors: Any) -> Any:
+    """Vectors as the rows of a matrix, other tensors joined along axis 0."""
+    return cat([t if t.ndim > 1 else reshape(t, shape=(1, -1)) for t in tensors])
+
+
+# --- by position -------------------------------------------------------------------------
+
+
+def take_along_dim(a: Any, indices: Any, dim: int | None = None) -> Any:
+    """`gather`, the other axes broadcast; without `dim` both are flattened."""
+    if dim is None:
+        return gather(reshape(a, shape=(-1,)), 0, reshape(indices, shape=(-1,)))
+    axis = normalize_axis("take_along_dim", dim, a.ndim)
+    if a.ndim == indices.ndim:
+        pairs = [shapes.kept(x.shape, (axis,)) for x in (a, indices)]
+        whole = list(shapes.broadcast(indexing.index, [np.empty(s) for s in pairs]))
+        whole[axis] = a.shape[axis]
+        a = broadcast_to(a, shape=tuple(whole))
+        whole[axis] = indices.shape[axis]
+        indices = broadcast_to(indices, shape=tuple(whole))
+    return gather(a, axis, indices)
+
+
+def scatter(a: Any, dim: int, index: Any, src: Any) -> Any:
+    """A copy of `a` with `src` at the places where `gather` would read."""
+    return _scatter("scatter", indexing.index_put, a, dim, index, src)
+
+
+def scatter_add(a: Any, dim: int, index: Any, src: Any) -> Any:
+    """A copy of `a` with `src` added where `gather` would read; what repeats adds up."""
+    return _scatter("scatter_add", indexing.index_add, a, dim, index, src)
+
+
+def _scatter(name: str, op: Any, a: Any, dim: int, index: Any, src: Any) -> Any:
+    _, arrays = along(name, a, dim, index)
+    if not shapes.is_number(src):
+        demand_same_dtype(name, a, src)
+        fits = src.ndim == len(index.shape)
+        if not fits or any(n < m for n, m in zip(src.shape, index.shape)):
+            raise ShapeError(
+                f"{name}: there is not a value for every index",
+                expected=f"at least the size of {describe(index, 'index')}",
+                got=describe(src, "src"),
+            )
+        src = src[tuple(np.s_[:n] for n in index.shape)]
+    return op(a, src, *arrays, key=(ARRAY,) * a.ndim, lowest=0)
+
+
+def demand_same_dtype(name: str, a: Any, b: Any) -> None:
+    if a.dtype != b.dtype:
+        raise DTypeError(
+            f"{name}: the dtypes differ",
+            expected="two tensors of one dtype",
+            got=shapes.describe_dtypes([a, b]),
+        )
+
+
+def index_select(a: Any, dim: int, index: Any) -> Any:
+    """The slices at the positions in the vector `index` along `dim`."""
+    axis, index = _positions("index_select", a, dim, index)
+    if a.ndim == 0:
+        return reshape(index_select(reshape(a, shape=(1,)), 0, index), shape=())
+    return indexing.index(a, index, key=(ALL,) * axis + (ARRAY,), lowest=0)
+
+
+def index_add(a: Any, dim: int, index: Any, source: Any, alpha: float = 1) -> Any:
+    """A copy of `a` with the slices of `source` added at the positions in `index`."""
+    axis, index = _positions("index_add", a, dim, index)
+    demand_same_dtype("index_add", a, source)
+    expected = (*a.shape[:axis], *index.shape, *a.shape[axis + 1 :])
+    if tuple(source.shape) != expected:
+        got = describe(source, "source")
+        raise ShapeError("index_add: sizes differ", expected=str(expected), got=got)
+    source = source if alpha == 1 else source * alpha
+    return indexing.index_add(a, source, index, key=(ALL,) * axis + (ARRAY,), lowest=0)
+
+
+def _positions(op: str, a: Any, dim: int, index: Any) -> tuple[int, Any]:
+    axis = normalize_axis(op, dim, a.ndim)
+    demand_dtype(op, index)
+    if index.ndim > 1:
+        got = describe(index, "index")
+        raise IndexingError(f"{op}: wants a vector of positions", got=got)
+    return axis, reshape(index, shape=(-1,))
+
+
+def masked_fill(a: Any, mask: Any, value: Any) -> Any:
+    """A copy of `a` with `value` where `mask` is true."""
+    demand_dtype("masked_fill", mask, "b")
+    if shapes.shape_of(value):
+        got = describe(value, "value")
+        raise ShapeError("masked_fill: wants one value", expected="a number", got=got)
+    number = shapes.is_number(value)
+    value = a.dtype.type(value) if number else cast(value, dtype=a.dtype)
+    return where(mask, value, a)
+
+
+def masked_select(a: Any, mask: Any) -> Any:
+    """The elements where `mask` is true, as a vector."""
+    demand_dtype("masked_select", mask, "b")
+    shape = shapes.broadcast(indexing.index, (a, mask))
+    a, mask = (broadcast_to(x, shape=shape) for x in (a, mask))
+    return indexing.index(a, mask, key=(ARRAY,))
+
+
+def one_hot(a: Any, num_classes: int = -1) -> Any:
+    """A 1 at each class number's place in a new last axis of zeros."""
+    demand_dtype("one_hot", a)
+    n = int(a.max()) + 1 if num_classes == -1 else num_classes
+    zeros = movement.zeros(a, shape=(*a.shape, n))
+    return scatter(zeros, -1, reshape(a, shape=(*a.shape, 1)), 1)
+
+
+# --- in order ----------------------------------------------------------------------------
+
+
+def argsort(
+    a: Any, dim: int = -1, descending: bool = False, stable: bool = True
+) -> Any:
+    """Where the elements in order along `dim` come from; always stable."""
+    axis = normalize_axis("argsort", dim, a.ndim)
+    return argsort_along(a, axis=axis, descending=bool(descending))
+
+
+def sort(a: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Any:
+    """(values, indices) in order along `dim`; always stable, nan counts as largest."""
+    order = argsort(a, dim, descending)
+    return ValuesAndIndices(gather(a, dim, order), order)
+
+
+def topk(
+    a: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> ValuesAndIndices:
+    """(values, indices) of the `k` largest (or smallest) along `dim`, in order."""
+    order = argsort(a, dim, largest)
+    size = a.shape[normalize_axis("topk", dim, a.ndim)] if a.ndim else 1
+    if not 0 <= k <= size:
+        got = f"{k} of {size} along dim {dim}"
+        raise ShapeError("topk: k is out of range", expected=f"0 to {size}", got=got)
+    order = narrow(order, dim, 0, k) if a.ndim else order
+    return ValuesAndIndices(gather(a, dim, order), order)
+
+
+METHODS = (
+    view, unflatten, expand_as, movedim, diagonal, select, narrow, split, chunk, unbind,
+    repeat, tile, flip, roll, tril, triu, diag, gather, take_along_dim, scatter,
+    scatter_add, index_select, index_add, masked_fill, masked_select, argsort, sort, topk,
+)  # fmt: skip
