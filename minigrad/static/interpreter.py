@@ -18,6 +18,7 @@ import numpy as np
 from minigrad.eager.cell import Cell
 from minigrad.errors import Origin
 from minigrad.ops.linalg import matmul
+from minigrad.ops.movement import permute
 from minigrad.static.node import CONSTANT, VARIABLE, Node
 from minigrad.static.plan import FRESH, Plan, root_of
 
@@ -111,6 +112,8 @@ class _Writer:
             if operands[0] in self.scope:  # the same array in every call: view it once
                 array = node.op.fn(self.scope[operands[0]], **node.attrs)
                 self._bind(node, "b", array)
+            elif _is_transpose(node):
+                self.names[node] = f"{operands[0]}.T"
             else:
                 self.names[node] = f"v{len(self.names)}"
                 call = self._call(node, operands, "")
@@ -119,7 +122,9 @@ class _Writer:
         place = self.plan.place[node]
         if place == FRESH:
             self.names[node] = f"v{len(self.names)}"
-            out = f"empty({node.shape}, {str(node.dtype)!r})"
+            dtype = str(node.dtype)
+            self.scope[dtype] = node.dtype
+            out = f"empty({node.shape}, {dtype})"
             call = self._call(node, operands, out)
             self._line(f"{self.names[node]} = {call}", node)
         else:
@@ -187,6 +192,11 @@ class _Writer:
         name = f"v{len(self.names)}_{len(self.lines)}"
         self._line(f"{name} = {self.names[node]}.copy()")
         return name
+
+
+def _is_transpose(node: Node) -> bool:
+    backwards = tuple(range(len(node.shape)))[::-1]
+    return node.op is permute and node.attrs["axes"] == backwards
 
 
 def _comment(origin: Origin) -> str:
