@@ -57,6 +57,7 @@ class _Writer:
         self.names: dict[Node, str] = {x: f"in{i}" for i, x in enumerate(inputs)}
         self.head = f"def program({', '.join(self.names.values())}):"
         self.lines = [self.head]
+        self.said = ""
         self.made_by: dict[int, Node] = {}
         self.slots = [np.empty(size, np.uint8) for size in plan.sizes]
         self.buffers: dict[tuple, str] = {}
@@ -81,10 +82,12 @@ class _Writer:
         return Emitted("\n".join(self.lines) + "\n", self.scope, self.made_by)
 
     def _line(self, text: str, node: Node | None = None) -> None:
-        note = (
-            f"  # {_comment(node.origin)}" if node is not None and node.origin else ""
-        )
-        self.lines.append(f"    {text}{note}")
+        if node is not None:
+            comment = f"# {_comment(node.origin)}" if node.origin else ""
+            if comment != self.said:  # once for all that one line of the user's made
+                self.said = comment
+                text = f"{text:<46}  {comment}".rstrip()
+        self.lines.append(f"    {text}")
         if node is not None:
             self.made_by[len(self.lines)] = node
 
