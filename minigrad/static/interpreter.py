@@ -39,9 +39,18 @@ class Emitted:
         self.function: Callable[..., list] = scope["program"]
 
 
-def emit(plan: Plan, inputs: Sequence[Node], outputs: Sequence[Node]) -> Emitted:
+def emit(
+    plan: Plan, inputs: Sequence[Node], outputs: Sequence[Node], check_nan: bool = False
+) -> Emitted:
     """Write `plan` out as a function of the arrays for `inputs`."""
-    return _Writer(plan, inputs).write(outputs)
+    return _Writer(plan, inputs, check_nan).write(outputs)
+
+
+def check_finite(array: np.ndarray) -> None:
+    """What a program compiled with `check_nan` calls after each step."""
+    bad = array.size - np.count_nonzero(np.isfinite(array))
+    if bad:
+        raise FloatingPointError(f"{bad} of {array.size} results are NaN or infinite")
 
 
 class _Writer:
@@ -51,9 +60,14 @@ class _Writer:
     array, `k0` a constant, `b0` a buffer, `v0` memory made in the call.
     """
 
-    def __init__(self, plan: Plan, inputs: Sequence[Node]) -> None:
+    def __init__(self, plan: Plan, inputs: Sequence[Node], check_nan: bool) -> None:
         self.plan = plan
-        self.scope: dict[str, Any] = {"copyto": np.copyto, "empty": np.empty}
+        self.check_nan = check_nan
+        self.scope: dict[str, Any] = {
+            "copyto": np.copyto,
+            "empty": np.empty,
+            "check_finite": check_finite,
+        }
         self.names: dict[Node, str] = {x: f"in{i}" for i, x in enumerate(inputs)}
         self.head = f"def program({', '.join(self.names.values())}):"
         self.lines = [self.head]
@@ -134,6 +148,8 @@ class _Writer:
             out = self.cells[place] if isinstance(place, Cell) else self._buffer(node)
             self.names[node] = out
             self._line(self._call(node, operands, out), node)
+        if self.check_nan and node.dtype.kind == "f":
+            self._line(f"check_finite({self.names[node]})", node)
 
     def _bind(self, node: Node, prefix: str, array: Any) -> None:
         name = f"{prefix}{len(self.scope)}"
