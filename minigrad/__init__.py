@@ -142,5 +142,6 @@ from minigrad.random import (
 )
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target
+from minigrad.static.session import Session
 from minigrad.static.trace import jit
 from minigrad.viz import show

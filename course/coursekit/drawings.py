@@ -117,5 +117,6 @@ def curves(
         axes.plot(x, y, label=label)
     axes.set(**settings)
     if len(ys) > 1:
-        axes.legend()
+        # Above the axes, where no curve runs.
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(ys))
     return chart(drawing, alt, caption, text)

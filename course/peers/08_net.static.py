@@ -2,11 +2,12 @@ import numpy as np
 
 import minigrad as mg
 
-normal = np.random.default_rng(0).standard_normal
+rng = np.random.default_rng(0)
 
 
 def draw(*size):
-    return mg.from_numpy(normal(size, "f"))
+    a = rng.standard_normal(size, "f")
+    return mg.from_numpy(a)
 
 
 a, b = draw(64, 1000), draw(64, 10)

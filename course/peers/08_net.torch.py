@@ -1,11 +1,12 @@
 import numpy as np
 import torch
 
-normal = np.random.default_rng(0).standard_normal
+rng = np.random.default_rng(0)
 
 
 def draw(*size):
-    return torch.from_numpy(normal(size, "f"))
+    a = rng.standard_normal(size, "f")
+    return torch.from_numpy(a)
 
 
 x, y = draw(64, 1000), draw(64, 10)

@@ -7,7 +7,7 @@
 # %% [markdown]
 # ## The article says
 #
-# It ends its first part with a small program. In our words:
+# Near its end the article builds a small network. In our words:
 #
 # - A network is four sizes: batch, input, hidden, output. The data ask for no gradient. *(C31)*
 # - The weights are random floats, and they do ask for one. *(C32)*
@@ -33,7 +33,7 @@
 # %% setup
 import coursekit as kit
 import numpy as np
-from coursekit import check, claim, quiz, show
+from coursekit import check, claim, hint, quiz, show
 
 import minigrad as mg
 
@@ -179,7 +179,7 @@ print(f"numbers to hit:   {N * D_out:,}")
 # it saved for the way back. The data are not on it, for no gradient has to reach them. The gradients are "not
 # computed": nobody has called `backward()` yet.
 #
-# The second picture is the compiled program. It begins with the same five operations. But the way back and both
+# The second picture is the compiled program. It begins with the same six operations. But the way back and both
 # updates are in it too, before a single number was seen.
 
 # %% tape and graph
@@ -258,7 +258,10 @@ claim("C34", "V", text, check=np.allclose(w1.grad.numpy() - 2 * once, once / 36)
 #
 # Two things change. The output is ten scores, one a digit. And the loss is the *cross-entropy*: it is
 # small when the right digit's score stands out from the rest. `onehot` marks the right one with a 1.
-# `descend` is the same as before. We use `float64`, so that every machine misreads the same digits.
+# `descend` is the same as before.
+#
+# `learn` takes 50 digits at a time, in a new order each round; what does not fill a last batch is left out. We use
+# `float64`, so that every machine misreads the same digits.
 
 
 # %% digit step
@@ -374,7 +377,7 @@ claim("C5", "O", text, check=one > 1.5 > million)
 # ## Exercises
 #
 # Replace the dots and run the cell. Nothing breaks if you are wrong: you get the first case that fails, and a hint
-# that fits your mistake. `hint("08.1")` gives the next one.
+# that fits your mistake. `hint("08.1")` folds up a hint for you; run it again for the next one.
 #
 # ### 08.1 The gradient by hand
 #
@@ -387,6 +390,7 @@ def grad_w1(x, y, w1, w2): ...
 
 
 check("08.1", grad_w1)
+hint("08.1")
 
 
 # %% solution 1 tags=["solution"]
@@ -397,6 +401,7 @@ def grad_w1(x, y, w1, w2):
 
 
 check("08.1", grad_w1)
+hint("08.1")
 
 # %% [markdown]
 # ### 08.2 A leak in place of the clamp

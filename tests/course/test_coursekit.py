@@ -78,6 +78,12 @@ def test_an_unsolved_exercise_prints_one_stable_line(answer, capsys):
     )
 
 
+def test_an_empty_body_is_a_stub_even_where_a_wrapped_run_gives_something():
+    wrapped = Exercise(**{**vars(DOUBLE), "run": lambda answer, x: [answer(x), x]})
+    assert judge(wrapped, empty).status == "not attempted"
+    assert judge(wrapped, lambda x: x).status == "wrong"
+
+
 def test_a_right_answer_says_what_it_shows(capsys):
     assert coursekit.check("99.1", lambda x: x + x) is None
     assert capsys.readouterr().out == "99.1: right. Doubling is linear.\n"

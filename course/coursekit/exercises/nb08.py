@@ -363,7 +363,7 @@ QUESTIONS = (
             ),
             "c": (
                 "these 64 rows by heart",
-                "111,000 weights against 640 targets: it memorised them. A falling "
+                "101,000 weights against 640 targets: it memorised them. A falling "
                 "training loss alone proves nothing.",
             ),
         },
