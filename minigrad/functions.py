@@ -86,8 +86,7 @@ def _of_several(fn: Callable[..., Any]) -> Callable[..., Any]:
     def function(tensors: Any, *args: Any, **kwargs: Any) -> Any:
         each = tensors if isinstance(tensors, (tuple, list)) else (tensors, *args)
         for x in each:
-            if not isinstance(x, (int, str)):
-                _value(x, fn.__name__)
+            _value(x, fn.__name__)
         return fn(tensors, *args, **kwargs)
 
     return function

@@ -165,6 +165,12 @@ class Node(Methods):
     def item(self) -> Any:
         self._refuse("item()", "mg.compile(inputs, node) and call the program")
 
+    def nonzero(self, **_: Any) -> Any:
+        self._refuse("nonzero()", "mg.where(mask, x, 0) keeps the shape")
+
+    def unique(self, **_: Any) -> Any:
+        self._refuse("unique()", "mg.where(mask, x, 0) keeps the shape")
+
     def __iter__(self) -> Any:
         self._refuse("for", "compute on the whole node, or index it: x[i]")
 

@@ -213,11 +213,48 @@ class Writer:
         return "\n    ".join(lines) + "\n"
 
 
+class WriterOfMoreViews(Writer):
+    """Half of the views are of the kinds that are made of the basic ones."""
+
+    def view(self):
+        x = self.pick()
+        shape, rng = self.shapes[x], self.rng
+        n = len(shape)
+        if rng.random() < 0.5 or n < 2 or 0 in shape:
+            return super().view()
+        i, j = rng.sample(range(n), 2)
+        rest = [m for k, m in enumerate(shape) if k not in (i, j)]
+        kind = rng.choice(
+            ["diagonal", "diagonal", "select", "narrow", "movedim", "split"]
+        )
+        if kind == "diagonal":
+            offset = rng.randint(1 - shape[i], shape[j] - 1)
+            size = min(shape[i] + min(offset, 0), shape[j] - max(offset, 0))
+            name = self.new((*rest, size), x)
+            return f"{name} = {x}.diagonal({offset}, {i}, {j - n})"
+        if kind == "select":
+            index = rng.randint(-shape[i], shape[i] - 1)
+            new = [m for k, m in enumerate(shape) if k != i]
+            return f"{self.new(new, x)} = {x}.select({i}, {index})"
+        if kind == "movedim":
+            new = [m for k, m in enumerate(shape) if k != i]
+            new.insert(j, shape[i])
+            return f"{self.new(new, x)} = {x}.movedim({i - n}, {j})"
+        start = rng.randrange(shape[i])
+        length = rng.randint(1, shape[i] - start)
+        new = [length if k == i else m for k, m in enumerate(shape)]
+        if kind == "narrow":
+            return f"{self.new(new, x)} = {x}.narrow({i}, {start}, {length})"
+        sizes = [start, length, shape[i] - start - length]
+        # A copy, as PyTorch refuses writes into one of several views made at once.
+        return f"{self.new(new)} = {x}.split({sizes}, {i})[1] * 1"
+
+
 class Program:
     """A random program, and the values its leaves start with."""
 
-    def __init__(self, seed):
-        writer = Writer(seed)
+    def __init__(self, seed, write=Writer):
+        writer = write(seed)
         self.seed, self.cut, self.source = seed, writer.cut, writer.source()
         scope = {}
         exec(compile(self.source, f"program {seed}", "exec"), scope)
@@ -319,8 +356,8 @@ def check_by_difference_quotients(program, gradients):
         )
 
 
-def compare_with_torch(torch, seed, differentiate=first_order):
-    program = Program(seed)
+def compare_with_torch(torch, seed, differentiate=first_order, write=Writer):
+    program = Program(seed, write)
     theirs, refused = outcome(program, RuntimeError, torch, differentiate)
     ours, error = outcome(program, MinigradError, mg, differentiate)
     if seed in TORCH_DIFFERS:
@@ -344,8 +381,8 @@ def compare_with_torch(torch, seed, differentiate=first_order):
     return "only PyTorch refuses"
 
 
-def compare_with_jit(seed, differentiate=first_order):
-    program = Program(seed)
+def compare_with_jit(seed, differentiate=first_order, write=Writer):
+    program = Program(seed, write)
     ours, error = outcome(program, MinigradError, mg, differentiate)
     try:
         traced, refused = run_jit(program, differentiate), None
@@ -406,6 +443,18 @@ def test_gradients_of_random_programs_equal_difference_quotients(block):
         ours, error = outcome(program, MinigradError)
         if error is None:
             check_by_difference_quotients(program, ours[-len(WITH_GRAD) :])
+
+
+@blocks(200)
+def test_random_programs_of_more_views_agree_with_torch(torch, block):
+    for seed in seeds(block):
+        compare_with_torch(torch, seed, write=WriterOfMoreViews)
+
+
+@blocks(200)
+def test_random_programs_of_more_views_agree_under_jit(block):
+    for seed in seeds(block):
+        compare_with_jit(seed, write=WriterOfMoreViews)
 
 
 def test_enough_random_programs_are_computed_and_not_refused():

@@ -11,7 +11,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 sys.path.insert(0, str(GOLDEN))
 
 import cases  # noqa: E402
-import cases_shape  # noqa: E402, F401
+import cases_shape  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +29,5 @@ def golden():
 def pytest_generate_tests(metafunc):
     if "case" in metafunc.fixturenames:
         metafunc.parametrize("case", list(cases.CASES))
+    if "shape_case" in metafunc.fixturenames:
+        metafunc.parametrize("shape_case", cases_shape.OWN)
