@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.backend import get_default_dtype, int64
 from minigrad.ops import shapes
-from minigrad.ops.elementwise import cast, exp
+from minigrad.ops.elementwise import cast, exp, into
 from minigrad.ops.movement import broadcast_to
 from minigrad.ops.op import Op, Rule
 from minigrad.ops.shapes import kept
@@ -79,10 +79,7 @@ def _index_of(fn: Callable[..., Any]) -> Callable[..., Any]:
     def index(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
         whole = len(axis) == a.ndim
         y = fn(a, axis=None if whole else axis[0], keepdims=keepdims)
-        if out is None:
-            return y
-        np.copyto(out, y)
-        return out
+        return into(y, out)
 
     return index
 
@@ -128,4 +125,26 @@ argmin = reduction(
 all = reduction("all", np.logical_and.reduce, None, doc="every one true", dtype="bool")
 any = reduction(
     "any", np.logical_or.reduce, None, doc="at least one true", dtype="bool"
+)
+
+
+def _cumsum(a: Any, axis: int, out: Any = None) -> Any:
+    dtype = None if a.dtype.kind == "f" else int64
+    return np.add.accumulate(a, axis=axis, dtype=dtype, out=out)
+
+
+def backwards(axis: int) -> tuple:
+    """The key that turns `axis` around."""
+    return (np.s_[:],) * axis + (np.s_[::-1],)
+
+
+cumsum = Op(
+    "cumsum",
+    _cumsum,
+    (lambda g, axis: cumsum(g[backwards(axis)], axis=axis)[backwards(axis)],),
+    infer=lambda op, args, attrs: (args[0].shape, shapes.sum_dtype(args[0].dtype)),
+    kind="reduce",
+    doc="the sums of all elements up to each",
+    dtype="sum",
+    sample=lambda rng: [([rng.normal(size=(3, 4))], {"axis": i}) for i in (0, 1)],
 )
