@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.errors import ShapeError
+from minigrad.errors import DTypeError, ShapeError
 from minigrad.ops import composite, elementwise, formulas, movement, shapes
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.op import TABLE, Op, Value
@@ -34,10 +34,14 @@ def reduce_with(op: Op) -> Any:
     ) -> Any:
         if dtype is not None:
             if op.dtype != "sum":
-                raise TypeError(f"{op.name}() takes no dtype")
-            self = elementwise.cast(self, dtype=np.dtype(dtype))
-        axes = shapes.normalize_axes(op.name, axis if dim is None else dim, self.ndim)
-        return op(self, axis=axes, keepdims=keepdim or keepdims)
+                raise DTypeError(f"{op.name}: takes no dtype", remedy="x.to(dtype)")
+            self = self.to(dtype)
+        dim = axis if dim is None else dim
+        if op.dtype == "index" and dim is not None:
+            dim = shapes.normalize_axis(op.name, dim, self.ndim)  # not several
+        axes = shapes.normalize_axes(op.name, dim, self.ndim)
+        y = op(self, axis=axes, keepdims=keepdim or keepdims)
+        return y if dtype is None else y.to(dtype)  # bytes add up in int64
 
     method.__name__, method.__doc__ = op.name, op.doc
     return method

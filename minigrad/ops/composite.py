@@ -12,19 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.errors import ArgumentError, DTypeError, ShapeError
+from minigrad.errors import ArgumentError, ShapeError
 from minigrad.ops import elementwise, shapes
-from minigrad.ops.elementwise import (
-    cast,
-    exp,
-    fill,
-    maximum,
-    minimum,
-    sqrt,
-    square,
-    where,
-)
-from minigrad.ops.formulas import isclose
+from minigrad.ops.elementwise import cast, exp, sqrt, square, where
+from minigrad.ops.formulas import floats, isclose
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.linalg import matmul as _matmul
 from minigrad.ops.movement import cat, permute
@@ -46,23 +37,12 @@ class ValuesAndIndices(NamedTuple):
 
 
 def _to(a: Any, dtype: Any) -> Any:
-    return a if dtype is None else cast(a, dtype=np.dtype(dtype))
-
-
-def _floats(name: str, a: Any) -> Any:
-    if a.dtype.kind != "f":
-        raise DTypeError(
-            f"{name}: the {name} of integers is not an integer",
-            expected="a float dtype",
-            got=shapes.describe_dtypes([a]),
-            remedy=f"x.float().{name}()",
-        )
-    return a
+    return a if dtype is None or a.dtype == dtype else cast(a, dtype=np.dtype(dtype))
 
 
 def mean(a: Any, dim: Axis = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The arithmetic mean."""
-    a = _floats("mean", _to(a, dtype))
+    a = floats("mean", _to(a, dtype))
     axis = shapes.normalize_axes("mean", dim, a.ndim)
     count = math.prod(a.shape[i] for i in axis)
     return a.sum(axis=axis, keepdims=keepdim) / count
@@ -83,7 +63,7 @@ def var(
         correction = 0 if unbiased is False else 1
     elif unbiased is not None:
         raise ArgumentError("var: give either unbiased or correction")
-    axis = shapes.normalize_axes("var", dim, _floats("var", a).ndim)
+    axis = shapes.normalize_axes("var", dim, floats("var", a).ndim)
     free = math.prod(a.shape[i] for i in axis) - correction
     squares = square(a - mean(a, axis, keepdim=True))
     return squares.sum(axis=axis, keepdims=keepdim) / (free if free > 0 else 0)
@@ -104,7 +84,7 @@ def norm(
     a: Any, p: Any = "fro", dim: Axis = None, keepdim: bool = False, dtype: Any = None
 ) -> Any:
     """sum(|a| ** p) ** (1 / p), of the elements as one vector; at 0 the gradient is 0."""
-    a = _floats("norm", _to(a, dtype))
+    a = floats("norm", _to(a, dtype))
     axes = {"axis": shapes.normalize_axes("norm", dim, a.ndim), "keepdims": keepdim}
     if p in (2, "fro", None):
         return _off_zero(sqrt, square(a).sum(**axes))
@@ -130,7 +110,7 @@ def count_nonzero(a: Any, dim: Axis = None) -> Any:
 def cumsum(a: Any, dim: int, *, dtype: Any = None) -> Any:
     """The sums along `dim` of all elements up to each."""
     axis, a = shapes.normalize_axis("cumsum", dim, a.ndim), _to(a, dtype)
-    return running_sum(a, axis=axis) if a.ndim else a.sum()
+    return _to(running_sum(a, axis=axis) if a.ndim else a.sum(), dtype)
 
 
 def cumprod(a: Any, dim: int, *, dtype: Any = None) -> Any:
@@ -155,7 +135,7 @@ def prod(
     y = _factors(a if dim is not None and a.ndim else a.reshape((-1,)), dtype)
     axis = 0 if dim is None else shapes.normalize_axis("prod", dim, a.ndim)
     if y.shape[axis] == 0:
-        return fill(y.sum(axis=axis, keepdims=keepdim), value=1)
+        return elementwise.fill(y.sum(axis=axis, keepdims=keepdim), value=1)
     while (n := y.shape[axis]) > 1:
         half = y[_span(axis, None, n // 2)] * y[_span(axis, n // 2, n // 2 * 2)]
         odd = y[_span(axis, n - 1, None)]
@@ -174,12 +154,12 @@ def _span(axis: int, start: int | None, stop: int | None) -> tuple:
 
 def max(a: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest of all, (values, indices) along `dim`, or the larger of two tensors."""
-    return _extreme("max", a, dim, keepdim, (amax, argmax, maximum))
+    return _extreme("max", a, dim, keepdim, (amax, argmax, elementwise.maximum))
 
 
 def min(a: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The least of all, (values, indices) along `dim`, or the lesser of two tensors."""
-    return _extreme("min", a, dim, keepdim, (amin, argmin, minimum))
+    return _extreme("min", a, dim, keepdim, (amin, argmin, elementwise.minimum))
 
 
 def _extreme(name: str, a: Any, dim: Any, keepdim: bool, ops: tuple) -> Any:
@@ -213,7 +193,7 @@ def softmax(a: Any, dim: int, dtype: Any = None) -> Any:
 
 def log_softmax(a: Any, dim: int, dtype: Any = None) -> Any:
     """log(softmax(a)) without overflow."""
-    a = _floats("softmax", _to(a, dtype))
+    a = floats("softmax", _to(a, dtype))
     axis = (shapes.normalize_axis("softmax", dim, a.ndim),)
     return a - logsumexp(a, axis=axis, keepdims=True)
 

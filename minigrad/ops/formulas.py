@@ -10,20 +10,8 @@ import math
 from typing import Any
 
 from minigrad.errors import ArgumentError, DTypeError
-from minigrad.ops import elementwise, shapes
-from minigrad.ops.elementwise import (
-    erf,
-    exp,
-    expm1,
-    floor_divide,
-    log1p,
-    sigmoid,
-    sqrt,
-    square,
-    tanh,
-    trunc,
-    where,
-)
+from minigrad.ops import elementwise as table
+from minigrad.ops import shapes
 
 # --- arithmetic with options -----------------------------------------------------------
 
@@ -56,7 +44,7 @@ def div(a: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     if rounding_mode is None:
         return a / other
     if rounding_mode == "floor":
-        return floor_divide(a, other)
+        return table.floor_divide(a, other)
     if rounding_mode != "trunc":
         raise ArgumentError(
             "div: there is no such rounding mode",
@@ -64,8 +52,8 @@ def div(a: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
             got=repr(rounding_mode),
         )
     if shapes.result_dtype((a, other)).kind == "f":
-        return trunc(a / other)
-    y = floor_divide(a, other)
+        return table.trunc(a / other)
+    y = table.floor_divide(a, other)
     return y + ((y < 0) & (y * other != a))
 
 
@@ -76,8 +64,8 @@ def pow(a: Any, exponent: Any) -> Any:
     """a ** exponent; squares get a rule of their own."""
     whole = type(exponent) is int and exponent == 2
     if whole or (type(exponent) is float and exponent == 2 and a.dtype.kind == "f"):
-        return square(a)
-    return elementwise.pow(a, exponent)
+        return table.square(a)
+    return table.pow(a, exponent)
 
 
 def reciprocal(a: Any) -> Any:
@@ -87,15 +75,15 @@ def reciprocal(a: Any) -> Any:
 
 def rsqrt(a: Any) -> Any:
     """1 / sqrt(a)."""
-    return 1 / sqrt(a)
+    return 1 / table.sqrt(a)
 
 
 def lerp(a: Any, end: Any, weight: Any) -> Any:
     """From `a` (weight 0) to `end` (weight 1) on a straight line."""
-    way = end - _floats("lerp", a, end)
+    way = end - floats("lerp", a, end)
     if shapes.is_number(weight):
         return a + weight * way if weight < 0.5 else end - way * (1 - weight)
-    return where(weight < 0.5, a + weight * way, end - way * (1 - weight))
+    return table.where(weight < 0.5, a + weight * way, end - way * (1 - weight))
 
 
 def addcmul(a: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
@@ -105,20 +93,24 @@ def addcmul(a: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
 
 def addcdiv(a: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """a + value * tensor1 / tensor2, of floats."""
-    return _floats("addcdiv", a) + value * (tensor1 / tensor2)
+    return floats("addcdiv", a) + value * (tensor1 / tensor2)
 
 
-def _floats(name: str, *operands: Any) -> Any:
+def floats(name: str, *operands: Any) -> Any:
     """The first operand, if all of them are floats of one dtype."""
     a = operands[0]
-    if a.dtype.kind != "f" or any(x.dtype != a.dtype for x in operands):
+    if a.dtype.kind != "f" or any(not _alike(a, x) for x in operands):
         raise DTypeError(
             f"{name}: wants floats" + " of one dtype" * (len(operands) > 1),
-            expected="a float dtype",
+            expected="tensors of a float dtype",
             got=shapes.describe_dtypes(operands),
             remedy="x.float()",
         )
     return a
+
+
+def _alike(a: Any, other: Any) -> bool:
+    return not shapes.is_number(other) and a.dtype == other.dtype
 
 
 # --- limits and parts --------------------------------------------------------------------
@@ -130,10 +122,10 @@ def clamp(a: Any, min: Any = None, max: Any = None) -> Any:
         raise ArgumentError("clamp: at least one of min and max must be given")
     if min is not None:
         plain = _is_plain_bound(a, min)
-        a = elementwise.clamp_min(a, min=min) if plain else where(a < min, min, a)
+        a = table.clamp_min(a, min=min) if plain else table.where(a < min, min, a)
     if max is not None:
         plain = _is_plain_bound(a, max)
-        a = elementwise.clamp_max(a, max=max) if plain else where(a > max, max, a)
+        a = table.clamp_max(a, max=max) if plain else table.where(a > max, max, a)
     return a
 
 
@@ -156,16 +148,16 @@ def clamp_max(a: Any, max: Any) -> Any:
 def round(a: Any, *, decimals: int = 0) -> Any:
     """The nearest number with so many decimals; of two, the even one."""
     if decimals == 0:
-        return elementwise.round(a)
+        return table.round(a)
     scale = 10.0 ** (decimals if decimals > 0 else -decimals)
     if decimals < 0:
-        return elementwise.round(_floats("round", a) / scale) * scale
-    return elementwise.round(_floats("round", a) * scale) / scale
+        return table.round(floats("round", a) / scale) * scale
+    return table.round(floats("round", a) * scale) / scale
 
 
 def frac(a: Any) -> Any:
     """What trunc takes away."""
-    return _floats("frac", a) - trunc(a)
+    return floats("frac", a) - table.trunc(a)
 
 
 # --- questions ---------------------------------------------------------------------------
@@ -210,7 +202,7 @@ def isclose(
     a: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
     """True where |a - other| <= atol + rtol * |other|."""
-    if a.dtype != other.dtype or rtol < 0 or atol < 0:
+    if not _alike(a, other) or rtol < 0 or atol < 0:
         raise DTypeError(
             "isclose: wants two tensors of one dtype, and tolerances from 0 up",
             got=f"{shapes.describe_dtypes((a, other))}, rtol={rtol}, atol={atol}",
@@ -220,8 +212,8 @@ def isclose(
         same = same | ((a != a) & (other != other))
     if a.dtype.kind == "b":
         return same
-    away = elementwise.abs(a - other)
-    near = away <= atol + elementwise.abs(other * rtol)
+    away = table.abs(a - other)
+    near = away <= atol + table.abs(other * rtol)
     return same | (near & (away < math.inf))
 
 
@@ -230,13 +222,13 @@ def isclose(
 
 def leaky_relu(a: Any, negative_slope: float = 0.01) -> Any:
     """`a` where it is positive, else negative_slope * a."""
-    return where(_floats("leaky_relu", a) > 0, a, a * negative_slope)
+    return table.where(floats("leaky_relu", a) > 0, a, a * negative_slope)
 
 
 def elu(a: Any, alpha: float = 1.0) -> Any:
     """`a` where it is positive, else alpha * (e ** a - 1)."""
-    below = expm1(elementwise.clamp_max(_floats("elu", a), max=0)) * alpha
-    return where(a > 0, a, below)
+    below = table.expm1(table.clamp_max(floats("elu", a), max=0)) * alpha
+    return table.where(a > 0, a, below)
 
 
 def selu(a: Any) -> Any:
@@ -249,30 +241,30 @@ def gelu(a: Any, approximate: str = "none") -> Any:
     if approximate not in ("none", "tanh"):
         raise ArgumentError("gelu: approximate must be 'none' or 'tanh'")
     if approximate == "none":
-        return _floats("gelu", a) * (erf(a * math.sqrt(0.5)) + 1) * 0.5
-    inner = (_floats("gelu", a) + a * a * a * 0.044715) * math.sqrt(2 / math.pi)
-    return a * (tanh(inner) + 1) * 0.5
+        return floats("gelu", a) * (table.erf(a * math.sqrt(0.5)) + 1) * 0.5
+    inner = (floats("gelu", a) + a * a * a * 0.044715) * math.sqrt(2 / math.pi)
+    return a * (table.tanh(inner) + 1) * 0.5
 
 
 def silu(a: Any) -> Any:
     """a * sigmoid(a), also called swish."""
-    return _floats("silu", a) * sigmoid(a)
+    return floats("silu", a) * table.sigmoid(a)
 
 
 def softplus(a: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """log(1 + e ** (beta * a)) / beta; beyond `threshold` it is `a` itself."""
-    z = _floats("softplus", a) * beta
-    bounded = elementwise.clamp_max(z, max=threshold)  # what is hidden stays finite
-    return where(z > threshold, a, log1p(exp(bounded)) / beta)
+    z = floats("softplus", a) * beta
+    bounded = table.clamp_max(z, max=threshold)  # what is hidden stays finite
+    return table.where(z > threshold, a, table.log1p(table.exp(bounded)) / beta)
 
 
 def mish(a: Any) -> Any:
     """a * tanh(softplus(a))."""
-    return _floats("mish", a) * tanh(softplus(a))
+    return floats("mish", a) * table.tanh(softplus(a))
 
 
 def hardtanh(a: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """`a` limited to a range; at a bound the gradient is 0."""
     if min_val > max_val:
         raise ArgumentError("hardtanh: min_val is greater than max_val")
-    return where(a <= min_val, min_val, where(a >= max_val, max_val, a))
+    return table.where(a <= min_val, min_val, table.where(a >= max_val, max_val, a))

@@ -188,6 +188,8 @@ def broadcast(op: Any, args: Sequence[Any]) -> Shape:
 def normalize_axis(op: Any, axis: int, ndim: int) -> int:
     """A non-negative axis; a 0-d value has the axes 0 and -1, as in PyTorch."""
     bound = max(ndim, 1)
+    if not hasattr(axis, "__index__"):
+        raise DTypeError(f"{op}: dim must be one integer", got=repr(axis))
     axis = operator.index(axis)
     if not -bound <= axis < bound:
         raise IndexingError(
