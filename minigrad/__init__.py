@@ -148,5 +148,6 @@ from minigrad.ops.op import count_ops
 from minigrad.random import Generator, manual_seed, rand, randint, randn, randperm
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target
+from minigrad.static.session import Session
 from minigrad.static.trace import jit
 from minigrad.viz import show

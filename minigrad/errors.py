@@ -162,5 +162,9 @@ class FeedError(MinigradError, TypeError, ValueError):
     """A compiled program was called with arguments that do not fit its placeholders."""
 
 
+class NotFiniteError(MinigradError, FloatingPointError):
+    """A result is NaN or infinite where that was to be watched."""
+
+
 class MissingPackageError(MinigradError, ImportError):
     """An optional package is not installed."""

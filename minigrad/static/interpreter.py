@@ -18,6 +18,7 @@ import numpy as np
 from minigrad.eager.cell import Cell
 from minigrad.errors import Origin
 from minigrad.ops.linalg import matmul
+from minigrad.ops.movement import permute
 from minigrad.static.node import CONSTANT, VARIABLE, Node
 from minigrad.static.plan import FRESH, Plan, root_of
 
@@ -38,9 +39,18 @@ class Emitted:
         self.function: Callable[..., list] = scope["program"]
 
 
-def emit(plan: Plan, inputs: Sequence[Node], outputs: Sequence[Node]) -> Emitted:
+def emit(
+    plan: Plan, inputs: Sequence[Node], outputs: Sequence[Node], check_nan: bool = False
+) -> Emitted:
     """Write `plan` out as a function of the arrays for `inputs`."""
-    return _Writer(plan, inputs).write(outputs)
+    return _Writer(plan, inputs, check_nan).write(outputs)
+
+
+def check_finite(array: np.ndarray) -> None:
+    """What a program compiled with `check_nan` calls after each step."""
+    bad = array.size - np.count_nonzero(np.isfinite(array))
+    if bad:
+        raise FloatingPointError(f"{bad} of {array.size} results are NaN or infinite")
 
 
 class _Writer:
@@ -50,12 +60,18 @@ class _Writer:
     array, `k0` a constant, `b0` a buffer, `v0` memory made in the call.
     """
 
-    def __init__(self, plan: Plan, inputs: Sequence[Node]) -> None:
+    def __init__(self, plan: Plan, inputs: Sequence[Node], check_nan: bool) -> None:
         self.plan = plan
-        self.scope: dict[str, Any] = {"copyto": np.copyto, "empty": np.empty}
+        self.check_nan = check_nan
+        self.scope: dict[str, Any] = {
+            "copyto": np.copyto,
+            "empty": np.empty,
+            "check_finite": check_finite,
+        }
         self.names: dict[Node, str] = {x: f"in{i}" for i, x in enumerate(inputs)}
         self.head = f"def program({', '.join(self.names.values())}):"
         self.lines = [self.head]
+        self.said = ""
         self.made_by: dict[int, Node] = {}
         self.slots = [np.empty(size, np.uint8) for size in plan.sizes]
         self.buffers: dict[tuple, str] = {}
@@ -80,10 +96,12 @@ class _Writer:
         return Emitted("\n".join(self.lines) + "\n", self.scope, self.made_by)
 
     def _line(self, text: str, node: Node | None = None) -> None:
-        note = (
-            f"  # {_comment(node.origin)}" if node is not None and node.origin else ""
-        )
-        self.lines.append(f"    {text}{note}")
+        if node is not None:
+            comment = f"# {_comment(node.origin)}" if node.origin else ""
+            if comment != self.said:  # once for all that one line of the user's made
+                self.said = comment
+                text = f"{text:<46}  {comment}".rstrip()
+        self.lines.append(f"    {text}")
         if node is not None:
             self.made_by[len(self.lines)] = node
 
@@ -111,6 +129,8 @@ class _Writer:
             if operands[0] in self.scope:  # the same array in every call: view it once
                 array = node.op.fn(self.scope[operands[0]], **node.attrs)
                 self._bind(node, "b", array)
+            elif _is_transpose(node):
+                self.names[node] = f"{operands[0]}.T"
             else:
                 self.names[node] = f"v{len(self.names)}"
                 call = self._call(node, operands, "")
@@ -119,13 +139,17 @@ class _Writer:
         place = self.plan.place[node]
         if place == FRESH:
             self.names[node] = f"v{len(self.names)}"
-            out = f"empty({node.shape}, {str(node.dtype)!r})"
+            dtype = str(node.dtype)
+            self.scope[dtype] = node.dtype
+            out = f"empty({node.shape}, {dtype})"
             call = self._call(node, operands, out)
             self._line(f"{self.names[node]} = {call}", node)
         else:
             out = self.cells[place] if isinstance(place, Cell) else self._buffer(node)
             self.names[node] = out
             self._line(self._call(node, operands, out), node)
+        if self.check_nan and node.dtype.kind == "f":
+            self._line(f"check_finite({self.names[node]})", node)
 
     def _bind(self, node: Node, prefix: str, array: Any) -> None:
         name = f"{prefix}{len(self.scope)}"
@@ -187,6 +211,11 @@ class _Writer:
         name = f"v{len(self.names)}_{len(self.lines)}"
         self._line(f"{name} = {self.names[node]}.copy()")
         return name
+
+
+def _is_transpose(node: Node) -> bool:
+    backwards = tuple(range(len(node.shape)))[::-1]
+    return node.op is permute and node.attrs["axes"] == backwards
 
 
 def _comment(origin: Origin) -> str:

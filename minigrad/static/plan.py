@@ -50,9 +50,14 @@ def root_of(node: Node) -> Node:
     return node
 
 
-def make_plan(outputs: Sequence[Node], updates: dict[Cell, Node]) -> Plan:
-    """Order the nodes and give every result a place."""
-    plan = _schedule(outputs, updates)
+def make_plan(
+    outputs: Sequence[Node], updates: dict[Cell, Node], aside: bool = False
+) -> Plan:
+    """Order the nodes and give every result a place.
+
+    `aside` computes every new value before any variable is written.
+    """
+    plan = _schedule(outputs, updates, aside)
     leaving = set(outputs)
     pinned = {root_of(node) for node in (*outputs, *plan.copied.values())}
     last = _last_use(plan.order)
@@ -110,7 +115,7 @@ def _in_place(node: Node, x: Node) -> bool:
     return node.op.kind == "elementwise" or (node.op is put and sharing == [0])
 
 
-def _schedule(outputs: Sequence[Node], updates: dict[Cell, Node]) -> Plan:
+def _schedule(outputs: Sequence[Node], updates: dict[Cell, Node], aside: bool) -> Plan:
     """Inputs before users; updates that can write into their variable at the very end."""
     order = topological([*outputs, *updates.values()])
     readers: dict[Node, int] = {}
@@ -122,7 +127,7 @@ def _schedule(outputs: Sequence[Node], updates: dict[Cell, Node]) -> Plan:
     direct = {
         node: cell
         for cell, node in updates.items()
-        if readers[node] == 1 and _updates_in_place(node, cell)
+        if readers[node] == 1 and not aside and _updates_in_place(node, cell)
     }
     # A later update may still read what an earlier one has overwritten: those are copied.
     tail = [node for node in order if node in direct]

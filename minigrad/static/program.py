@@ -16,7 +16,14 @@ import numpy as np
 from minigrad.backend import Array, late
 from minigrad.eager.cell import Cell
 from minigrad.eager.tensor import Tensor, wrap
-from minigrad.errors import FeedError, GraphError, MinigradError, name_of, user_origin
+from minigrad.errors import (
+    FeedError,
+    GraphError,
+    MinigradError,
+    NotFiniteError,
+    name_of,
+    user_origin,
+)
 from minigrad.ops import shapes
 from minigrad.ops.op import MODE
 from minigrad.static.interpreter import emit
@@ -47,13 +54,15 @@ def compile(
     *,
     target: str | None = None,
     rewrites: Sequence[Rewrite] = REWRITES,
+    check_nan: bool = False,
 ) -> Any:
     """Make a `Program` of a graph: `compile([x, y], loss, updates={w: w - lr * g})`.
 
     `inputs` are placeholders in the order of the call's arguments; `outputs` a Node or a
     list, tuple or dict of Nodes; `updates` pairs a variable (or a weight Tensor) with
     its new value, all computed from the old values. `rewrites` are applied in order, ()
-    leaves the graph as it was built. Given a function, `compile` is `jit`. Raises
+    leaves the graph as it was built. With `check_nan` a run stops at the first result
+    that is not finite, names its line and updates nothing. Given a function, `compile` is `jit`. Raises
     `GraphError` for a placeholder that is used but not among `inputs`.
     """
     if callable(inputs) and outputs is None and updates is None:
@@ -75,6 +84,7 @@ def compile(
         rebuild=rebuild,
         target=target,
         rewrites=rewrites,
+        check_nan=check_nan,
     )
 
 
@@ -130,6 +140,7 @@ class Program:
         rebuild: Callable[[list], Any] = list,
         target: str | None = None,
         rewrites: Sequence[Rewrite] = REWRITES,
+        check_nan: bool = False,
     ) -> None:
         self.inputs = list(inputs)
         self.target = check_target(target)
@@ -140,10 +151,10 @@ class Program:
         final = settle_reshapes(self.stages["optimized"])
         self.outputs = final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
-        self.plan: Plan = make_plan(self.outputs, self.updates)
+        self.plan: Plan = make_plan(self.outputs, self.updates, aside=check_nan)
         self._written = set(updates)
         self._lock = threading.Lock()
-        self._emitted = emit(self.plan, self.inputs, self.outputs)
+        self._emitted = emit(self.plan, self.inputs, self.outputs, check_nan)
         self.run: Callable[..., list] = self._emitted.function
         self._ops = [n for n in self.plan.order if n.op.kind != "source"]
 
@@ -178,7 +189,10 @@ class Program:
             with self._lock:  # buffers belong to the program, not to the thread
                 return self.run(*arrays)
         except Exception as error:
-            raise self._explain(error) from error
+            explained = self._explain(error)
+            if explained is error:
+                raise
+            raise explained from error
 
     def _feed(self, i: int, node: Node, arg: Any) -> Any:
         """`arg` as the array the placeholder wants, or the error that says why not."""
@@ -218,7 +232,8 @@ class Program:
             trace = trace.tb_next
         if node is None:
             return error
-        return GraphError(
+        kind = NotFiniteError if isinstance(error, FloatingPointError) else GraphError
+        return kind(
             f"{node.op.name}: {error}",
             got=", ".join(map(repr, node.inputs)),
             at=node.origin,

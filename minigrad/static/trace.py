@@ -210,7 +210,9 @@ def _build(leaves: Any, form: Any) -> Any:
 class _Compiled:
     """One trace of a function: its program and what must be done around a run."""
 
-    def __init__(self, fn: Callable, leaves: list, form: Any, state: frozenset) -> None:
+    def __init__(
+        self, fn: Callable, leaves: list, form: Any, state: frozenset, keep_grads: bool
+    ) -> None:
         self.state_cells = {i: leaves[i].cell for i in state}
         self.fed = [i for i, x in enumerate(leaves) if i not in state and _is_value(x)]
         trace = Trace()
@@ -227,10 +229,15 @@ class _Compiled:
                 del args, kwargs
                 self.clashes = self._find_clashes(trace, leaves)
                 outputs = self._outputs(trace, result, proxies, inputs)
+                self.grads = []  # handles that got another .grad, and where it comes out
+                for t, grad in trace.new_grads().items():
+                    kept = keep_grads and grad is not None
+                    self.grads.append((weakref.ref(t), len(outputs) if kept else None))
+                    outputs += [trace.value_of(grad)] if kept else []
+                    del t, grad
                 del result
             trace.check_state()
             updates = trace.updates()
-            self.cleared = [weakref.ref(t) for t in trace.new_grads()]
             self.grads_seen = [
                 (weakref.ref(t), had) for t, had in trace.grads_seen.items()
             ]
@@ -296,10 +303,10 @@ class _Compiled:
                 target.cell.version += 1
             else:
                 target[...] = value
-        for ref in self.cleared:
+        for ref, at in self.grads:
             t = ref()
             if t is not None:
-                t._grad = None
+                t._grad = None if at is None else wrap(values[at])
         return unflatten(
             [
                 wrap(values[x])
@@ -354,7 +361,7 @@ class jit:
     shape, dtype or Python value come; `traces` counts that. Its Python side effects run
     while tracing only. Tensors it reaches from outside (weights, optimizer state) are
     state: read and updated in place, as in the eager run. A `.grad` set inside is None
-    afterwards.
+    afterwards unless `keep_grads`, so that nobody pays for gradients that nobody reads.
 
         >>> import minigrad as mg
         >>> w = mg.ones(3, requires_grad=True)
@@ -369,8 +376,15 @@ class jit:
         (tensor(3.), tensor([0.9000, 0.9000, 0.9000], requires_grad=True))
     """
 
-    def __init__(self, fn: Callable[..., Any], *, target: str | None = None) -> None:
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        *,
+        target: str | None = None,
+        keep_grads: bool = False,
+    ) -> None:
         functools.update_wrapper(self, fn)
+        self.keep_grads = keep_grads
         self.fn = fn
         self.target = target
         self.traces = 0
@@ -393,9 +407,10 @@ class jit:
         target = check_target(self.target)
         state = frozenset(_sharing(leaves))
         self.traces += 1
-        compiled = _Compiled(self.fn, leaves, form, state)
+        compiled = _Compiled(self.fn, leaves, form, state, self.keep_grads)
         if compiled.clashes:
-            compiled = _Compiled(self.fn, leaves, form, state | compiled.clashes)
+            state |= compiled.clashes
+            compiled = _Compiled(self.fn, leaves, form, state, self.keep_grads)
         compiled.finish(target)
         return compiled
 

@@ -216,3 +216,18 @@ def test_a_failure_at_run_time_names_the_users_line():
     with pytest.raises(GraphError, match="out of bounds") as info:
         program(np.zeros(3), np.array([7]))
     assert "# picks" in str(info.value)
+
+
+def test_check_nan_names_the_first_bad_line_and_updates_nothing():
+    w = mg.variable([1.0, 0.0])
+    x = mg.placeholder((2,))
+    y = (w * x).log()  # here
+    step = mg.compile([x], y.sum(), updates={w: w + x}, check_nan=True)
+    bad = pytest.raises(mg.errors.NotFiniteError, match="log: 1 of 2")
+    with np.errstate(divide="ignore"), bad as info:
+        step(np.ones(2))
+    assert "# here" in str(info.value)
+    assert w.get_value().tolist() == [1, 0]
+    step = mg.compile([x], None, updates={w: w + x}, check_nan=True)
+    step(np.ones(2))
+    assert w.get_value().tolist() == [2, 1]

@@ -98,6 +98,22 @@ def test_grad_is_none_after_a_jitted_step():
     assert w.requires_grad
 
 
+def test_gradients_are_kept_on_request():
+    w, v = mg.ones(2, requires_grad=True), mg.ones(2, requires_grad=True)
+
+    def step(x):
+        w.grad = v.grad = None
+        (w * x * v).sum().backward()
+
+    kept = mg.jit(step, keep_grads=True)
+    for value in (2.0, 3.0):
+        kept(mg.full(2, value))
+        assert w.grad.tolist() == v.grad.tolist() == [value, value]
+    assert kept.traces == 1
+    mg.jit(step)(mg.ones(2))
+    assert w.grad is None
+
+
 def test_a_gradient_from_before_is_state_and_accumulates():
     w = mg.ones(2, requires_grad=True)
     (w * 3).sum().backward()
