@@ -165,6 +165,3 @@ def _grouped(
     x = broadcast_to(x, shape=tuple(size[n] for n in order))
     ends = (math.prod(size[n] for n in group) for group in (first, second))
     return reshape(x, shape=(*(size[n] for n in batch), *ends))
-
-
-METHODS = (outer, addmm)

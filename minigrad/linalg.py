@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import ArgumentError, DTypeError, ShapeError
-from minigrad.ops import elementwise, reduce, shapes
-from minigrad.ops.elementwise import cast, where
-
-Axes = tuple[int, ...]
+from minigrad.ops import composite, reduce, shapes
+from minigrad.ops.elementwise import cast
 
 
 def vector_norm(
@@ -27,7 +25,7 @@ def vector_norm(
     inf gives the largest absolute value, -inf the smallest, 0 counts what is not 0.
     """
     x = _floats("vector_norm", x, dtype)
-    return _vector_norm(x, ord, shapes.normalize_axes("norm", dim, x.ndim), keepdim)
+    return composite.norm(x, ord, dim, keepdim)
 
 
 def matrix_norm(
@@ -49,7 +47,7 @@ def matrix_norm(
     if rows == columns:
         raise ShapeError("matrix_norm: wants two dims", got=f"dim={dim}")
     if ord == "fro":
-        return _vector_norm(A, 2, (rows, columns), keepdim)
+        return composite.norm(A, 2, (rows, columns), keepdim)
     if ord in (2, -2, "nuc"):
         raise NotImplementedError(f"matrix_norm: ord={ord!r} needs singular values")
     if ord not in (1, -1, math.inf, -math.inf):
@@ -106,19 +104,3 @@ def _floats(op: str, x: Any, dtype: Any) -> Any:
             remedy="x.float()",
         )
     return x
-
-
-def _vector_norm(x: Any, ord: float, axis: Axes, keepdims: bool) -> Any:
-    if ord == math.inf or ord == -math.inf:
-        fold = reduce.amax if ord > 0 else reduce.amin
-        return fold(abs(x), axis=axis, keepdims=keepdims)
-    if ord == 0:
-        return cast(x != 0, dtype=x.dtype).sum(axis=axis, keepdims=keepdims)
-    if ord == 1:
-        return abs(x).sum(axis=axis, keepdims=keepdims)
-    powers = elementwise.square(x) if ord == 2 else elementwise.pow(abs(x), ord)
-    total = powers.sum(axis=axis, keepdims=keepdims)
-    # At 0 the root has no derivative; PyTorch says 0, so 0 is kept away from it.
-    safe = where(total == 0, 1, total)
-    root = elementwise.sqrt(safe) if ord == 2 else elementwise.pow(safe, 1 / ord)
-    return where(total == 0, 0, root)

@@ -1,26 +1,26 @@
 """The operators and methods that Tensor and Node share, in PyTorch's spelling.
 
 Each method settles its arguments (`dim` or NumPy's `axis`, negative axes, sizes given
-one by one or as a tuple) and calls the op: what happens next is the op's business.
+one by one or as a tuple) and calls the op: what happens next is the op's business. Most
+methods are not listed here. The loops at the end make one of every op without attributes
+and of every composite whose first parameter is `a`.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.errors import ShapeError
-from minigrad.ops import (
-    composite,
-    elementwise,
-    movement,
-    reduce,
-    shapes,
-)
+from minigrad import contraction, rearrange
+from minigrad.errors import DTypeError, ShapeError
+from minigrad.ops import composite, elementwise, formulas, movement, shapes
 from minigrad.ops.indexing import ARRAY, index
-from minigrad.ops.op import Op, Value
+from minigrad.ops.op import TABLE, Op, Value
 from minigrad.ops.shapes import sizes
 
 
@@ -32,28 +32,33 @@ def reduce_with(op: Op) -> Any:
         *,
         axis: Any = None,
         keepdims: bool = False,
+        dtype: Any = None,
     ) -> Any:
-        dim, ndim = axis if dim is None else dim, len(self.shape)
-        every = dim is None
-        axes = range(ndim) if every else shapes.normalize_axes(op.name, dim, ndim)
-        return op(self, axis=tuple(axes), keepdims=keepdim or keepdims)
+        if dtype is not None:
+            if op.dtype != "sum":
+                raise DTypeError(f"{op.name}: takes no dtype", remedy="x.to(dtype)")
+            self = self.to(dtype)
+        dim = axis if dim is None else dim
+        if op.dtype == "index" and dim is not None:
+            dim = shapes.normalize_axis(op.name, dim, self.ndim)  # not several
+        axes = shapes.normalize_axes(op.name, dim, self.ndim)
+        y = op(self, axis=axes, keepdims=keepdim or keepdims)
+        return y if dtype is None else y.to(dtype)  # bytes add up in int64
 
     method.__name__, method.__doc__ = op.name, op.doc
     return method
 
 
-def unary(op: Op) -> Any:
-    def method(self: Any) -> Any:
-        return op(self)
+def method_of(op: Op) -> Any:
+    if op.named == 1:
 
-    method.__name__, method.__doc__ = op.name, op.doc
-    method.op = op  # type: ignore[attr-defined]
-    return method
+        def method(self: Any) -> Any:
+            return op(self)
 
+    else:
 
-def binary(op: Op) -> Any:
-    def method(self: Any, other: Any) -> Any:
-        return op(self, other)
+        def method(self: Any, other: Any) -> Any:  # type: ignore[misc]
+            return op(self, other)
 
     method.__name__, method.__doc__ = op.name, op.doc
     method.op = op  # type: ignore[attr-defined]
@@ -68,20 +73,18 @@ def reflected(op: Op) -> Any:
     return method
 
 
-def extreme(whole: Op, least: bool) -> Any:
-    def method(
-        self: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None
-    ) -> Any:
-        dim = axis if dim is None else dim
-        if dim is None:
-            return whole(self, axis=tuple(range(self.ndim)), keepdims=keepdim)
-        if isinstance(dim, Value):
-            pair = elementwise.minimum if least else elementwise.maximum
-            return pair(self, dim)
-        return composite.max_along(self, dim, keepdim, least)
+def with_numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """`fn` that takes NumPy's `axis` and `keepdims` beside `dim` and `keepdim`."""
+    if not {"dim", "options"} & set(fn.__code__.co_varnames):
+        return fn
 
-    method.__name__ = "min" if least else "max"
-    method.__doc__ = f"{method.__name__}() of all, or (values, indices) along `dim`."
+    @functools.wraps(fn)
+    def method(*args: Any, **options: Any) -> Any:
+        for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
+            if theirs in options:
+                options[ours] = options.pop(theirs)
+        return fn(*args, **options)
+
     return method
 
 
@@ -135,32 +138,30 @@ class Methods(Value):
         return self.shape[0]
 
     # --- operators ---------------------------------------------------------------------
-    __add__ = __radd__ = binary(elementwise.add)
-    __sub__, __rsub__ = binary(elementwise.sub), reflected(elementwise.sub)
-    __mul__ = __rmul__ = binary(elementwise.mul)
-    __truediv__, __rtruediv__ = binary(elementwise.div), reflected(elementwise.div)
-    __neg__, __abs__ = unary(elementwise.neg), unary(elementwise.abs)
-    __lt__, __le__ = binary(elementwise.lt), binary(elementwise.le)
-    __gt__, __ge__ = binary(elementwise.gt), binary(elementwise.ge)
-    __eq__, __ne__ = binary(elementwise.eq), binary(elementwise.ne)
-    __and__, __or__ = binary(elementwise.bitwise_and), binary(elementwise.bitwise_or)
-    __invert__ = unary(elementwise.bitwise_not)
+    __add__ = __radd__ = method_of(elementwise.add)
+    __sub__, __rsub__ = method_of(elementwise.sub), reflected(elementwise.sub)
+    __mul__ = __rmul__ = method_of(elementwise.mul)
+    __truediv__, __rtruediv__ = method_of(elementwise.div), reflected(elementwise.div)
+    __floordiv__ = method_of(elementwise.floor_divide)
+    __rfloordiv__ = reflected(elementwise.floor_divide)
+    __mod__ = method_of(elementwise.remainder)
+    __rmod__ = reflected(elementwise.remainder)
+    __pow__, __rpow__ = formulas.pow, reflected(elementwise.pow)
+    __matmul__, __rmatmul__ = composite.matmul, lambda a, b: composite.matmul(b, a)
+    __neg__, __abs__ = method_of(elementwise.neg), method_of(elementwise.abs)
+    __lt__, __le__ = method_of(elementwise.lt), method_of(elementwise.le)
+    __gt__, __ge__ = method_of(elementwise.gt), method_of(elementwise.ge)
+    __eq__, __ne__ = method_of(elementwise.eq), method_of(elementwise.ne)
+    __and__ = __rand__ = method_of(elementwise.bitwise_and)
+    __or__ = __ror__ = method_of(elementwise.bitwise_or)
+    __xor__ = __rxor__ = method_of(elementwise.bitwise_xor)
+    __invert__ = method_of(elementwise.bitwise_not)
     __hash__ = object.__hash__
+    mm = composite.mm
 
-    def pow(self, exponent: Any) -> Any:
-        """self ** exponent; squares get a rule of their own."""
-        plain = type(exponent) is int or self.dtype.kind == "f"
-        if plain and type(exponent) in (int, float) and exponent == 2:
-            return elementwise.square(self)
-        return elementwise.pow(self, exponent)
+    if TYPE_CHECKING:  # the methods made below
 
-    __pow__, __rpow__ = pow, reflected(elementwise.pow)
-
-    def __matmul__(self, other: Any) -> Any:
-        return composite.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return composite.matmul(other, self)
+        def __getattr__(self, name: str) -> Any: ...
 
     def __getitem__(self, key: Any) -> Any:
         parts, arrays = split_key(key)
@@ -168,21 +169,7 @@ class Methods(Value):
             return index(self, *arrays, key=parts)
         return movement.slice(self, key=parts)
 
-    # --- elementwise -------------------------------------------------------------------
-    add, sub, mul = __add__, __sub__, __mul__
-    div = true_divide = __truediv__
-    neg, abs, sign = __neg__, __abs__, unary(elementwise.sign)
-    exp, log, sqrt = map(unary, (elementwise.exp, elementwise.log, elementwise.sqrt))
-    sin, cos, tanh = map(unary, (elementwise.sin, elementwise.cos, elementwise.tanh))
-    square, relu = unary(elementwise.square), unary(elementwise.relu)
-    sigmoid = unary(elementwise.sigmoid)
-    maximum, minimum = binary(elementwise.maximum), binary(elementwise.minimum)
-    eq, ne, lt, le, gt, ge = __eq__, __ne__, __lt__, __le__, __gt__, __ge__
-
-    def clamp(self, min: Any = None, max: Any = None) -> Any:
-        """Limited to the range from `min` to `max`; at a bound the gradient is 1."""
-        return composite.clamp(self, min, max)
-
+    # --- dtypes ------------------------------------------------------------------------
     def to(self, dtype: Any) -> Any:
         """In another dtype; itself if it has it already."""
         dtype = np.dtype(dtype)
@@ -196,33 +183,6 @@ class Methods(Value):
 
     def long(self) -> Any:
         return self.to("int64")
-
-    # --- reductions --------------------------------------------------------------------
-    sum, logsumexp = reduce_with(reduce.sum), reduce_with(reduce.logsumexp)
-    amax, amin = reduce_with(reduce.amax), reduce_with(reduce.amin)
-    argmax, argmin = reduce_with(reduce.argmax), reduce_with(reduce.argmin)
-    all, any = reduce_with(reduce.all), reduce_with(reduce.any)
-    max, min = extreme(reduce.amax, False), extreme(reduce.amin, True)
-
-    def mean(
-        self,
-        dim: Any = None,
-        keepdim: bool = False,
-        *,
-        axis: Any = None,
-        keepdims: bool = False,
-    ) -> Any:
-        """The arithmetic mean."""
-        axes = shapes.normalize_axes("mean", axis if dim is None else dim, self.ndim)
-        return composite.mean(self, axes, keepdim or keepdims)
-
-    def softmax(self, dim: int) -> Any:
-        """exp(self) over its sum along `dim`."""
-        return composite.softmax(self, dim)
-
-    def log_softmax(self, dim: int) -> Any:
-        """log(softmax(self)) without overflow."""
-        return composite.log_softmax(self, dim)
 
     # --- shape -------------------------------------------------------------------------
     def reshape(self, *shape: Any) -> Any:
@@ -243,12 +203,17 @@ class Methods(Value):
         return movement.permute(self, axes=tuple(axes))
 
     transpose = swapaxes = swapdims = composite.swapaxes
-    squeeze, unsqueeze = composite.squeeze, composite.unsqueeze
+    moveaxis = rearrange.movedim
 
     @property
     def T(self) -> Any:
         """All dims reversed: the transpose of a matrix."""
         return movement.permute(self, axes=tuple(range(self.ndim))[::-1])
+
+    @property
+    def mT(self) -> Any:
+        """The last two dims exchanged: the transpose of each matrix of a batch."""
+        return composite.swapaxes(rearrange.demand_dims("mT", self, 2), -1, -2)
 
     def t(self) -> Any:
         """The transpose of a matrix."""
@@ -278,8 +243,20 @@ class Methods(Value):
         """Like `expand`."""
         return self.expand(*shape)
 
-    gather = composite.gather
 
-    # --- products ----------------------------------------------------------------------
-    matmul, mm, bmm = __matmul__, composite.mm, composite.bmm
-    mv, dot = composite.mv, composite.dot
+def _composites() -> Iterator[tuple[str, Callable[..., Any]]]:
+    for module in (formulas, composite, rearrange, contraction):
+        for name, fn in inspect.getmembers(module, inspect.isfunction):
+            public = fn.__module__ == module.__name__ and name[0] != "_"
+            if public and fn.__code__.co_varnames[0] == "a":
+                yield name, fn
+
+
+OWN = ("given", "first")  # cast, copy and fill: not for users
+for _op in TABLE.values():
+    if _op.kind == "reduce":
+        setattr(Methods, _op.name, reduce_with(_op))
+    elif _op.kind == "elementwise" and _op.named <= 2 and _op.dtype not in OWN:
+        setattr(Methods, _op.name, method_of(_op))
+for _name, _fn in _composites():
+    setattr(Methods, _name, with_numpy_names(_fn))

@@ -70,12 +70,6 @@ def movedim(a: Any, source: Any, destination: Any) -> Any:
     return permute(a, axes=tuple(axes[: a.ndim]))
 
 
-def mT(a: Any) -> Any:
-    """The last two axes exchanged: the transpose of each matrix of a batch."""
-    _demand_dims("mT", a, 2)
-    return a.swapaxes(-1, -2)
-
-
 def diagonal(a: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """The elements where `dim2`'s index is `dim1`'s plus `offset`, as a last axis."""
     axes = [normalize_axis("diagonal", d, a.ndim) for d in (dim1, dim2)]
@@ -173,10 +167,11 @@ def _axis(op: str, a: Any, dim: int) -> int:
     return normalize_axis(op, dim, a.ndim)
 
 
-def _demand_dims(op: str, a: Any, least: int) -> None:
+def demand_dims(op: str, a: Any, least: int) -> Any:
     if a.ndim < least:
         got = describe(a, "the tensor")
         raise ShapeError(f"{op}: too few dims", expected=f"at least {least}", got=got)
+    return a
 
 
 # --- copies in another order -------------------------------------------------------------
@@ -185,7 +180,7 @@ def _demand_dims(op: str, a: Any, least: int) -> None:
 def repeat(a: Any, *repeats: Any) -> Any:
     """Copies of `a` side by side, a number for each axis; new axes come in front."""
     counts = sizes(repeats)
-    _demand_dims("repeat", np.broadcast_to(0, (1,) * len(counts)), a.ndim)
+    demand_dims("repeat", np.broadcast_to(0, (1,) * len(counts)), a.ndim)
     old = (1,) * (len(counts) - a.ndim) + tuple(a.shape)
     pairs = list(zip(counts, old, strict=True))
     spread = reshape(a, shape=tuple(n for _, m in pairs for n in (1, m)))
@@ -223,14 +218,14 @@ def roll(a: Any, shifts: Any, dims: Any = None) -> Any:
 
 def tril(a: Any, diagonal: int = 0) -> Any:
     """The lower triangle of each matrix, zeros above it."""
-    _demand_dims("tril", a, 2)
+    demand_dims("tril", a, 2)
     lower = np.tri(*a.shape[-2:], diagonal, dtype=bool)
     return where(lower, a, a.dtype.type(0))
 
 
 def triu(a: Any, diagonal: int = 0) -> Any:
     """The upper triangle of each matrix, zeros below it."""
-    _demand_dims("triu", a, 2)
+    demand_dims("triu", a, 2)
     below = np.tri(*a.shape[-2:], diagonal - 1, dtype=bool)
     return where(below, a.dtype.type(0), a)
 
@@ -383,12 +378,12 @@ def masked_select(a: Any, mask: Any) -> Any:
     return indexing.index(a, mask, key=(ARRAY,))
 
 
-def one_hot(a: Any, num_classes: int = -1) -> Any:
+def one_hot(index: Any, num_classes: int = -1) -> Any:
     """A 1 at each class number's place in a new last axis of zeros."""
-    demand_dtype("one_hot", a)
-    n = int(a.max()) + 1 if num_classes == -1 else num_classes
-    zeros = movement.zeros(a, shape=(*a.shape, n))
-    return scatter(zeros, -1, reshape(a, shape=(*a.shape, 1)), 1)
+    demand_dtype("one_hot", index)
+    n = int(index.max()) + 1 if num_classes == -1 else num_classes
+    zeros = movement.zeros(index, shape=(*index.shape, n))
+    return scatter(zeros, -1, reshape(index, shape=(*index.shape, 1)), 1)
 
 
 # --- in order ----------------------------------------------------------------------------
@@ -419,10 +414,3 @@ def topk(
         raise ShapeError("topk: k is out of range", expected=f"0 to {size}", got=got)
     order = narrow(order, dim, 0, k) if a.ndim else order
     return ValuesAndIndices(gather(a, dim, order), order)
-
-
-METHODS = (
-    view, unflatten, expand_as, movedim, diagonal, select, narrow, split, chunk, unbind,
-    repeat, tile, flip, roll, tril, triu, diag, gather, take_along_dim, scatter,
-    scatter_add, index_select, index_add, masked_fill, masked_select, argsort, sort, topk,
-)  # fmt: skip

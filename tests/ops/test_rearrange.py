@@ -65,7 +65,8 @@ def test_a_write_into_one_of_several_views_has_the_right_gradient():
 
 # --- other modes -------------------------------------------------------------------------
 
-UNKNOWN = ("masked_select", "nonzero", "unique", "mask ", "mask]", "bools", "True")
+UNKNOWN = {"masked_select", "nonzero", "unique", "unique rows"}
+MASKS = ("mask ", "mask]", "bools")  # to a graph a tensor is a variable
 WRITES = ("write", "= 2", "scatter_ ", "index_add_", "masked_fill_", "tril_")
 
 
@@ -109,7 +110,7 @@ def equal(got, expected):
 
 def test_every_call_is_the_same_under_jit(shape_case, golden):
     fn, arrays, _ = golden.CASES[shape_case]
-    if has(shape_case, UNKNOWN):
+    if shape_case in UNKNOWN:
         pytest.skip("how large the result is depends on numbers")
     program = mg.jit(lambda *xs: on_tape(fn, xs))
     equal(program(*leaves(arrays)), on_tape(fn, leaves(arrays)))
@@ -117,7 +118,7 @@ def test_every_call_is_the_same_under_jit(shape_case, golden):
 
 def test_every_call_is_the_same_on_nodes(shape_case, golden):
     fn, arrays, _ = golden.CASES[shape_case]
-    if has(shape_case, UNKNOWN + WRITES):
+    if shape_case in UNKNOWN or has(shape_case, MASKS + WRITES):
         pytest.skip("nodes are not written, and their shapes are known")
     nodes = [mg.placeholder(a.shape, a.dtype) for a in arrays]
     ys = derived(fn, nodes, mg.gradients)
