@@ -122,11 +122,16 @@ def twin(name: str) -> Any:
     def write_result(self: Tensor, *others: Any, **options: Any) -> Tensor:
         if op is not None and not options and len(others) == op.named - 1:
             return inplace(op, self, *others)
+        check_writable(self, name)
+        state, given = MODE.get(), (self, *others, *options.values())
         # What the tape saves of the old values must not be overwritten.
-        old = self.clone() if MODE.get().grad else self
-        y = method(old, *others, **options)
+        recording = state.grad and any(map(_is_tracked, given))
+        y = method(self.clone() if recording else self, *others, **options)
         _check_fits(name, self, y)
-        return inplace(elementwise.copy, self, y)
+        y = y.to(self.dtype)
+        value = y.array if state.trace is None else state.trace.value_of(y)
+        write(self, value, parent_of(y))
+        return self
 
     write_result.__name__, write_result.__doc__ = f"{name}_", f"In place: {name}."
     return write_result
