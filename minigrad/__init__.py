@@ -6,9 +6,16 @@ Eager mode has PyTorch's names, static mode Theano's and TensorFlow's.
 """
 
 from minigrad import autograd, errors, random
-from minigrad.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from minigrad.autograd import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from minigrad.backend import (
     bool_,
+    device,
     float16,
     float32,
     float64,
@@ -81,7 +88,7 @@ from minigrad.functions import (
     unsqueeze,
     where,
 )
-from minigrad.ops.op import count_ops
+from minigrad.profiling import count_ops, profile
 from minigrad.random import Generator, manual_seed, rand, randint, randn, randperm
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.conversions import Conversions
 from minigrad.errors import ShapeError
 from minigrad.ops import composite, elementwise, movement, reduce, shapes
 from minigrad.ops.indexing import ARRAY, index
@@ -103,7 +104,7 @@ def split_key(key: Any) -> tuple[tuple, list]:
     return tuple(parts), arrays
 
 
-class Methods(Value):
+class Methods(Conversions):
     """See the module's docstring; a subclass gives `shape`, `dtype` and `apply`."""
 
     __slots__ = ()
@@ -180,20 +181,6 @@ class Methods(Value):
     def clamp(self, min: Any = None, max: Any = None) -> Any:
         """Limited to the range from `min` to `max`; at a bound the gradient is 1."""
         return composite.clamp(self, min, max)
-
-    def to(self, dtype: Any) -> Any:
-        """In another dtype; itself if it has it already."""
-        dtype = np.dtype(dtype)
-        return self if dtype == self.dtype else elementwise.cast(self, dtype=dtype)
-
-    def float(self) -> Any:
-        return self.to("float32")
-
-    def double(self) -> Any:
-        return self.to("float64")
-
-    def long(self) -> Any:
-        return self.to("int64")
 
     # --- reductions --------------------------------------------------------------------
     sum, logsumexp = reduce_with(reduce.sum), reduce_with(reduce.logsumexp)

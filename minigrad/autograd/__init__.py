@@ -1,0 +1,11 @@
+"""Gradients of expressions, hooks, functions of one's own: PyTorch's `autograd` module."""
+
+from minigrad.autograd.checking import gradcheck, gradgradcheck
+from minigrad.autograd.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from minigrad.autograd.gradients import backward, grad
