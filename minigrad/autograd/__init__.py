@@ -1,6 +1,7 @@
 """Gradients of expressions, hooks, functions of one's own: PyTorch's `autograd` module."""
 
 from minigrad.autograd.checking import gradcheck, gradgradcheck
+from minigrad.autograd.function import Function
 from minigrad.autograd.grad_mode import (
     enable_grad,
     inference_mode,
@@ -9,3 +10,4 @@ from minigrad.autograd.grad_mode import (
     set_grad_enabled,
 )
 from minigrad.autograd.gradients import backward, grad
+from minigrad.autograd.hooks import RemovableHandle
