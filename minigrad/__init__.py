@@ -5,7 +5,7 @@
 Eager mode has PyTorch's names, static mode Theano's and TensorFlow's.
 """
 
-from minigrad import autograd, errors, random
+from minigrad import autograd, copying, errors, random
 from minigrad.autograd import (
     enable_grad,
     inference_mode,

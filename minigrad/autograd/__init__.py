@@ -1,5 +1,7 @@
 """Gradients of expressions, hooks, functions of one's own: PyTorch's `autograd` module."""
 
+from minigrad.autograd import functional
+from minigrad.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from minigrad.autograd.checking import gradcheck, gradgradcheck
 from minigrad.autograd.function import Function
 from minigrad.autograd.grad_mode import (
@@ -11,3 +13,4 @@ from minigrad.autograd.grad_mode import (
 )
 from minigrad.autograd.gradients import backward, grad
 from minigrad.autograd.hooks import RemovableHandle
+from minigrad.autograd.variable import Variable
