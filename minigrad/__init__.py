@@ -94,4 +94,4 @@ from minigrad.static.node import Node, constant, gradients, placeholder, variabl
 from minigrad.static.program import Program, compile, set_default_target
 from minigrad.static.session import Session
 from minigrad.static.trace import jit
-from minigrad.viz import show
+from minigrad.viz import show, tape
