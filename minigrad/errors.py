@@ -19,7 +19,9 @@ from types import CodeType, FrameType
 from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_COMPOSITES = os.path.join(_PACKAGE, "ops", "composite.py")
+_COMPOSITES = [
+    os.path.join(_PACKAGE, "ops", name) for name in ("composite.py", "formulas.py")
+]
 
 
 class Origin:
@@ -85,7 +87,7 @@ def user_scope() -> str:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and is_ours(frame):
         code = frame.f_code
-        if code.co_filename == _COMPOSITES and not code.co_name.startswith("_"):
+        if code.co_filename in _COMPOSITES and not code.co_name.startswith("_"):
             scope = code.co_name
         frame = frame.f_back
     return scope

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,33 +16,55 @@ from minigrad.ops.op import Value
 def _function(name: str) -> Callable[..., Any]:
     method = getattr(Methods, name)
 
+    @functools.wraps(method)
     def function(input: Any, *args: Any, **kwargs: Any) -> Any:
-        return getattr(_value(input, name), name)(*args, **kwargs)
+        if isinstance(input, Value):
+            return getattr(input, name)(*args, **kwargs)
+        if builtins.any(
+            isinstance(x, Value) for x in args
+        ):  # a number first: pow(2, x)
+            return method(input, *args, **kwargs)
+        raise DTypeError(
+            f"{name}: wants a tensor or a node",
+            expected="a Tensor or Node",
+            got=type(input).__name__,
+            remedy=f"mg.tensor(x).{name}(...)",
+        )
 
-    function.__name__ = name
-    function.__doc__ = f"`input.{name}(...)`: {method.__doc__}"
     return function
 
 
-def _value(input: Any, name: str) -> Any:
-    if isinstance(input, Value):
-        return input
-    raise DTypeError(
-        f"{name}: wants a tensor or a node",
-        expected="a Tensor or Node",
-        got=type(input).__name__,
-        remedy=f"mg.tensor(x).{name}(...)",
-    )
-
-
-abs, neg, sign, square, sqrt = map(_function, ("abs", "neg", "sign", "square", "sqrt"))
-exp, log, sin, cos, tanh = map(_function, ("exp", "log", "sin", "cos", "tanh"))
-sigmoid, relu, clamp, pow = map(_function, ("sigmoid", "relu", "clamp", "pow"))
 add, sub, mul, div = map(_function, ("add", "sub", "mul", "div"))
+true_divide, floor_divide = map(_function, ("true_divide", "floor_divide"))
+remainder, pow, atan2 = map(_function, ("remainder", "pow", "atan2"))
 maximum, minimum = map(_function, ("maximum", "minimum"))
-sum, mean, amax, amin = map(_function, ("sum", "mean", "amax", "amin"))
-max, min, argmax, argmin = map(_function, ("max", "min", "argmax", "argmin"))
-all, any, logsumexp = map(_function, ("all", "any", "logsumexp"))
+lerp, addcmul, addcdiv = map(_function, ("lerp", "addcmul", "addcdiv"))
+abs, neg, sign, square, sqrt = map(_function, ("abs", "neg", "sign", "square", "sqrt"))
+rsqrt, reciprocal = map(_function, ("rsqrt", "reciprocal"))
+exp, exp2, expm1, log = map(_function, ("exp", "exp2", "expm1", "log"))
+log2, log10, log1p, erf = map(_function, ("log2", "log10", "log1p", "erf"))
+sin, cos, tan, asin = map(_function, ("sin", "cos", "tan", "asin"))
+acos, atan, sinh, cosh = map(_function, ("acos", "atan", "sinh", "cosh"))
+floor, ceil, round, trunc = map(_function, ("floor", "ceil", "round", "trunc"))
+frac, clamp = map(_function, ("frac", "clamp"))
+clamp_min, clamp_max = map(_function, ("clamp_min", "clamp_max"))
+tanh, sigmoid, relu, elu = map(_function, ("tanh", "sigmoid", "relu", "elu"))
+selu, gelu, silu, mish = map(_function, ("selu", "gelu", "silu", "mish"))
+leaky_relu, hardtanh = map(_function, ("leaky_relu", "hardtanh"))
+softplus = _function("softplus")
+eq, ne, lt, le, gt, ge = map(_function, ("eq", "ne", "lt", "le", "gt", "ge"))
+isnan, isinf, isfinite = map(_function, ("isnan", "isinf", "isfinite"))
+logical_and, logical_or = map(_function, ("logical_and", "logical_or"))
+logical_not, logical_xor = map(_function, ("logical_not", "logical_xor"))
+bitwise_and, bitwise_or = map(_function, ("bitwise_and", "bitwise_or"))
+bitwise_not, bitwise_xor = map(_function, ("bitwise_not", "bitwise_xor"))
+isclose, allclose, equal = map(_function, ("isclose", "allclose", "equal"))
+sum, mean, prod, var, std = map(_function, ("sum", "mean", "prod", "var", "std"))
+norm, logsumexp = map(_function, ("norm", "logsumexp"))
+amax, amin, max, min = map(_function, ("amax", "amin", "max", "min"))
+argmax, argmin = map(_function, ("argmax", "argmin"))
+all, any, count_nonzero = map(_function, ("all", "any", "count_nonzero"))
+cumsum, cumprod = map(_function, ("cumsum", "cumprod"))
 softmax, log_softmax = map(_function, ("softmax", "log_softmax"))
 reshape, flatten, permute, transpose = map(
     _function, ("reshape", "flatten", "permute", "transpose")

@@ -1,21 +1,26 @@
 """The operators and methods that Tensor and Node share, in PyTorch's spelling.
 
 Each method settles its arguments (`dim` or NumPy's `axis`, negative axes, sizes given
-one by one or as a tuple) and calls the op: what happens next is the op's business.
+one by one or as a tuple) and calls the op: what happens next is the op's business. Most
+methods are not listed here. The loops at the end make one of every op without attributes
+and of every composite whose first parameter is `a`.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad.conversions import Conversions
-from minigrad.errors import ShapeError
-from minigrad.ops import composite, elementwise, movement, reduce, shapes
+from minigrad.errors import DTypeError, ShapeError
+from minigrad.ops import composite, elementwise, formulas, movement, shapes
 from minigrad.ops.indexing import ARRAY, index
-from minigrad.ops.op import Op, Value
+from minigrad.ops.op import TABLE, Op, Value
 
 
 def reduce_with(op: Op) -> Any:
@@ -26,28 +31,33 @@ def reduce_with(op: Op) -> Any:
         *,
         axis: Any = None,
         keepdims: bool = False,
+        dtype: Any = None,
     ) -> Any:
-        dim, ndim = axis if dim is None else dim, len(self.shape)
-        every = dim is None
-        axes = range(ndim) if every else shapes.normalize_axes(op.name, dim, ndim)
-        return op(self, axis=tuple(axes), keepdims=keepdim or keepdims)
+        if dtype is not None:
+            if op.dtype != "sum":
+                raise DTypeError(f"{op.name}: takes no dtype", remedy="x.to(dtype)")
+            self = self.to(dtype)
+        dim = axis if dim is None else dim
+        if op.dtype == "index" and dim is not None:
+            dim = shapes.normalize_axis(op.name, dim, self.ndim)  # not several
+        axes = shapes.normalize_axes(op.name, dim, self.ndim)
+        y = op(self, axis=axes, keepdims=keepdim or keepdims)
+        return y if dtype is None else y.to(dtype)  # bytes add up in int64
 
     method.__name__, method.__doc__ = op.name, op.doc
     return method
 
 
-def unary(op: Op) -> Any:
-    def method(self: Any) -> Any:
-        return op(self)
+def method_of(op: Op) -> Any:
+    if op.named == 1:
 
-    method.__name__, method.__doc__ = op.name, op.doc
-    method.op = op  # type: ignore[attr-defined]
-    return method
+        def method(self: Any) -> Any:
+            return op(self)
 
+    else:
 
-def binary(op: Op) -> Any:
-    def method(self: Any, other: Any) -> Any:
-        return op(self, other)
+        def method(self: Any, other: Any) -> Any:  # type: ignore[misc]
+            return op(self, other)
 
     method.__name__, method.__doc__ = op.name, op.doc
     method.op = op  # type: ignore[attr-defined]
@@ -62,20 +72,18 @@ def reflected(op: Op) -> Any:
     return method
 
 
-def extreme(whole: Op, least: bool) -> Any:
-    def method(
-        self: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None
-    ) -> Any:
-        dim = axis if dim is None else dim
-        if dim is None:
-            return whole(self, axis=tuple(range(self.ndim)), keepdims=keepdim)
-        if isinstance(dim, Value):
-            pair = elementwise.minimum if least else elementwise.maximum
-            return pair(self, dim)
-        return composite.max_along(self, dim, keepdim, least)
+def with_numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """`fn` that takes NumPy's `axis` and `keepdims` beside `dim` and `keepdim`."""
+    if not {"dim", "options"} & set(fn.__code__.co_varnames):
+        return fn
 
-    method.__name__ = "min" if least else "max"
-    method.__doc__ = f"{method.__name__}() of all, or (values, indices) along `dim`."
+    @functools.wraps(fn)
+    def method(*args: Any, **options: Any) -> Any:
+        for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
+            if theirs in options:
+                options[ours] = options.pop(theirs)
+        return fn(*args, **options)
+
     return method
 
 
@@ -134,80 +142,44 @@ class Methods(Conversions):
         return self.shape[0]
 
     # --- operators ---------------------------------------------------------------------
-    __add__ = __radd__ = binary(elementwise.add)
-    __sub__, __rsub__ = binary(elementwise.sub), reflected(elementwise.sub)
-    __mul__ = __rmul__ = binary(elementwise.mul)
-    __truediv__, __rtruediv__ = binary(elementwise.div), reflected(elementwise.div)
-    __neg__, __abs__ = unary(elementwise.neg), unary(elementwise.abs)
-    __lt__, __le__ = binary(elementwise.lt), binary(elementwise.le)
-    __gt__, __ge__ = binary(elementwise.gt), binary(elementwise.ge)
-    __eq__, __ne__ = binary(elementwise.eq), binary(elementwise.ne)
-    __and__, __or__ = binary(elementwise.bitwise_and), binary(elementwise.bitwise_or)
-    __invert__ = unary(elementwise.bitwise_not)
+    __add__ = __radd__ = method_of(elementwise.add)
+    __sub__, __rsub__ = method_of(elementwise.sub), reflected(elementwise.sub)
+    __mul__ = __rmul__ = method_of(elementwise.mul)
+    __truediv__, __rtruediv__ = method_of(elementwise.div), reflected(elementwise.div)
+    __floordiv__ = method_of(elementwise.floor_divide)
+    __rfloordiv__ = reflected(elementwise.floor_divide)
+    __mod__ = method_of(elementwise.remainder)
+    __rmod__ = reflected(elementwise.remainder)
+    __matmul__, __rmatmul__ = composite.matmul, lambda a, b: composite.matmul(b, a)
+    __neg__, __abs__ = method_of(elementwise.neg), method_of(elementwise.abs)
+    __lt__, __le__ = method_of(elementwise.lt), method_of(elementwise.le)
+    __gt__, __ge__ = method_of(elementwise.gt), method_of(elementwise.ge)
+    __eq__, __ne__ = method_of(elementwise.eq), method_of(elementwise.ne)
+    __and__ = __rand__ = method_of(elementwise.bitwise_and)
+    __or__ = __ror__ = method_of(elementwise.bitwise_or)
+    __xor__ = __rxor__ = method_of(elementwise.bitwise_xor)
+    __invert__ = method_of(elementwise.bitwise_not)
     __hash__ = object.__hash__
+    mm = composite.mm
+
+    if TYPE_CHECKING:  # the methods made below
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def pow(self, exponent: Any) -> Any:
         """self ** exponent; squares get a rule of their own."""
-        plain = type(exponent) is int or self.dtype.kind == "f"
-        if plain and type(exponent) in (int, float) and exponent == 2:
+        two = type(exponent) in (int, float) and exponent == 2
+        if two and (type(exponent) is int or self.dtype.kind == "f"):
             return elementwise.square(self)
         return elementwise.pow(self, exponent)
 
     __pow__, __rpow__ = pow, reflected(elementwise.pow)
-
-    def __matmul__(self, other: Any) -> Any:
-        return composite.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return composite.matmul(other, self)
 
     def __getitem__(self, key: Any) -> Any:
         parts, arrays = split_key(key)
         if arrays:
             return index(self, *arrays, key=parts)
         return movement.slice(self, key=parts)
-
-    # --- elementwise -------------------------------------------------------------------
-    add, sub, mul = __add__, __sub__, __mul__
-    div = true_divide = __truediv__
-    neg, abs, sign = __neg__, __abs__, unary(elementwise.sign)
-    exp, log, sqrt = map(unary, (elementwise.exp, elementwise.log, elementwise.sqrt))
-    sin, cos, tanh = map(unary, (elementwise.sin, elementwise.cos, elementwise.tanh))
-    square, relu = unary(elementwise.square), unary(elementwise.relu)
-    sigmoid = unary(elementwise.sigmoid)
-    maximum, minimum = binary(elementwise.maximum), binary(elementwise.minimum)
-    eq, ne, lt, le, gt, ge = __eq__, __ne__, __lt__, __le__, __gt__, __ge__
-
-    def clamp(self, min: Any = None, max: Any = None) -> Any:
-        """Limited to the range from `min` to `max`; at a bound the gradient is 1."""
-        return composite.clamp(self, min, max)
-
-    # --- reductions --------------------------------------------------------------------
-    sum, logsumexp = reduce_with(reduce.sum), reduce_with(reduce.logsumexp)
-    amax, amin = reduce_with(reduce.amax), reduce_with(reduce.amin)
-    argmax, argmin = reduce_with(reduce.argmax), reduce_with(reduce.argmin)
-    all, any = reduce_with(reduce.all), reduce_with(reduce.any)
-    max, min = extreme(reduce.amax, False), extreme(reduce.amin, True)
-
-    def mean(
-        self,
-        dim: Any = None,
-        keepdim: bool = False,
-        *,
-        axis: Any = None,
-        keepdims: bool = False,
-    ) -> Any:
-        """The arithmetic mean."""
-        axes = shapes.normalize_axes("mean", axis if dim is None else dim, self.ndim)
-        return composite.mean(self, axes, keepdim or keepdims)
-
-    def softmax(self, dim: int) -> Any:
-        """exp(self) over its sum along `dim`."""
-        return composite.softmax(self, dim)
-
-    def log_softmax(self, dim: int) -> Any:
-        """log(softmax(self)) without overflow."""
-        return composite.log_softmax(self, dim)
 
     # --- shape -------------------------------------------------------------------------
     def reshape(self, *shape: Any) -> Any:
@@ -227,11 +199,7 @@ class Methods(Conversions):
         axes = [shapes.normalize_axis("permute", d, self.ndim) for d in sizes(dims)]
         return movement.permute(self, axes=tuple(axes))
 
-    def transpose(self, dim0: int, dim1: int) -> Any:
-        """Two dims exchanged."""
-        return composite.swapaxes(self, dim0, dim1)
-
-    swapaxes = transpose
+    transpose = swapaxes = composite.swapaxes
 
     @property
     def T(self) -> Any:
@@ -248,14 +216,6 @@ class Methods(Conversions):
                 remedy="x.transpose(0, 1), or x.T for all dims reversed",
             )
         return self.T
-
-    def squeeze(self, dim: Any = None) -> Any:
-        """Without the dims of size 1."""
-        return composite.squeeze(self, dim)
-
-    def unsqueeze(self, dim: int) -> Any:
-        """With a new dim of size 1."""
-        return composite.unsqueeze(self, dim)
 
     def expand(self, *shape: Any) -> Any:
         """Dims of size 1 repeated without copying; -1 leaves a size as it is."""
@@ -274,25 +234,20 @@ class Methods(Conversions):
         """Like `expand`."""
         return self.expand(*shape)
 
-    def gather(self, dim: int, index: Any) -> Any:
-        """The elements at `index` along `dim`."""
-        return composite.gather(self, dim, index)
 
-    # --- products ----------------------------------------------------------------------
-    matmul = __matmul__
+def _composites() -> Iterator[tuple[str, Callable[..., Any]]]:
+    for module in (formulas, composite):
+        for name, fn in inspect.getmembers(module, inspect.isfunction):
+            public = fn.__module__ == module.__name__ and name[0] != "_"
+            if public and fn.__code__.co_varnames[0] == "a":
+                yield name, fn
 
-    def mm(self, other: Any) -> Any:
-        """The product of two matrices."""
-        return composite.mm(self, other)
 
-    def mv(self, other: Any) -> Any:
-        """This matrix times a vector."""
-        return composite.mv(self, other)
-
-    def dot(self, other: Any) -> Any:
-        """The inner product of two vectors."""
-        return composite.dot(self, other)
-
-    def bmm(self, other: Any) -> Any:
-        """A batch of matrix products."""
-        return composite.bmm(self, other)
+APART = ("cast", "copy", "fill", "pow")  # reached by other names, or written above
+for _op in TABLE.values():
+    if _op.kind == "reduce":
+        setattr(Methods, _op.name, reduce_with(_op))
+    elif _op.kind == "elementwise" and _op.named <= 2 and _op.name not in APART:
+        setattr(Methods, _op.name, method_of(_op))
+for _name, _fn in _composites():
+    setattr(Methods, _name, with_numpy_names(_fn))

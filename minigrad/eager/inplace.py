@@ -15,10 +15,10 @@ from minigrad.eager.cell import check_writable, parent_of, write
 from minigrad.eager.tape import Record
 from minigrad.eager.tensor import Tensor, compute, track
 from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
-from minigrad.methods import split_key
-from minigrad.ops import elementwise
+from minigrad.methods import Methods, split_key
+from minigrad.ops import elementwise, formulas
 from minigrad.ops.indexing import index_put
-from minigrad.ops.op import INPUT_NAMES, MODE, Op
+from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Op
 
 
 def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
@@ -32,7 +32,7 @@ def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
     if state.trace is None and not recording and _straight(op, target, others, attrs):
         return target
     inputs, y = compute(op, args, attrs, state)
-    _check_fits(op, target, y)
+    _check_fits(op.name, target, y)
     record = track(op, args, inputs, y, target, attrs) if state.grad else None
     if record is not None:
         _save_aside(record, target, args)
@@ -69,17 +69,17 @@ def _straight(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
     return True
 
 
-def _check_fits(op: Op, target: Tensor, y: Any) -> None:
+def _check_fits(name: str, target: Tensor, y: Any) -> None:
     if tuple(y.shape) != target.shape:
         raise ShapeError(
-            f"{op.name}_: the result would have another shape",
+            f"{name}_: the result would have another shape",
             expected=f"{name_of(target, 'the tensor')} {target.shape}",
             got=str(tuple(y.shape)),
             remedy="write x = x + y instead of x += y",
         )
     if y.dtype.kind == "f" and target.dtype.kind != "f":
         raise DTypeError(
-            f"{op.name}_: the result would have another dtype",
+            f"{name}_: the result would have another dtype",
             expected=f"{name_of(target, 'the tensor')} {target.dtype}",
             got=str(y.dtype),
             remedy="write x = x + y instead of x += y, or x = x.float() first",
@@ -114,13 +114,26 @@ def _save_written(record: Record, target: Tensor, y: Any) -> None:
         record.saved = tuple(saved)
 
 
-def _twin(op: Op) -> Any:
-    def method(self: Tensor, *others: Any) -> Tensor:
-        return inplace(op, self, *others)
+def twin(name: str) -> Any:
+    """The method `name` in place: its op's own write, or the result copied over."""
+    op, method = TABLE.get(name), getattr(Tensor, name)
 
-    method.__name__ = f"{op.name}_"
-    method.__doc__ = f"In place: {op.doc}."
-    return method
+    def write_result(self: Tensor, *others: Any, **options: Any) -> Tensor:
+        if op is not None and not options and len(others) == op.named - 1:
+            return inplace(op, self, *others)
+        check_writable(self, name)
+        state, given = MODE.get(), (self, *others, *options.values())
+        # What the tape saves of the old values must not be overwritten.
+        recording = state.grad and any(map(_is_tracked, given))
+        y = method(self.clone() if recording else self, *others, **options)
+        _check_fits(name, self, y)
+        y = y.to(self.dtype)
+        value = y.array if state.trace is None else state.trace.value_of(y)
+        write(self, value, parent_of(y))
+        return self
+
+    write_result.__name__, write_result.__doc__ = f"{name}_", f"In place: {name}."
+    return write_result
 
 
 def copy_(self: Tensor, other: Any) -> Tensor:
@@ -138,13 +151,6 @@ def zero_(self: Tensor) -> Tensor:
     return inplace(elementwise.fill, self, value=0)
 
 
-def clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """Limit to the range from `min` to `max`."""
-    if min is not None:
-        inplace(elementwise.clamp_min, self, min=min)
-    return self if max is None else inplace(elementwise.clamp_max, self, max=max)
-
-
 def __setitem__(self: Tensor, key: Any, value: Any) -> None:
     parts, arrays = split_key(key)
     if arrays:
@@ -157,28 +163,15 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
         inplace(elementwise.copy, part, value)
 
 
-TWINS = (
-    elementwise.add,
-    elementwise.sub,
-    elementwise.mul,
-    elementwise.div,
-    elementwise.pow,
-    elementwise.neg,
-    elementwise.abs,
-    elementwise.sign,
-    elementwise.square,
-    elementwise.sqrt,
-    elementwise.exp,
-    elementwise.log,
-    elementwise.sin,
-    elementwise.cos,
-    elementwise.tanh,
-    elementwise.sigmoid,
-    elementwise.relu,
-)
-for _op in TWINS:
-    setattr(Tensor, f"{_op.name}_", _twin(_op))
-for _method in (copy_, fill_, zero_, clamp_, __setitem__):
+OPERATORS = {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
+    "floordiv": "floor_divide", "mod": "remainder",
+    "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+}  # fmt: skip
+for _name in (*vars(elementwise), *vars(formulas)):
+    if hasattr(Methods, _name) and _name[0] != "_":
+        setattr(Tensor, f"{_name}_", twin(_name))
+for _method in (copy_, fill_, zero_, __setitem__):
     setattr(Tensor, _method.__name__, _method)
-for _dunder, _op in zip(("add", "sub", "mul", "truediv"), TWINS, strict=False):
-    setattr(Tensor, f"__i{_dunder}__", _twin(_op))
+for _operator, _name in OPERATORS.items():
+    setattr(Tensor, f"__i{_operator}__", twin(_name))

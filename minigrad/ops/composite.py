@@ -7,17 +7,21 @@ users, so they are checked before they are used.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.errors import ArgumentError, DTypeError, ShapeError
-from minigrad.ops import shapes
-from minigrad.ops.elementwise import clamp_max, clamp_min, exp, where
+from minigrad.errors import ArgumentError, ShapeError
+from minigrad.ops import elementwise, shapes
+from minigrad.ops.elementwise import cast, exp, sqrt, square, where
+from minigrad.ops.formulas import floats, isclose
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.linalg import matmul as _matmul
 from minigrad.ops.movement import cat, permute
-from minigrad.ops.reduce import argmax, argmin, logsumexp
+from minigrad.ops.op import Value
+from minigrad.ops.reduce import amax, amin, argmax, argmin, logsumexp
+from minigrad.ops.reduce import cumsum as running_sum
 
 Axis = int | tuple[int, ...] | None
 
@@ -29,47 +33,172 @@ class ValuesAndIndices(NamedTuple):
     indices: Any
 
 
-def mean(a: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    """The arithmetic mean over `axis`."""
-    if a.dtype.kind != "f":
-        raise DTypeError(
-            "mean: the mean of integers is not an integer",
-            expected="a float dtype",
-            got=shapes.describe_dtypes([a]),
-            remedy="x.float().mean()",
-        )
+# --- reductions --------------------------------------------------------------------------
+
+
+def _to(a: Any, dtype: Any) -> Any:
+    return a if dtype is None or a.dtype == dtype else cast(a, dtype=np.dtype(dtype))
+
+
+def mean(a: Any, dim: Axis = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The arithmetic mean."""
+    a = floats("mean", _to(a, dtype))
+    axis = shapes.normalize_axes("mean", dim, a.ndim)
     count = math.prod(a.shape[i] for i in axis)
-    return a.sum(axis=axis, keepdims=keepdims) / count
+    return a.sum(axis=axis, keepdims=keepdim) / count
 
 
-def softmax(a: Any, dim: int) -> Any:
+def var(
+    a: Any,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Any:
+    """The mean squared distance from the mean, over count - correction (1 by default)."""
+    if isinstance(dim, bool):  # PyTorch's oldest spelling: var(unbiased)
+        dim, unbiased = None, dim
+    if correction is None:
+        correction = 0 if unbiased is False else 1
+    elif unbiased is not None:
+        raise ArgumentError("var: give either unbiased or correction")
+    axis = shapes.normalize_axes("var", dim, floats("var", a).ndim)
+    free = math.prod(a.shape[i] for i in axis) - correction
+    squares = square(a - mean(a, axis, keepdim=True))
+    return squares.sum(axis=axis, keepdims=keepdim) / (free if free > 0 else 0)
+
+
+def std(a: Any, *args: Any, **options: Any) -> Any:
+    """The square root of `var`, with its arguments; at 0 the gradient is 0."""
+    return _off_zero(sqrt, var(a, *args, **options))
+
+
+def _off_zero(fn: Callable[[Any], Any], a: Any) -> Any:
+    """fn(a), but 0 with the gradient 0 where `a` is 0."""
+    zero = a == 0
+    return where(zero, 0, fn(where(zero, 1, a)))
+
+
+def norm(
+    a: Any, p: Any = "fro", dim: Axis = None, keepdim: bool = False, dtype: Any = None
+) -> Any:
+    """sum(|a| ** p) ** (1 / p), of the elements as one vector; at 0 the gradient is 0."""
+    a = floats("norm", _to(a, dtype))
+    axes = {"axis": shapes.normalize_axes("norm", dim, a.ndim), "keepdims": keepdim}
+    if p in (2, "fro", None):
+        return _off_zero(sqrt, square(a).sum(**axes))
+    if not shapes.is_number(p):
+        raise ArgumentError("norm: wants a number or 'fro'", got=f"p={p!r}")
+    if math.isinf(p):
+        return (amax if p > 0 else amin)(elementwise.abs(a), **axes)
+    if p == 0:
+        return cast((a != 0).sum(**axes), dtype=a.dtype)
+    if p == 1:
+        return elementwise.abs(a).sum(**axes)
+    powers = _off_zero(lambda x: x**p, elementwise.abs(a))
+    if p < 0:  # one zero makes the whole 0
+        powers = where(a == 0, math.inf, powers)
+    return _off_zero(lambda x: x ** (1 / p), powers.sum(**axes))
+
+
+def count_nonzero(a: Any, dim: Axis = None) -> Any:
+    """How many elements are not zero."""
+    return (a != 0).sum(axis=shapes.normalize_axes("count_nonzero", dim, a.ndim))
+
+
+def cumsum(a: Any, dim: int, *, dtype: Any = None) -> Any:
+    """The sums along `dim` of all elements up to each."""
+    axis, a = shapes.normalize_axis("cumsum", dim, a.ndim), _to(a, dtype)
+    return _to(running_sum(a, axis=axis) if a.ndim else a.sum(), dtype)
+
+
+def cumprod(a: Any, dim: int, *, dtype: Any = None) -> Any:
+    """The products along `dim` of all elements up to each.
+
+    Each round doubles how many elements a product covers, as in the parallel prefix sum
+    of Hillis and Steele (1986). Nothing is divided, so zeros keep all derivatives.
+    """
+    axis, y = shapes.normalize_axis("cumprod", dim, a.ndim), _factors(a, dtype)
+    step = 1
+    while y.ndim and step < y.shape[axis]:
+        more = y[_span(axis, step, None)] * y[_span(axis, None, -step)]
+        y = cat(y[_span(axis, None, step)], more, axis=axis)
+        step *= 2
+    return y
+
+
+def prod(
+    a: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Any:
+    """The product, half times half: nothing is divided, zeros keep all derivatives."""
+    y = _factors(a if dim is not None and a.ndim else a.reshape((-1,)), dtype)
+    axis = 0 if dim is None else shapes.normalize_axis("prod", dim, a.ndim)
+    if y.shape[axis] == 0:
+        return elementwise.fill(y.sum(axis=axis, keepdims=keepdim), value=1)
+    while (n := y.shape[axis]) > 1:
+        half = y[_span(axis, None, n // 2)] * y[_span(axis, n // 2, n // 2 * 2)]
+        odd = y[_span(axis, n - 1, None)]
+        y = cat(half, odd, axis=axis) if n % 2 else half
+    return y if keepdim and a.ndim else squeeze(y, axis)
+
+
+def _factors(a: Any, dtype: Any) -> Any:
+    """A copy of `a` in the dtype of its products."""
+    return cast(a, dtype=np.dtype(dtype or shapes.sum_dtype(a.dtype)))
+
+
+def _span(axis: int, start: int | None, stop: int | None) -> tuple:
+    return (slice(None),) * axis + (slice(start, stop),)
+
+
+def max(a: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest of all, (values, indices) along `dim`, or the larger of two tensors."""
+    return _extreme("max", a, dim, keepdim, (amax, argmax, elementwise.maximum))
+
+
+def min(a: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The least of all, (values, indices) along `dim`, or the lesser of two tensors."""
+    return _extreme("min", a, dim, keepdim, (amin, argmin, elementwise.minimum))
+
+
+def _extreme(name: str, a: Any, dim: Any, keepdim: bool, ops: tuple) -> Any:
+    whole, position, of_two = ops
+    if dim is None:
+        return whole(a, axis=tuple(range(a.ndim)), keepdims=keepdim)
+    if isinstance(dim, Value):
+        return of_two(a, dim)
+    axis = shapes.normalize_axis(name, dim, a.ndim)
+    at = position(a, axis=(axis,), keepdims=True)
+    values = gather(a, axis, at)  # one index gets the gradient, also of a tie
+    if keepdim:
+        return ValuesAndIndices(values, at)
+    return ValuesAndIndices(squeeze(values, axis), squeeze(at, axis))
+
+
+def allclose(a: Any, other: Any, *args: Any, **options: Any) -> bool:
+    """Are all elements close, in the sense of `isclose`?"""
+    return bool(isclose(a, other, *args, **options).all())
+
+
+def equal(a: Any, other: Any) -> bool:
+    """The same shape and the same elements?"""
+    return tuple(a.shape) == tuple(other.shape) and bool((a == other).all())
+
+
+def softmax(a: Any, dim: int, dtype: Any = None) -> Any:
     """exp(a) over its sum along `dim`; adds up to 1."""
-    return exp(log_softmax(a, dim))
+    return exp(log_softmax(a, dim, dtype))
 
 
-def log_softmax(a: Any, dim: int) -> Any:
+def log_softmax(a: Any, dim: int, dtype: Any = None) -> Any:
     """log(softmax(a)) without overflow."""
+    a = floats("softmax", _to(a, dtype))
     axis = (shapes.normalize_axis("softmax", dim, a.ndim),)
     return a - logsumexp(a, axis=axis, keepdims=True)
 
 
-def clamp(a: Any, min: Any = None, max: Any = None) -> Any:
-    """`a` limited to the range from `min` to `max`; at a bound the gradient is 1."""
-    if min is None and max is None:
-        raise ArgumentError("clamp: at least one of min and max must be given")
-    if min is not None:
-        plain = _is_plain_bound(a, min)
-        a = clamp_min(a, min=min) if plain else where(a < min, min, a)
-    if max is not None:
-        plain = _is_plain_bound(a, max)
-        a = clamp_max(a, max=max) if plain else where(a > max, max, a)
-    return a
-
-
-def _is_plain_bound(a: Any, bound: Any) -> bool:
-    """A number that does not change the dtype, as 0.5 would that of integers."""
-    keeps = a.dtype.kind == "f" or (a.dtype.kind in "iu" and type(bound) is int)
-    return shapes.is_number(bound) and keeps
+# --- products and shapes -----------------------------------------------------------------
 
 
 def mm(a: Any, b: Any) -> Any:
@@ -169,13 +298,3 @@ def gather(a: Any, dim: int, indices: Any) -> Any:
     ]
     key[axis] = indices
     return index(a, *key, key=(ARRAY,) * ndim, lowest=0)
-
-
-def max_along(a: Any, dim: int, keepdim: bool, least: bool = False) -> ValuesAndIndices:
-    """The largest (or least) along `dim` and where it is; one index gets the gradient."""
-    axis = shapes.normalize_axis("max", dim, a.ndim)
-    at = (argmin if least else argmax)(a, axis=(axis,), keepdims=True)
-    values = gather(a, axis, at)
-    if keepdim:
-        return ValuesAndIndices(values, at)
-    return ValuesAndIndices(squeeze(values, axis), squeeze(at, axis))

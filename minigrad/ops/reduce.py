@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.backend import get_default_dtype, int64
 from minigrad.ops import shapes
-from minigrad.ops.elementwise import cast, exp
+from minigrad.ops.elementwise import cast, exp, into
 from minigrad.ops.movement import broadcast_to
 from minigrad.ops.op import Op, Rule
 from minigrad.ops.shapes import kept
@@ -58,14 +58,6 @@ def _sum(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
     return np.add.reduce(a, axis=axis, dtype=dtype, keepdims=keepdims, out=out)
 
 
-def _amax(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
-    return np.maximum.reduce(a, axis=axis, keepdims=keepdims, out=out)
-
-
-def _amin(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
-    return np.minimum.reduce(a, axis=axis, keepdims=keepdims, out=out)
-
-
 def _logsumexp(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
     if a.dtype.kind != "f":
         a = a.astype(get_default_dtype())
@@ -75,16 +67,13 @@ def _logsumexp(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
     return np.add(y, top if keepdims else top.reshape(y.shape), out=out)
 
 
-def _index_of(fn: Callable[..., Any]) -> Callable[..., Any]:
+def _position(name: str, fn: Callable[..., Any], doc: str) -> Op:
     def index(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
         whole = len(axis) == a.ndim
-        y = fn(a, axis=None if whole else axis[0], keepdims=keepdims)
-        if out is None:
-            return y
-        np.copyto(out, y)
-        return out
+        return into(fn(a, axis=None if whole else axis[0], keepdims=keepdims), out)
 
-    return index
+    axes = ((0, 1, 2), (1,))
+    return reduction(name, index, None, doc=doc, dtype="index", axes=axes)
 
 
 def _shared(g: Any, y: Any, a: Any, axis: tuple[int, ...]) -> Any:
@@ -100,8 +89,8 @@ sum = reduction(
     doc="the sum",
     dtype="sum",
 )
-amax = reduction("amax", _amax, _shared, doc="the largest; ties share the gradient")
-amin = reduction("amin", _amin, _shared, doc="the smallest; ties share the gradient")
+amax = reduction("amax", np.maximum.reduce, _shared, doc="the largest; ties share g")
+amin = reduction("amin", np.minimum.reduce, _shared, doc="the smallest; ties share g")
 logsumexp = reduction(
     "logsumexp",
     _logsumexp,
@@ -109,23 +98,30 @@ logsumexp = reduction(
     doc="log(sum(exp(a))) without overflow",
     dtype="float",
 )
-argmax = reduction(
-    "argmax",
-    _index_of(np.argmax),
-    None,
-    doc="where the largest is (the first one)",
-    dtype="index",
-    axes=((0, 1, 2), (1,)),
-)
-argmin = reduction(
-    "argmin",
-    _index_of(np.argmin),
-    None,
-    doc="where the smallest is (the first one)",
-    dtype="index",
-    axes=((0, 1, 2), (1,)),
-)
+argmax = _position("argmax", np.argmax, "where the largest is (the first one)")
+argmin = _position("argmin", np.argmin, "where the smallest is (the first one)")
 all = reduction("all", np.logical_and.reduce, None, doc="every one true", dtype="bool")
 any = reduction(
     "any", np.logical_or.reduce, None, doc="at least one true", dtype="bool"
+)
+
+
+def _cumsum(a: Any, axis: int, out: Any = None) -> Any:
+    return np.add.accumulate(a, axis, shapes.sum_dtype(a.dtype), out)
+
+
+def backwards(axis: int) -> tuple:
+    """The key that turns `axis` around."""
+    return (np.s_[:],) * axis + (np.s_[::-1],)
+
+
+cumsum = Op(
+    "cumsum",
+    _cumsum,
+    (lambda g, axis: cumsum(g[backwards(axis)], axis=axis)[backwards(axis)],),
+    infer=lambda op, args, attrs: (args[0].shape, shapes.sum_dtype(args[0].dtype)),
+    kind="reduce",
+    doc="the sums of all elements up to each",
+    dtype="sum",
+    sample=lambda rng: [([rng.normal(size=(3, 4))], {"axis": i}) for i in (0, 1)],
 )

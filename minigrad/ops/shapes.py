@@ -188,6 +188,8 @@ def broadcast(op: Any, args: Sequence[Any]) -> Shape:
 def normalize_axis(op: Any, axis: int, ndim: int) -> int:
     """A non-negative axis; a 0-d value has the axes 0 and -1, as in PyTorch."""
     bound = max(ndim, 1)
+    if not hasattr(axis, "__index__"):
+        raise DTypeError(f"{op}: dim must be one integer", got=repr(axis))
     axis = operator.index(axis)
     if not -bound <= axis < bound:
         raise IndexingError(
@@ -209,6 +211,11 @@ def normalize_axes(op: Any, axis: Any, ndim: int) -> tuple[int, ...]:
     return tuple(found) if ndim else ()
 
 
+def sum_dtype(dtype: np.dtype) -> np.dtype:
+    """Integers and bools add up in int64."""
+    return dtype if dtype.kind == "f" else int64
+
+
 def kept(shape: Shape, axis: tuple[int, ...]) -> Shape:
     """`shape` after a reduction that keeps the reduced axes as size 1."""
     return tuple(1 if i in axis else n for i, n in enumerate(shape))
@@ -228,7 +235,7 @@ def reduction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     if not attrs["keepdims"]:
         shape = tuple(n for i, n in enumerate(a.shape) if i not in axis)
     if op.dtype == "sum":
-        return shape, a.dtype if a.dtype.kind == "f" else int64
+        return shape, sum_dtype(a.dtype)
     if op.dtype == "float" and a.dtype.kind != "f":
         return shape, get_default_dtype()
     return shape, {"bool": bool_, "index": int64}.get(op.dtype, a.dtype)

@@ -34,10 +34,20 @@ def ints(*values):
 
 # --- elementwise -------------------------------------------------------------------------
 
+
+def inside(*shape):
+    return uniform(*shape, low=-0.9, high=0.9)
+
+
 UNARY = {
     "abs": uniform, "neg": uniform, "sign": uniform, "square": uniform, "exp": uniform,
     "sin": uniform, "cos": uniform, "tanh": uniform, "sigmoid": uniform,
-    "relu": uniform, "sqrt": positive, "log": positive,
+    "relu": uniform, "sqrt": positive, "log": positive, "exp2": uniform,
+    "expm1": uniform, "log2": positive, "log10": positive, "log1p": inside,
+    "rsqrt": positive, "reciprocal": positive, "tan": inside, "asin": inside,
+    "acos": inside, "atan": uniform, "sinh": uniform, "cosh": uniform, "erf": uniform,
+    "floor": uniform, "ceil": uniform, "round": uniform, "trunc": uniform,
+    "frac": uniform,
 }  # fmt: skip
 
 for name, draw in UNARY.items():
@@ -48,9 +58,9 @@ for name, draw in UNARY.items():
 
 KINKS = floats(-1.0, -0.0, 0.0, 1.0, 2.0)
 HUGE = floats(-1000.0, -50.0, 50.0, 700.0)
-for name in ("abs", "relu", "sign"):
+for name in ("abs", "relu", "sign", "floor", "ceil", "round", "trunc", "frac"):
     case(f"{name} at kinks", lambda t, x, n=name: getattr(x, n)(), KINKS)
-for name in ("tanh", "sigmoid", "exp"):
+for name in ("tanh", "sigmoid", "exp", "exp2", "expm1", "erf", "atan", "sinh"):
     case(f"{name} far out", lambda t, x, n=name: getattr(x, n)(), HUGE)
 case("log and sqrt at 0", lambda t, x: (x.log(), x.sqrt()), floats(0, 1), order=1)
 case("log below 0", lambda t, x: x.log(), floats(-1.0, 2.0))
@@ -68,7 +78,9 @@ case(
     floats(-2, -1, 0, 1, 2), floats(-1, -1, -1, 1, 0), floats(1, 1, 0, 1, 1),
 )  # fmt: skip
 
-BINARY = ("add", "sub", "mul", "div", "maximum", "minimum")
+BINARY = (
+    "add", "sub", "mul", "div", "maximum", "minimum", "atan2", "remainder",
+)  # fmt: skip
 PAIRS = [
     ((3, 4), (3, 4)), ((3, 4), (4,)), ((4,), (3, 4)), ((3, 1), (1, 4)), ((), (3, 4)),
     ((3, 4), ()), ((2, 1, 3), (4, 1)), ((0, 3), (3,)), ((1, 3), (0, 1)), ((), ()),
@@ -133,6 +145,139 @@ case("casts", lambda t, x: x.to(t.float32).to(t.float64) * x, floats(0.5, 1.5), 
 case("float double long", lambda t, x: (x.float(), x.double(), x.long()), KINKS)
 case("clone and detach", lambda t, x: x.clone() * x.detach(), uniform(3))
 
+ODD = floats(-np.inf, -7.5, -3, -0.0, 0, 2, 7.5, np.inf, np.nan)
+QUESTIONS = ("isnan", "isinf", "isfinite", "logical_not", "sign", "floor", "round")
+for name in QUESTIONS:
+    case(f"{name} of the odd", lambda t, x, n=name: getattr(t, n)(x), ODD, order=1)
+for name in ("logical_and", "logical_or", "logical_xor"):
+    case(name, lambda t, x, y, n=name: getattr(x, n)(y), KINKS, ODD[4:])
+    # PyTorch keeps the gradient of what logical_and_ overwrote.
+    case(f"{name}_", lambda t, x, y, n=name: getattr(x.detach() * 1, n + "_")(y),
+         KINKS, ODD[4:])  # fmt: skip
+for a, b in [("-7.5", "2"), ("7.5", "-2"), ("6", "2"), ("0", "3"), ("1", "0")]:
+    for mode in (None, "trunc", "floor"):
+        case(
+            f"{a} div {b} {mode}",
+            lambda t, x, y, m=mode: (
+                t.div(x, y, rounding_mode=m), x.div(y, rounding_mode=m)
+            ),
+            floats(float(a)), floats(float(b)), order=int(b != "0"),
+        )  # fmt: skip
+    if b != "0":
+        case(f"{a} % {b}", lambda t, x, y: x % y, floats(float(a)), floats(float(b)))
+WHOLE = ints(-7, -6, -1, 0, 1, 6, 7)
+for n in (2, -2, 3):
+    case(
+        f"integers by {n}",
+        lambda t, x, n=n: (
+            x // n, x % n, x.div(n, rounding_mode="trunc"), x.div(n), x.floor_divide(n),
+            x.remainder(n), (x * 1).floor_divide_(n), (x * 1).remainder_(n),
+        ),
+        WHOLE,
+    )  # fmt: skip
+case("numbers first", lambda t, x: (7 // x, 7 % x, -7 % x, 2**x, t.pow(2, x), t.div(1, x),
+     t.remainder(7, x)), ints(1, 2, 3))  # fmt: skip
+for n in (7, -7.5):  # PyTorch has no derivative here
+    case(f"{n} % x and {n} // x", lambda t, x, n=n: (n % x.detach(), n // x.detach()),
+         floats(-2.2, 3.3))  # fmt: skip
+case("bits", lambda t, x: (x ^ 5, 5 ^ x, x & 6, 6 & x, x | 9, 9 | x, ~x), WHOLE)
+case(
+    "bits of flags", lambda t, x: (x ^ True, x ^ ~x, True | x), np.array([True, False])
+)
+case("atan2 at 0", lambda t, x, y: t.atan2(x, y), KINKS, KINKS * 0, order=1)
+case("tangents everywhere", lambda t, x, y: x.atan2(y), uniform(9), uniform(9, seed=2))
+case("add and sub with alpha", lambda t, x, y: (
+    x.add(y, alpha=2), x.sub(y, alpha=0.5), t.add(x, y, alpha=-1), x.sub(3, alpha=2),
+    (x * 1).add_(y, alpha=3), (x * 1).sub_(y, alpha=0.5),
+), uniform(3), uniform(3, seed=4))  # fmt: skip
+case("alpha of integers", lambda t, x: (x.add(x, alpha=2), x.sub(1, alpha=3)), WHOLE)
+for weight in (0, 0.25, 0.75, 1):
+    case(f"lerp {weight}", lambda t, x, y, w=weight: (
+        x.lerp(y, w), t.lerp(x, y, w), (x * 1).lerp_(y, w)
+    ), uniform(3), uniform(2, 3, seed=4)[0])  # fmt: skip
+case("lerp by tensors", lambda t, x, y, w: x.lerp(y, w), uniform(3), uniform(2, 3),
+     floats(0.25, 0.5, 0.75))  # fmt: skip
+case("addcmul and addcdiv", lambda t, x, y, z: (
+    x.addcmul(y, z), x.addcdiv(y, z), t.addcmul(x, y, z, value=0.5),
+    t.addcdiv(x, y, z, value=-2), (x * 1).addcmul_(y, z, value=3),
+    (x * 1).addcdiv_(y, z, value=3),
+), uniform(3), uniform(3, seed=4), positive(3))  # fmt: skip
+case("addcmul of integers", lambda t, x: x.addcmul(x, x, value=2), WHOLE)
+case("round to decimals", lambda t, x: (x.round(decimals=1), x.round(decimals=3),
+     t.round(x * 100, decimals=-1)), uniform(7))  # fmt: skip
+case(
+    "clamp_min and clamp_max",
+    lambda t, x: (
+        x.clamp_min(0.5),
+        x.clamp_max(0.5),
+        t.clamp_min(x, 0),
+        (x * 1).clamp_min_(1),
+        (x * 1).clamp_max_(0),
+    ),
+    KINKS,
+)
+case("clamp_ by a tensor", lambda t, x, y: (x * 1).clamp_(min=y), KINKS, -KINKS)
+for name in ("exp2", "log1p", "rsqrt", "tan", "reciprocal", "frac", "erf", "square"):
+    case(f"{name}_ on the tape", lambda t, x, n=name: getattr(x * x, n + "_")() * x,
+         positive(4))  # fmt: skip
+for name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    case(f"{name}_", lambda t, x, n=name: getattr(x * 1, n + "_")(1), KINKS)
+case("i-operators", lambda t, x, y: i_operators(x * 1, y * 1), ints(9, 8), ints(5, 3))
+case("i-operators of floats", lambda t, x, y: powers(x * 1, y), positive(3), uniform(3))
+
+
+def i_operators(x, y):
+    x //= 2
+    x %= 3
+    x **= 2
+    y ^= 1
+    y &= 6
+    y |= 8
+    return x, y
+
+
+def powers(x, y):
+    x **= 3
+    x %= 2
+    x /= y
+    return x
+
+
+FAR = floats(-800, -30, -1, 1, 19, 21, 800)
+ACTIVATIONS = {
+    "leaky_relu": {"negative_slope": 0.2}, "elu": {"alpha": 0.7}, "selu": {},
+    "gelu": {"approximate": "tanh"}, "silu": {}, "mish": {},
+    "softplus": {"beta": 2.0, "threshold": 10.0},
+    "hardtanh": {"min_val": -0.5, "max_val": 1.0},
+}  # fmt: skip
+for name, options in ACTIVATIONS.items():
+    # Second derivatives: PyTorch's elu has 0 at its kink, its mish nan far out.
+    values = {"": uniform(3, 4), " at kinks": KINKS, " far out": FAR}
+    for kind, x in values.items():
+        order = 1 if kind == " at kinks" or (name, kind) == ("mish", " far out") else 2
+        for o in ({}, options)[: 1 + bool(options)]:
+            case(f"{name}{kind} {o}",
+                 lambda t, x, n=name, o=o: activation(t, n)(x, **o),
+                 x, order=order)  # fmt: skip
+
+
+def activation(lib, name):
+    return getattr(lib.nn.functional if lib.__name__ == "torch" else lib, name)
+
+
+NEAR = floats(1, 1 + 1e-9, 1 + 1e-6, np.inf, np.nan, -np.inf, 0)
+OTHER = floats(1, 1, 1, np.inf, np.nan, np.inf, 1e-9)
+case("isclose", lambda t, x, y: (t.isclose(x, y), x.isclose(y, rtol=1e-3),
+     x.isclose(y, equal_nan=True), y.isclose(x, 0.0, 0.1)), NEAR, OTHER)  # fmt: skip
+case(
+    "isclose of others", lambda t, x: (x.isclose(x + 1), (x > 0).isclose(x < 0)), WHOLE
+)
+case("isclose broadcasts", lambda t, x, y: x.isclose(y), uniform(3, 1), uniform(4))
+case("allclose and equal", lambda t, x: tuple(t.tensor(a) for a in (
+    x.allclose(x), t.allclose(x, x + 1), t.allclose(x, x + 1, atol=2), x.equal(x),
+    t.equal(x, x + 1), t.equal(x, x[:2]),
+)), KINKS)  # fmt: skip
+
 # --- reductions --------------------------------------------------------------------------
 
 DIMS = [None, 0, -1, 1, (0, 2), (-1, 0), (0, 1, 2)]
@@ -189,6 +334,73 @@ for name in ("max", "min"):
 case("all", lambda t, x: ((x > 0).all(), (x > 0).all(1), (x > 0).all(0, True)), TIES)
 case("any", lambda t, x: ((x > 2).any(), (x > 2).any(1), (x > 2).any(0, True)), TIES)
 case("all and any of nothing", lambda t, x: (x.all(), x.any()), np.zeros((0, 2), bool))
+SPREAD = uniform(3, 2, 4, seed=9)
+for name in ("var", "std", "norm"):
+    case(f"{name}()", lambda t, x, n=name: (getattr(x, n)(), getattr(t, n)(x)), SPREAD)
+    for dim in (0, -1, (0, 2), (-1, 0)):
+        for keep in (False, True):
+            case(
+                f"{name} dim={dim} keepdim={keep}",
+                lambda t, x, n=name, d=dim, k=keep: getattr(x, n)(dim=d, keepdim=k),
+                SPREAD,
+            )
+for name in ("var", "std"):
+    case(f"{name} corrections", lambda t, x, n=name: (
+        getattr(x, n)(0, correction=0), getattr(x, n)(correction=2),
+        getattr(x, n)(1, unbiased=False), getattr(x, n)(False), getattr(x, n)(0, False),
+        getattr(x, n)(0, False, True), getattr(x, n)((0, 1), True, True),
+        getattr(t, n)(x, dim=1, keepdim=True), getattr(x, n)(axis=1),
+    ), SPREAD)  # fmt: skip
+case("std of equals", lambda t, x: (x.std(1), x.var(1)), TIES)
+case("norm of zeros", lambda t, x: x.norm(dim=1), TIES, order=1)
+ORDERS = (0, 0.5, 1, 1.5, 2, 3, -1, np.inf, -np.inf, "fro", None)
+for p in ORDERS:
+    case(f"norm {p}", lambda t, x, p=p: (x.norm(p), x.norm(p, 0)), uniform(3, 4))
+    case(f"norm {p} of ties", lambda t, x, p=p: x.norm(p, 1), TIES, order=1)
+case("norm of nothing", lambda t, x: (x.norm(), x.norm(1, 0), x.norm(3)), uniform(0, 2))
+case("norm with dtype", lambda t, x: x.norm(2, 0, dtype=t.float64),
+     uniform(3).astype(np.float32), order=1)  # fmt: skip
+
+ZEROS = {
+    "none": floats(1, -2, 3, 0.5, -1.5),
+    "one": floats(1, -2, 0, 0.5, -1.5),
+    "two": floats(1, 0, 3, 0, -1.5),
+    "all": floats(0, 0, 0),
+    "first": floats(0, 2, 3),
+    "last": floats(2, 3, 0),
+}
+for name, values in ZEROS.items():
+    case(f"prod, zeros: {name}", lambda t, x: (x.prod(), t.prod(x, 0)), values)
+    case(f"cumprod, zeros: {name}", lambda t, x: (x.cumprod(0), x.cumsum(0)), values)
+for dim in (0, 1, -1):
+    for name in ("prod", "cumsum", "cumprod"):
+        case(f"{name} {dim}", lambda t, x, n=name, d=dim: getattr(x, n)(d), SPREAD)
+case(
+    "prod keepdim", lambda t, x: (x.prod(1, True), x.prod(dim=0, keepdim=True)), SPREAD
+)
+for n in (1, 2, 3, 6, 7, 8):
+    case(f"products of {n}", lambda t, x: (x.prod(), x.cumprod(0)), uniform(n))
+case("products of nothing", lambda t, x: (x.prod(), x.prod(0), x.prod(1), x.cumsum(0),
+     x.cumprod(0), x.cumsum(1), x.cumprod(1)), uniform(0, 3))  # fmt: skip
+case("products of a 0-d", lambda t, x: (x.prod(), x.prod(0), x.prod(-1, True),
+     x.cumsum(0), x.cumprod(-1)), uniform())  # fmt: skip
+COUNTED = {"integers": WHOLE, "flags": WHOLE > 0, "bytes": np.array([3, 200], np.uint8)}
+for name, values in COUNTED.items():
+    case(f"sums and products of {name}", lambda t, x: (
+        x.sum(), x.prod(), x.cumsum(0), x.cumprod(0), x.count_nonzero(),
+        x.sum(dtype=t.float32), x.prod(0, dtype=t.float64), x.cumsum(0, dtype=t.int32),
+        x.cumprod(0, dtype=t.float32), x.mean(dtype=t.float64), t.sum(x, dtype=t.int32),
+        x.softmax(0, dtype=t.float64), x.log_softmax(0, dtype=t.float64),
+    ), values)  # fmt: skip
+case("sums in another dtype", lambda t, x: (x.sum(dtype=t.float32), x.prod(dtype=t.float32)
+     ), uniform(3), order=1)  # fmt: skip
+case("count_nonzero", lambda t, x: (x.count_nonzero(), x.count_nonzero(0),
+     t.count_nonzero(x, (0, 1)), x.count_nonzero(dim=-1)), TIES)  # fmt: skip
+case("all and any along several", lambda t, x: (
+    (x > 0).all((0, 1)), (x > 2).any((0, 1), True), x.all(dim=1), x.any(1, True)
+), TIES)  # fmt: skip
+case("arg of all, kept", lambda t, x: x.argmax(dim=1, keepdim=True), TIES)
+case("max keeps names", lambda t, x: (x.max(dim=0).indices, t.min(x, 1).values), TIES)
 for dim in (0, 1, -1):
     case(f"softmax {dim}", lambda t, x, d=dim: x.softmax(d), uniform(3, 4))
     case(f"log_softmax {dim}", lambda t, x, d=dim: x.log_softmax(d), uniform(3, 4))

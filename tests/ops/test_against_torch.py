@@ -56,23 +56,28 @@ def test_created_tensors_have_pytorch_s_dtype_shape_and_values(torch, make):
 
 
 METHODS = (
-    *("abs", "neg", "sign", "square", "sqrt", "exp", "log", "sin", "cos", "tanh"),
-    *(
-        "sigmoid",
-        "relu",
-        "sum",
-        "mean",
-        "amax",
-        "amin",
-        "max",
-        "min",
-        "argmax",
-        "argmin",
-    ),
-    *("all", "any", "float", "double", "long"),
+    "abs neg sign square sqrt rsqrt reciprocal exp exp2 expm1 log log2 log10 log1p sin "
+    "cos tan asin acos atan sinh cosh tanh sigmoid erf relu floor ceil round trunc frac "
+    "isnan isinf isfinite logical_not sum mean prod var std norm amax amin max min "
+    "argmax argmin all any count_nonzero float double long"
 )
-ONE = {name: operator.methodcaller(name) for name in METHODS} | {
+ONE = {name: operator.methodcaller(name) for name in METHODS.split()} | {
     "softmax": lambda x: x.softmax(0),
+    "cumsum": lambda x: x.cumsum(0),
+    "cumprod": lambda x: x.cumprod(0),
+    "x // 2": lambda x: x // 2,
+    "x // 2.0": lambda x: x // 2.0,
+    "7 % x": lambda x: 7 % (x + 1),
+    "x % x": lambda x: x % (x + 1),
+    "atan2": lambda x: x.atan2(x),
+    "xor": lambda x: x ^ x,
+    "logical_and": lambda x: x.logical_and(x),
+    "isclose": lambda x: x.isclose(x),
+    "add alpha": lambda x: x.add(x, alpha=2),
+    "addcmul": lambda x: x.addcmul(x, x),
+    "addcdiv": lambda x: x.addcdiv(x, x + 1),
+    "lerp": lambda x: x.lerp(x, 0.5),
+    "div trunc": lambda x: x.div(2, rounding_mode="trunc"),
     "logsumexp": lambda x: x.logsumexp(0),
     "invert": lambda x: ~x,
     "and": lambda x: x & x,
@@ -85,12 +90,10 @@ ONE = {name: operator.methodcaller(name) for name in METHODS} | {
     "x @ x": lambda x: x @ x,
 }
 # In PyTorch squares and bounds of bools are integers, the sign of a bool is a bool, and
-# all and any of bytes are bytes.
+# so is one bool plus twice another; all and any of bytes are bytes.
 LEFT_OUT = {
-    *(
-        (name, "bool")
-        for name in ("sign", "square", "x ** 2", "x ** 2.0", "clamp", "clamp 0.5")
-    ),
+    *((n, "bool") for n in ("square", "x ** 2", "x ** 2.0", "add alpha")),
+    *((n, "bool") for n in ("clamp", "clamp 0.5", "sign")),
     *(("all", "uint8"), ("any", "uint8")),
 }
 UNARY_CALLS = [
@@ -140,6 +143,41 @@ def ones(t, *shape):
 
 
 REFUSED = {
+    "floor of bools": lambda t: (ones(t, 2) > 0).floor(),
+    "frac of integers": lambda t: t.tensor([1]).frac(),
+    "lerp of integers": lambda t: t.tensor([1]).lerp(t.tensor([1]), 0.5),
+    "lerp of unlike dtypes": lambda t: ones(t, 2).lerp(ones(t, 2).double(), 0.5),
+    "lerp to a number": lambda t: ones(t, 2).lerp(2.0, 0.5),
+    "addcdiv of integers": lambda t: t.tensor([1]).addcdiv(
+        t.tensor([1]), t.tensor([1])
+    ),
+    "a float alpha of integers": lambda t: t.tensor([1]).add(t.tensor([1]), alpha=1.5),
+    "an unknown rounding_mode": lambda t: ones(t, 2).div(2, rounding_mode="up"),
+    "% of bools": lambda t: t.tensor([True]) % t.tensor([True]),
+    "an integer % 0": lambda t: t.tensor([1]) % 0,
+    "an integer // 0": lambda t: t.tensor([1]) // 0,
+    "^ of floats": lambda t: ones(t, 2) ^ ones(t, 2),
+    "isclose of unlike dtypes": lambda t: ones(t, 2).isclose(ones(t, 2).double()),
+    "isclose to a number": lambda t: ones(t, 2).isclose(1.0),
+    "a negative tolerance": lambda t: ones(t, 2).allclose(ones(t, 2), rtol=-1.0),
+    "var of integers": lambda t: t.tensor([1, 2]).var(),
+    "std out of range": lambda t: ones(t, 2).std(1),
+    "var with correction and unbiased": lambda t: ones(t, 2).var(
+        0, unbiased=True, correction=1
+    ),
+    "norm of integers": lambda t: t.tensor([1, 2]).norm(),
+    "norm of an unknown order": lambda t: ones(t, 2).norm("most"),
+    "the greatest norm of nothing": lambda t: ones(t, 0).norm(float("inf")),
+    "prod along several dims": lambda t: ones(t, 2, 2).prod((0, 1)),
+    "cumsum along several dims": lambda t: ones(t, 2, 2).cumsum((0, 1)),
+    "cumsum along no dim": lambda t: ones(t, 2).cumsum(),
+    "cumprod out of range": lambda t: ones(t, 2).cumprod(1),
+    "max along several dims": lambda t: ones(t, 2, 2).max((0, 1)),
+    "argmax along several dims": lambda t: ones(t, 2, 2).argmax((0, 1)),
+    "softmax of integers": lambda t: t.tensor([1, 2]).softmax(0),
+    "amax with dtype": lambda t: ones(t, 2).amax(dtype=t.float64),
+    "// in place of integers by a float": lambda t: t.tensor([3]).floor_divide_(2.5),
+    "lerp_ that would grow": lambda t: ones(t, 1).lerp_(ones(t, 3), 0.5),
     "shapes that do not broadcast": lambda t: ones(t, 3) + ones(t, 2),
     "an inner size": lambda t: ones(t, 2, 3) @ ones(t, 2, 3),
     "mm of a vector": lambda t: ones(t, 2, 3).mm(ones(t, 3)),
@@ -216,7 +254,12 @@ REFUSED = {
 
 
 # Python's own protocols keep Python's own errors.
-PROTOCOLS = {"len of a 0-d", "iterating over a 0-d", "a float as an index"}
+PROTOCOLS = {
+    "cumsum along no dim",
+    "len of a 0-d",
+    "iterating over a 0-d",
+    "a float as an index",
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
