@@ -5,10 +5,17 @@
 Eager mode has PyTorch's names, static mode Theano's and TensorFlow's.
 """
 
-from minigrad import autograd, errors, linalg, random
-from minigrad.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from minigrad import autograd, copying, errors, linalg, random
+from minigrad.autograd import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from minigrad.backend import (
     bool_,
+    device,
     float16,
     float32,
     float64,
@@ -192,7 +199,7 @@ from minigrad.functions import (
     vstack,
     where,
 )
-from minigrad.ops.op import count_ops
+from minigrad.profiling import count_ops, profile
 from minigrad.random import (
     Generator,
     manual_seed,
@@ -207,4 +214,4 @@ from minigrad.static.node import Node, constant, gradients, placeholder, variabl
 from minigrad.static.program import Program, compile, set_default_target
 from minigrad.static.session import Session
 from minigrad.static.trace import jit
-from minigrad.viz import show
+from minigrad.viz import show, tape

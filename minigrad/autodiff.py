@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
 from minigrad.backend import Array
 from minigrad.ops.elementwise import cast
 
@@ -116,20 +114,3 @@ def _leading_to(targets: set, order: list) -> set:
         if element in targets or any(p in needed for p in element.parents):
             needed.add(element)
     return needed
-
-
-def numerical_gradient(
-    fn: Callable[..., Any], args: Sequence[np.ndarray], i: int, eps: float = 1e-6
-) -> np.ndarray:
-    """The gradient of scalar `fn(*args)` by `args[i]`, from central differences."""
-    args = [np.array(a) for a in args]
-    gradient = np.zeros(args[i].shape)
-    for position in np.ndindex(args[i].shape):
-        kept = args[i][position]
-        args[i][position] = kept + eps
-        above = float(fn(*args))
-        args[i][position] = kept - eps
-        below = float(fn(*args))
-        args[i][position] = kept
-        gradient[position] = (above - below) / (2 * eps)
-    return gradient

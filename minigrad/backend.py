@@ -45,3 +45,38 @@ def set_default_dtype(dtype: Any) -> None:
     if dtype.kind != "f":
         raise TypeError(f"the default dtype must be a float dtype, not {dtype}")
     _default_dtype[0] = dtype
+
+
+class device:
+    """Where memory is: `mg.device("cpu")`; equal to its name."""
+
+    def __init__(self, type: Any, index: int | None = None) -> None:
+        name, _, number = str(type).partition(":")
+        if name not in ("cpu", "cuda") or (number and not number.isdigit()):
+            raise RuntimeError(f"device: there is cpu and cuda, not {str(type)!r}")
+        self.type = name
+        self.index = int(number) if number else index
+
+    @staticmethod
+    def is_name(value: Any) -> bool:
+        """Does `value` name a device (and not a dtype)?"""
+        text = isinstance(value, str) and value.partition(":")[0] in ("cpu", "cuda")
+        return text or isinstance(value, device)
+
+    def check(self) -> None:
+        """Raise where there is no such device."""
+        if self.type != "cpu":
+            raise RuntimeError(f"{self}: minigrad computes on the CPU only so far")
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other) if self.is_name(other) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type={self.type!r}{index})"

@@ -72,14 +72,14 @@ def _place(filename: str) -> str:
     return f"{os.path.basename(filename)}, "
 
 
-def _is_ours(frame: FrameType) -> bool:
+def is_ours(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith((_PACKAGE, "<minigrad"))
 
 
 def user_frame() -> FrameType | None:
     """The innermost frame that is not minigrad's own."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_ours(frame):
+    while frame is not None and is_ours(frame):
         frame = frame.f_back
     return frame
 
@@ -88,7 +88,7 @@ def user_scope() -> str:
     """The composite (softmax, mm, ...) that the user called, "" if an op directly."""
     scope = ""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_ours(frame):
+    while frame is not None and is_ours(frame):
         code = frame.f_code
         if code.co_filename in _COMPOSITES and not code.co_name.startswith("_"):
             scope = code.co_name
@@ -155,6 +155,10 @@ class ArgumentError(MinigradError, RuntimeError, ValueError):
 
 class GradError(MinigradError, RuntimeError):
     """A derivative was asked for that the tape or the graph cannot give."""
+
+
+class MissingGradError(GradError, AttributeError):
+    """Something was done with a `.grad` that is None."""
 
 
 class GraphError(MinigradError, RuntimeError, TypeError):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import contraction, rearrange
+from minigrad.conversions import Conversions
 from minigrad.errors import DTypeError, ShapeError
 from minigrad.ops import composite, elementwise, formulas, movement, shapes
 from minigrad.ops.indexing import ARRAY, index
@@ -108,7 +109,7 @@ def split_key(key: Any) -> tuple[tuple, list]:
     return tuple(parts), arrays
 
 
-class Methods(Value):
+class Methods(Conversions):
     """See the module's docstring; a subclass gives `shape`, `dtype` and `apply`."""
 
     __slots__ = ()
@@ -146,7 +147,6 @@ class Methods(Value):
     __rfloordiv__ = reflected(elementwise.floor_divide)
     __mod__ = method_of(elementwise.remainder)
     __rmod__ = reflected(elementwise.remainder)
-    __pow__, __rpow__ = formulas.pow, reflected(elementwise.pow)
     __matmul__, __rmatmul__ = composite.matmul, lambda a, b: composite.matmul(b, a)
     __neg__, __abs__ = method_of(elementwise.neg), method_of(elementwise.abs)
     __lt__, __le__ = method_of(elementwise.lt), method_of(elementwise.le)
@@ -163,26 +163,20 @@ class Methods(Value):
 
         def __getattr__(self, name: str) -> Any: ...
 
+    def pow(self, exponent: Any) -> Any:
+        """self ** exponent; squares get a rule of their own."""
+        two = type(exponent) in (int, float) and exponent == 2
+        if two and (type(exponent) is int or self.dtype.kind == "f"):
+            return elementwise.square(self)
+        return elementwise.pow(self, exponent)
+
+    __pow__, __rpow__ = pow, reflected(elementwise.pow)
+
     def __getitem__(self, key: Any) -> Any:
         parts, arrays = split_key(key)
         if arrays:
             return index(self, *arrays, key=parts)
         return movement.slice(self, key=parts)
-
-    # --- dtypes ------------------------------------------------------------------------
-    def to(self, dtype: Any) -> Any:
-        """In another dtype; itself if it has it already."""
-        dtype = np.dtype(dtype)
-        return self if dtype == self.dtype else elementwise.cast(self, dtype=dtype)
-
-    def float(self) -> Any:
-        return self.to("float32")
-
-    def double(self) -> Any:
-        return self.to("float64")
-
-    def long(self) -> Any:
-        return self.to("int64")
 
     # --- shape -------------------------------------------------------------------------
     def reshape(self, *shape: Any) -> Any:
@@ -252,11 +246,11 @@ def _composites() -> Iterator[tuple[str, Callable[..., Any]]]:
                 yield name, fn
 
 
-OWN = ("given", "first")  # cast, copy and fill: not for users
+APART = ("cast", "copy", "fill", "pow")  # reached by other names, or written above
 for _op in TABLE.values():
     if _op.kind == "reduce":
         setattr(Methods, _op.name, reduce_with(_op))
-    elif _op.kind == "elementwise" and _op.named <= 2 and _op.dtype not in OWN:
+    elif _op.kind == "elementwise" and _op.named <= 2 and _op.name not in APART:
         setattr(Methods, _op.name, method_of(_op))
 for _name, _fn in _composites():
     setattr(Methods, _name, with_numpy_names(_fn))

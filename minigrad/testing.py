@@ -12,10 +12,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.autodiff import numerical_gradient, unbroadcast
-from minigrad.autograd import grad
+from minigrad.autodiff import unbroadcast
+from minigrad.autograd.checking import DerivativeError as DerivativeError
+from minigrad.autograd.checking import (
+    as_array,
+    grad_or_zeros,
+    is_float,
+    leaf,
+    weighted,
+    weights,
+)
+from minigrad.autograd.checking import gradcheck as gradcheck
+from minigrad.autograd.checking import gradgradcheck as gradgradcheck
 from minigrad.backend import Array
-from minigrad.creation import tensor
 from minigrad.eager.tensor import Tensor
 from minigrad.ops.op import TABLE, Op
 from minigrad.static.node import (
@@ -37,7 +46,7 @@ class Sample(NamedTuple):
 
     def astype(self, dtype: Any) -> Sample:
         """The same call with its float arguments in another dtype."""
-        cast = (a.astype(dtype) if _is_float(a) else a for a in self.args)
+        cast = (a.astype(dtype) if is_float(a) else a for a in self.args)
         return Sample(tuple(cast), self.attrs)
 
 
@@ -51,162 +60,6 @@ def samples(op: Op | str, seed: int = 0) -> list[Sample]:
     op = TABLE[op] if isinstance(op, str) else op
     drawn = op.sample(np.random.default_rng(seed))
     return [Sample(tuple(args), attrs) for args, attrs in drawn]
-
-
-def _is_float(value: Any) -> bool:
-    return hasattr(value, "dtype") and value.dtype.kind == "f"
-
-
-# --- derivatives against difference quotients --------------------------------------------
-
-
-class DerivativeError(AssertionError):
-    """A derivative differs from the difference quotient."""
-
-
-def gradcheck(
-    fn: Callable[..., Any],
-    inputs: Sequence[Any],
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-6,
-    rtol: float = 1e-4,
-) -> bool:
-    """Compare the tape's derivatives of `fn` with central differences.
-
-    `fn` takes the `inputs` (Tensors or arrays) as Tensors, which it may not write to, and
-    returns a Tensor or several. Every float64 input is checked, all outputs at once, each
-    element with a weight of its own, so that errors cannot cancel. Returns True or raises
-    `DerivativeError`; a kink closer than `eps` to an input counts as an error.
-
-        >>> import numpy as np
-        >>> from minigrad.testing import gradcheck
-        >>> gradcheck(lambda x: x.tanh(), [np.array([0.5, -1.0])])
-        True
-    """
-    arrays = [_array(x) for x in inputs]
-    checked = _checked(fn, arrays)
-
-    def scalar(*values: Any) -> Any:
-        return _weighted(fn(*values))
-
-    leaves = [_leaf(a) for a in arrays]
-    found = _grad(scalar(*leaves), [leaves[i] for i in checked])
-    for i, got in zip(checked, found, strict=True):
-        quotients = numerical_gradient(
-            lambda *values: scalar(*map(_leaf, values)), arrays, i, eps
-        )
-        _compare(fn, arrays, i, quotients, got.detach().numpy(), atol, rtol)
-    return True
-
-
-def gradgradcheck(
-    fn: Callable[..., Any], inputs: Sequence[Any], **options: Any
-) -> bool:
-    """`gradcheck` of the first derivatives of `fn`, so of its second derivatives.
-
-    The cotangents that the first derivatives start from are checked as inputs as well.
-    """
-    arrays = [_array(x) for x in inputs]
-    checked = _checked(fn, arrays)
-    outputs = _as_tuple(fn(*map(_leaf, arrays)))
-    cotangents = [_weights(y.shape, 7 + i) for i, y in enumerate(outputs)]
-
-    def first(*values: Tensor) -> list[Tensor]:
-        xs, gs = values[: len(arrays)], values[len(arrays) :]
-        pairs = zip(_as_tuple(fn(*xs)), gs, strict=True)
-        total = sum((y * g).sum() for y, g in pairs if _is_float(y))
-        return _grad(total, [xs[i] for i in checked], create_graph=True)
-
-    first.__name__ = f"the first derivative of {_name(fn)}"
-    return gradcheck(first, [*arrays, *cotangents], **options)
-
-
-def _array(x: Any) -> Array:
-    return x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x)
-
-
-def _leaf(array: Array) -> Tensor:
-    return tensor(array, requires_grad=_is_float(array))
-
-
-def _as_tuple(outputs: Any) -> tuple:
-    return tuple(outputs) if isinstance(outputs, (tuple, list)) else (outputs,)
-
-
-def _name(fn: Callable[..., Any]) -> str:
-    return getattr(fn, "name", getattr(fn, "__name__", type(fn).__name__))
-
-
-def _checked(fn: Callable[..., Any], arrays: Sequence[Array]) -> list[int]:
-    """The positions of the float inputs, which must be float64."""
-    floats = [i for i, a in enumerate(arrays) if _is_float(a)]
-    for i in floats:
-        if arrays[i].dtype != np.float64:
-            raise TypeError(
-                f"gradcheck: argument {i} of {_name(fn)} is {arrays[i].dtype}, but "
-                "difference quotients need float64"
-            )
-    return floats
-
-
-def _weights(shape: Sequence[int], seed: int) -> Array:
-    """Fixed numbers between 0.5 and 1.5: every element counts, none like another."""
-    return np.asarray(np.random.default_rng(seed).uniform(0.5, 1.5, tuple(shape)))
-
-
-def _weighted(outputs: Any, seed: int = 0) -> Any:
-    """All elements of all float outputs in one sum, each with a weight of its own."""
-    floats = [y for y in _as_tuple(outputs) if _is_float(y)]
-    return sum(
-        (y * _weights(y.shape, seed + i).astype(y.dtype)).sum()
-        for i, y in enumerate(floats)
-    )
-
-
-def _grad(y: Any, xs: Sequence[Tensor], create_graph: bool = False) -> list[Tensor]:
-    """Like `autograd.grad`, with zeros for what `y` does not depend on."""
-    if not isinstance(y, Tensor) or not y.requires_grad:
-        return [x * 0 for x in xs]
-    found = grad(y, xs, create_graph=create_graph, retain_graph=True, allow_unused=True)
-    return [x * 0 if g is None else g for x, g in zip(xs, found, strict=True)]
-
-
-def _compare(
-    fn: Callable[..., Any],
-    arrays: Sequence[Array],
-    i: int,
-    expected: Array,
-    got: Array,
-    atol: float,
-    rtol: float,
-) -> None:
-    if got.shape != expected.shape:
-        where = "all"
-        pair = (f"shape {expected.shape}", f"shape {got.shape}")
-    else:
-        wrong = ~np.isclose(got, expected, atol=atol, rtol=rtol)
-        if not wrong.any():
-            return
-        index = tuple(map(int, np.argwhere(wrong)[0]))
-        where = f"{index}, where the argument is {arrays[i][index]:.8g}"
-        pair = (f"{expected[index]:.8g}  (central differences)", f"{got[index]:.8g}")
-    rows = [
-        ("function", _name(fn)),
-        ("inputs", ", ".join(_short(a) for a in arrays)),
-        ("argument", str(i)),
-        ("index", where),
-        ("expected", pair[0]),
-        ("got", pair[1]),
-    ]
-    lines = [f"  {label:<9} {text}" for label, text in rows]
-    raise DerivativeError("\n".join([f"gradcheck: {_name(fn)} is wrong", *lines]))
-
-
-def _short(array: Array) -> str:
-    if array.size > 6:
-        return f"{array.dtype} {array.shape}"
-    return np.array2string(array, precision=6, separator=", ").replace("\n", "")
 
 
 # --- one call in every mode --------------------------------------------------------------
@@ -245,14 +98,14 @@ def every_mode(op: Op, args: Sequence[Any], attrs: dict) -> dict[str, Outcome]:
 
 def wanted(op: Op, args: Sequence[Any]) -> list[int]:
     """The positions of the arguments that `op` can be differentiated by."""
-    return [i for i, a in enumerate(args) if _is_float(a) and op.rule(i) is not None]
+    return [i for i, a in enumerate(args) if is_float(a) and op.rule(i) is not None]
 
 
 def _outcome(op: Op, args: Sequence[Any], values: Sequence[Any]) -> Outcome:
     """`values` are the result, the first and the second derivatives, one after another."""
-    y, *derivatives = (_array(v) for v in values)
+    y, *derivatives = (as_array(v) for v in values)
     n = len(wanted(op, args))
-    if not _is_float(y):
+    if not is_float(y):
         return Outcome(y, (), ())
     return Outcome(y, tuple(derivatives[:n]), tuple(derivatives[n:]))
 
@@ -260,10 +113,10 @@ def _outcome(op: Op, args: Sequence[Any], values: Sequence[Any]) -> Outcome:
 def _on_arrays(op: Op, args: Sequence[Any], attrs: dict) -> Outcome:
     y = np.asarray(op.fn(*args, **attrs))
     marked = tuple(i in wanted(op, args) for i in range(len(args)))
-    if not any(marked) or not _is_float(y):
+    if not any(marked) or not is_float(y):
         return Outcome(y, (), ())
     plan = op.plan(marked)
-    g = _weights(y.shape, 0).astype(y.dtype)
+    g = weights(y.shape, 0).astype(y.dtype)
     cotangents = plan.pull(g, plan.pick(args, y), attrs)
     first = (
         unbroadcast(ct, a.shape).astype(a.dtype)
@@ -279,19 +132,19 @@ def _derive(
     """The result, first and second derivatives of a call on leaves."""
     y = op(*args, **attrs)
     xs = [args[i] for i in wanted(op, args)]
-    if not xs or not _is_float(y):
+    if not xs or not is_float(y):
         return [y]
-    first = _grad(_weighted(y), xs, create_graph=True)
-    second = _grad(_weighted(first, 1), xs, create_graph)
+    first = grad_or_zeros(weighted(y), xs, create_graph=True)
+    second = grad_or_zeros(weighted(first, 1), xs, create_graph)
     return [y, *first, *second]
 
 
 def _on_tape(op: Op, args: Sequence[Any], attrs: dict, create_graph: bool) -> Outcome:
-    leaves = [_leaf(a) for a in args]
+    leaves = [leaf(a) for a in args]
     values = _derive(op, leaves, attrs, create_graph)
     if not create_graph and len(values) > 1:
         # The first derivatives as `backward` makes them: the rules on arrays.
-        _weighted(op(*leaves, **attrs)).backward()
+        weighted(op(*leaves, **attrs)).backward()
         for k, i in enumerate(wanted(op, args)):
             gradient = leaves[i].grad
             if gradient is not None:
@@ -301,7 +154,7 @@ def _on_tape(op: Op, args: Sequence[Any], attrs: dict, create_graph: bool) -> Ou
 
 def _through_jit(op: Op, args: Sequence[Any], attrs: dict) -> Outcome:
     program = jit(lambda *leaves: _derive(op, leaves, attrs, True))
-    return _outcome(op, args, program(*map(_leaf, args)))
+    return _outcome(op, args, program(*map(leaf, args)))
 
 
 def _on_nodes(op: Op, args: Sequence[Any], attrs: dict, run: Callable) -> Outcome:
@@ -310,9 +163,9 @@ def _on_nodes(op: Op, args: Sequence[Any], attrs: dict, run: Callable) -> Outcom
     y = op(*nodes, **attrs)
     xs = [nodes[i] for i in wanted(op, args)]
     outputs = [y]
-    if xs and _is_float(y):
-        first = _node_gradients(_weighted(y), xs)
-        outputs += [*first, *_node_gradients(_weighted(first, 1), xs)]
+    if xs and is_float(y):
+        first = _node_gradients(weighted(y), xs)
+        outputs += [*first, *_node_gradients(weighted(first, 1), xs)]
     return _outcome(op, args, run(outputs, feeds))
 
 

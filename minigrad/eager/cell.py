@@ -11,12 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minigrad.eager.tape import LEAF, Record
-from minigrad.errors import GradError, Origin, name_of, user_origin
+from minigrad.errors import DTypeError, GradError, Origin, name_of, user_origin
 from minigrad.ops.movement import put
-from minigrad.ops.op import MODE, Op
+from minigrad.ops.op import MODE, Op, mode
 
 if TYPE_CHECKING:
     from minigrad.eager.tensor import Tensor
+
+
+REBOUND = [0]  # how often a Tensor was given another Cell; compiled programs hold Cells
 
 
 class Cell:
@@ -107,13 +110,17 @@ def check_writable(t: Tensor, op: str) -> None:
             got=f"{name_of(t, 'the tensor')} {t.shape}, expanded or read-only",
             remedy="x.clone() has memory for every element",
         )
-    if not MODE.get().grad:
-        return
+    if MODE.get().grad:
+        check_rebase(t, op)
+
+
+def check_rebase(t: Tensor, op: str, mark: str = "_") -> None:
+    """Raise where the tape could not follow a write."""
     views = views_of(t)
     root = views[-1].base if views else t
     if any(part.record is LEAF for part in (t, *(view.base for view in views))):
         raise GradError(
-            f"{op}_: a leaf that requires grad would be written in place",
+            f"{op}{mark}: a leaf that requires grad would be written in place",
             got=f"{name_of(t, 'the tensor')} {t.shape}, "
             + ("a view of a leaf" if views else "a leaf"),
             remedy="update weights under `with mg.no_grad():`",
@@ -141,9 +148,16 @@ def write(t: Tensor, value: Any, record: Any) -> None:
     cell.version += 1
     cell.writer = user_origin()
     if mode.grad:
-        for view, old in zip(views, olds, strict=True):
-            record = _put_record(old, record, view)
-        root.record = record
+        rebase(t, views, olds, record)
+
+
+def rebase(t: Tensor, views: list[View], olds: list, record: Any) -> None:
+    """Let the storage that `t` shows carry `record`, put into its bases' old records."""
+    for view, old in zip(views, olds, strict=True):
+        record = _put_record(old, record, view)
+    root = views[-1].base if views else t
+    journal(root)
+    root.record = record
 
 
 def _put_record(base: Any, new: Any, view: View) -> Record | None:
@@ -153,6 +167,25 @@ def _put_record(base: Any, new: Any, view: View) -> Record | None:
     attrs = {"view": view.op.name, "attrs": view.attrs}
     whole = view.base
     return Record(plan, (base, new), (), (), attrs, whole.shape, whole.dtype)
+
+
+def set_data(t: Tensor, value: Tensor) -> None:
+    """`t.data = value`: `t` shows the storage of `value` and keeps its place on the tape."""
+    if value.dtype.kind != "f" and t.requires_grad:
+        raise DTypeError(
+            "data: only floats can require a gradient",
+            expected="a float dtype",
+            got=str(value.dtype),
+        )
+    if MODE.get().trace is not None:
+        with mode(grad=False):
+            t.copy_(value)  # the program writes the storage that it knows
+        return
+    record = parent_of(t)
+    value = value.detach()
+    t.array, t.cell, t.view_of = value.array, value.cell, value.view_of
+    t.record, t.version = LEAF if record is t else record, t.cell.version
+    REBOUND[0] += 1
 
 
 def journal(t: Tensor) -> None:

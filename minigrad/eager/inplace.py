@@ -24,10 +24,10 @@ from minigrad.rearrange import demand_same_dtype
 
 def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
     """`target` becomes `op(target, *others)`, in its own memory, seen by all its views."""
-    check_writable(target, op.name)
     state = MODE.get()
     if state.watch is not None and state.trace is None:
-        state.watch.executed(op)
+        return state.watch.execute(op, inplace, op, target, *others, **attrs)
+    check_writable(target, op.name)
     args = (target, *others)
     recording = state.grad and any(_is_tracked(arg) for arg in args)
     if state.trace is None and not recording and _straight(op, target, others, attrs):

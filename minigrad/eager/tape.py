@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.autodiff import sweep
 from minigrad.errors import GradError, Origin, ShapeError, name_of
 from minigrad.ops.op import INPUT_NAMES, MODE, Mode, Plan, on_behalf_of
+from minigrad.printing import backward_name
 
 _next_seq = itertools.count().__next__
 
 FREED = ("freed",)
+SWEEP = [sweep]  # the first hook puts another one here (autograd/hooks.py)
 
 
 class _Leaf:
@@ -44,6 +46,7 @@ class Record:
 
     __slots__ = (
         "plan", "parents", "saved", "guards", "attrs", "shape", "dtype", "seq", "origin",
+        "hooks",
     )  # fmt: skip
 
     def __init__(
@@ -70,26 +73,41 @@ class Record:
     def op(self) -> Any:
         return self.plan.op
 
-    @property
     def name(self) -> str:
         """PyTorch's spelling: MulBackward0."""
-        parts = self.plan.op.name.split("_")
-        return "".join(p.capitalize() for p in parts) + "Backward0"
+        return backward_name(self)
 
     @property
     def next_functions(self) -> tuple:
-        """The records (or leaves) this one passes cotangents to, as in PyTorch."""
-        return tuple((parent, 0) for parent in self.parents)
+        """Where this one passes cotangents to, as in PyTorch: pairs of a record and 0."""
+        records = (
+            p if p is None or type(p) is Record else AccumulateGrad(p)
+            for p in self.parents
+        )
+        return tuple((record, 0) for record in records)
 
     def __repr__(self) -> str:
-        return f"<{self.name}>"
+        return f"<{self.name()}>"
+
+
+class AccumulateGrad(NamedTuple):
+    """What stands for a leaf among `next_functions`: its `variable` gets the gradient."""
+
+    variable: Any
+    next_functions: tuple = ()
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    def __repr__(self) -> str:
+        return "<AccumulateGrad>"
 
 
 def check_saved(record: Record) -> None:
     """Raise if what the rules need was freed or overwritten since."""
     if record.saved is FREED:
         raise GradError(
-            f"backward: a second time through {record.name}, whose values are freed",
+            f"backward: a second time through {record.name()}, whose values are freed",
             expected="one backward() for each time the forward ran",
             got="another one",
             remedy="run the forward again, or call backward(retain_graph=True) first",
@@ -164,9 +182,11 @@ def run_backward(
 
     inner = _pull_tensors if create_graph else _pull_arrays
     _, trace, watch = MODE.get()
+    if watch is not None:
+        inner = watch.backward(inner)
     token = MODE.set(Mode(create_graph, trace, watch))
     try:
-        found = sweep(seeds, pull, targets)
+        found = SWEEP[0](seeds, pull, targets)
     finally:
         MODE.reset(token)
     for record in freed:

@@ -13,30 +13,31 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array, get_default_dtype
-from minigrad.eager.cell import Cell, View, journal, parent_of
+from minigrad.backend import Array
+from minigrad.eager.cell import Cell, View, journal, parent_of, set_data
 from minigrad.eager.stamp import stamp
 from minigrad.eager.tape import LEAF, Record, run_backward, seed_for
 from minigrad.errors import (
     ArgumentError,
     DTypeError,
     GradError,
-    GraphError,
     IndexingError,
     MinigradError,
     ShapeError,
     name_of,
     user_origin,
 )
+from minigrad.lessons import explain_missing_grad
 from minigrad.methods import Methods
 from minigrad.ops import elementwise, linalg, shapes
 from minigrad.ops.movement import is_view
 from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Mode, Op, Plan, Value, mode
+from minigrad.reading import Readable
 
 _new = object.__new__
 
 
-class Tensor(Methods):
+class Tensor(Readable):
     """A multi-dimensional array that can remember how it was made.
 
     `Tensor` is what `mg.tensor(data)`, `mg.randn(...)` and every op on Tensors return.
@@ -49,7 +50,8 @@ class Tensor(Methods):
     """
 
     __slots__ = (
-        "array", "cell", "record", "view_of", "version", "_grad", "__weakref__",
+        "array", "cell", "record", "view_of", "version", "_grad", "hooks",
+        "__weakref__",
     )  # fmt: skip
     _priority = 1
     parents = ()  # a leaf is where the sweep ends
@@ -60,7 +62,12 @@ class Tensor(Methods):
     record: Any
     view_of: View | None
     version: int  # of the cell, when a view's record was taken
+    hooks: dict  # unset until there is one
     add_: Callable[..., Tensor]  # this and its relatives come from eager/inplace.py
+    copy_: Callable[..., Tensor]
+    register_hook: Callable[..., Any]  # from autograd/hooks.py, like the next two
+    retain_grad: Callable[[Tensor], None]
+    retains_grad: Any
 
     @classmethod
     def apply(cls, op: Op, args: tuple, attrs: dict) -> Tensor:
@@ -75,7 +82,7 @@ class Tensor(Methods):
         """What `apply` does for any op and any operands; see eager/stamp.py."""
         state = MODE.get()
         if state.watch is not None and state.trace is None:
-            state.watch.executed(op)
+            return state.watch.execute(op, cls.apply, op, args, attrs)
         if op.view:
             return _apply_view(op, args[0], attrs, state)
         inputs, y = compute(op, args, attrs, state)
@@ -124,6 +131,8 @@ class Tensor(Methods):
         trace = MODE.get().trace
         if trace is not None:
             trace.saw_grad(self)
+        if self._grad is None:
+            explain_missing_grad(self)
         return self._grad
 
     @grad.setter
@@ -141,6 +150,10 @@ class Tensor(Methods):
     def data(self) -> Tensor:
         """The same storage off the tape."""
         return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        set_data(self, value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Make this leaf want a gradient (or not)."""
@@ -193,85 +206,6 @@ class Tensor(Methods):
             t.cell = cell
         t.record = record
         return t
-
-    # --- to Python and NumPy -------------------------------------------------------------
-    def concrete(self, what: str) -> Any:
-        """The array, or under a trace the lesson that there is none yet."""
-        if MODE.get().trace is not None:
-            raise GraphError(
-                f"{what}: there is no number yet while jit traces the function",
-                got=f"{name_of(self, 'a tensor')} {self.shape}, a symbol",
-                remedy="return the tensor and look at it outside",
-            )
-        return self.array
-
-    def item(self) -> Any:
-        """The one element as a Python number."""
-        array = self.concrete("item()")
-        if array.size != 1:
-            raise ShapeError(
-                "item: there is not exactly one element",
-                got=f"{name_of(self, 'the tensor')} {self.shape}",
-                remedy="use .tolist() or reduce it first",
-            )
-        return array.item()
-
-    def tolist(self) -> Any:
-        return self.concrete("tolist()").tolist()
-
-    def numpy(self) -> np.ndarray:
-        """The array itself, sharing memory."""
-        if self.requires_grad:
-            raise GradError(
-                "numpy(): NumPy would not record what happens to this tensor",
-                got=f"{name_of(self, 'the tensor')} {self.shape}, requires_grad=True",
-                remedy="x.detach().numpy()",
-            )
-        return self.concrete("numpy()")
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        array = self.numpy()
-        if dtype is None and not copy:
-            return array
-        return np.array(array, dtype=dtype, copy=copy)
-
-    def __bool__(self) -> bool:
-        return bool(self.item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if self.dtype.kind == "f":
-            raise TypeError("a float tensor cannot be an index")
-        return int(self.item())
-
-    def __iter__(self) -> Any:
-        return (self[i] for i in range(len(self)))
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
-
-    def __repr__(self) -> str:
-        tail = ""
-        if self.dtype not in (get_default_dtype(), np.int64, np.bool_):
-            tail += f", dtype={self.dtype}"
-        if self.record is LEAF:
-            tail += ", requires_grad=True"
-        elif self.grad_fn is not None:
-            tail += f", grad_fn={self.grad_fn!r}"
-        if MODE.get().trace is not None:
-            return f"tensor(<symbol>, shape={self.shape}{tail})"
-        text = np.array2string(
-            self.array, precision=4, separator=", ", prefix="tensor("
-        )
-        return f"tensor({text}{tail})"
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/plain": repr(self)}
 
     def clone(self) -> Tensor:
         """A copy with its own storage, still on the tape."""

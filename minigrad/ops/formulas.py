@@ -60,14 +60,6 @@ def div(a: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
 true_divide = div
 
 
-def pow(a: Any, exponent: Any) -> Any:
-    """a ** exponent; squares get a rule of their own."""
-    whole = type(exponent) is int and exponent == 2
-    if whole or (type(exponent) is float and exponent == 2 and a.dtype.kind == "f"):
-        return table.square(a)
-    return table.pow(a, exponent)
-
-
 def reciprocal(a: Any) -> Any:
     """1 / a."""
     return 1 / a

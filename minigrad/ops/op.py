@@ -26,7 +26,7 @@ class Mode(NamedTuple):
 
     grad: bool = True  # record on the tape?
     trace: Any = None  # the running Trace: Tensor ops become symbolic
-    watch: Any = None  # told of every executed op (count_ops)
+    watch: Any = None  # a Watch, which runs the ops of a block (count_ops, profile)
 
 
 MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())  # noqa: B039 - immutable
@@ -206,43 +206,3 @@ def _compile_plan(op: Op, wanted: tuple[bool, ...]) -> Plan:
     pick = eval(f"lambda x, y: ({picks})", {})
     pull = eval(f"lambda g, v, attrs: ({', '.join(calls)},)", scope)
     return Plan(op, tuple(names), pick, pull)
-
-
-class count_ops:
-    """Count the table ops that are executed in a `with` block.
-
-    Eager operations and the steps of compiled programs count, also inside functions that
-    the block calls; creating tensors and building graphs do not, and neither does the
-    arithmetic inside the derivative rules of an eager `backward()`.
-
-        >>> import minigrad as mg
-        >>> x = mg.ones(3)
-        >>> with mg.count_ops() as counted:
-        ...     y = x * x + 1
-        >>> counted.total, counted.by_name
-        (2, {'mul': 1, 'add': 1})
-    """
-
-    def __init__(self) -> None:
-        self.by_name: dict[str, int] = {}
-
-    @property
-    def total(self) -> int:
-        return sum(self.by_name.values())
-
-    def executed(self, op: Op) -> None:
-        self.by_name[op.name] = self.by_name.get(op.name, 0) + 1
-        if self._outer is not None:
-            self._outer.executed(op)
-
-    def __enter__(self) -> count_ops:
-        state = MODE.get()
-        self._outer = state.watch
-        self._token = MODE.set(state._replace(watch=self))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        MODE.reset(self._token)
-
-    def __repr__(self) -> str:
-        return f"<{self.total} ops executed: {self.by_name}>"

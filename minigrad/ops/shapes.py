@@ -336,6 +336,13 @@ def indexed(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
         arrays = [_index_ghost(op, index) for index in args[1:]]
         return op.fn(ghost, *arrays, **attrs).shape, a.dtype
     except IndexError as error:
+        if not a.shape and any(type(part) is int for part in attrs["key"]):
+            name = name_of(a, "x")
+            raise IndexingError(
+                "a 0-d tensor has no dims to index",
+                got=f"an index into {describe(a, 'x')}",
+                remedy=f"{name}.item() is its number (older programs wrote .data[0])",
+            ) from None
         what = f"{op.name}: {error}"
         raise IndexingError(what, got=f"an index into {describe(a, 'a')}") from None
 

@@ -40,10 +40,17 @@ class Emitted:
 
 
 def emit(
-    plan: Plan, inputs: Sequence[Node], outputs: Sequence[Node], check_nan: bool = False
+    plan: Plan,
+    inputs: Sequence[Node],
+    outputs: Sequence[Node],
+    check_nan: bool = False,
+    tick: Callable[[str], None] | None = None,
 ) -> Emitted:
-    """Write `plan` out as a function of the arrays for `inputs`."""
-    return _Writer(plan, inputs, check_nan).write(outputs)
+    """Write `plan` out as a function of the arrays for `inputs`.
+
+    `tick`, if given, is called with the op's name after each step.
+    """
+    return _Writer(plan, inputs, check_nan, tick).write(outputs)
 
 
 def check_finite(array: np.ndarray) -> None:
@@ -60,13 +67,16 @@ class _Writer:
     array, `k0` a constant, `b0` a buffer, `v0` memory made in the call.
     """
 
-    def __init__(self, plan: Plan, inputs: Sequence[Node], check_nan: bool) -> None:
+    def __init__(
+        self, plan: Plan, inputs: Sequence[Node], check_nan: bool, tick: Any
+    ) -> None:
         self.plan = plan
-        self.check_nan = check_nan
+        self.check_nan, self.tick = check_nan, tick
         self.scope: dict[str, Any] = {
             "copyto": np.copyto,
             "empty": np.empty,
             "check_finite": check_finite,
+            "tick": tick,
         }
         self.names: dict[Node, str] = {x: f"in{i}" for i, x in enumerate(inputs)}
         self.head = f"def program({', '.join(self.names.values())}):"
@@ -104,6 +114,8 @@ class _Writer:
         self.lines.append(f"    {text}")
         if node is not None:
             self.made_by[len(self.lines)] = node
+            if self.tick is not None:
+                self.lines.append(f"    tick({node.op.name!r})")
 
     def _variables(self) -> list[Cell]:
         return [node.value for node in self.plan.order if node.op is VARIABLE]

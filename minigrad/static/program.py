@@ -156,7 +156,7 @@ class Program:
         self._lock = threading.Lock()
         self._emitted = emit(self.plan, self.inputs, self.outputs, check_nan)
         self.run: Callable[..., list] = self._emitted.function
-        self._ops = [n for n in self.plan.order if n.op.kind != "source"]
+        self.ops = [n for n in self.plan.order if n.op.kind != "source"]
 
     def __call__(self, *args: Any) -> Any:
         """Run with one value per placeholder, in the order of `inputs`."""
@@ -182,17 +182,19 @@ class Program:
     def run_arrays(self, arrays: Sequence[Any]) -> list:
         """Run on arrays that fit; what `__call__` does after its checks."""
         watch = MODE.get().watch
-        if watch is not None:
-            for node in self._ops:
-                watch.executed(node.op)
+        run = self.run if watch is None else watch.program(self)
         try:
             with self._lock:  # buffers belong to the program, not to the thread
-                return self.run(*arrays)
+                return run(*arrays)
         except Exception as error:
             explained = self._explain(error)
             if explained is error:
                 raise
             raise explained from error
+
+    def ticking(self, tick: Callable[[str], None]) -> Callable[..., list]:
+        """`run`, but calling `tick` with the op's name after each step."""
+        return emit(self.plan, self.inputs, self.outputs, tick=tick).function
 
     def _feed(self, i: int, node: Node, arg: Any) -> Any:
         """`arg` as the array the placeholder wants, or the error that says why not."""
@@ -247,7 +249,7 @@ class Program:
     @property
     def stats(self) -> dict[str, int]:
         """Nodes before and after the rewrites; bytes without reuse and as planned."""
-        computed = [n for n in self._ops if not n.op.view]
+        computed = [n for n in self.ops if not n.op.view]
         return {
             "nodes": len(topological(self.stages["graph"])),
             "optimized": len(topological(self.stages["optimized"])),
@@ -263,7 +265,7 @@ class Program:
         names = ", ".join(_name(node, i) for i, node in enumerate(self.inputs))
         return (
             f"<Program ({names}) -> {len(self.outputs)} outputs, "
-            f"{len(self.updates)} updates, {len(self._ops)} ops>"
+            f"{len(self.updates)} updates, {len(self.ops)} ops>"
         )
 
 

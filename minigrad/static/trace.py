@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.eager import tape
-from minigrad.eager.cell import Cell, View, views_of
+from minigrad.eager.cell import REBOUND, Cell, View, views_of
 from minigrad.eager.tape import LEAF, Record
 from minigrad.eager.tensor import Tensor, wrap
 from minigrad.errors import GradError, GraphError, name_of, user_origin
@@ -44,6 +44,7 @@ class Trace:
         self._versions: dict[Cell, int] = {}
         self.grads_seen: dict[Tensor, bool] = {}
         self._born: list[weakref.ref[Tensor]] = []
+        self.roots: list[tuple[weakref.ref[Tensor], Cell]] = []  # of the state
 
     # --- what the eager engine asks for --------------------------------------------------
     def value_of(self, arg: Any) -> Any:
@@ -57,6 +58,7 @@ class Trace:
             self._refuse_tape(root)
             node = node_of(root.cell, name_of(root, ""))
             self.env[root.cell] = self.state[root.cell] = node
+            self.roots.append((weakref.ref(root), root.cell))
         for view in reversed(views):
             node = view.op(node, **view.attrs)
         return node
@@ -238,6 +240,7 @@ class _Compiled:
                 del result
             trace.check_state()
             updates = trace.updates()
+            self.roots, self.rebound = trace.roots, REBOUND[0]
             self.grads_seen = [
                 (weakref.ref(t), had) for t, had in trace.grads_seen.items()
             ]
@@ -285,6 +288,12 @@ class _Compiled:
 
     def fits(self, leaves: list) -> bool:
         """May this trace serve a call with these arguments, as things are now?"""
+        if self.rebound != REBOUND[0]:  # some `x.data = y`: was it state of ours?
+            if any(
+                (t := ref()) is not None and t.cell is not c for ref, c in self.roots
+            ):
+                return False
+            self.rebound = REBOUND[0]
         for i, cell in self.state_cells.items():
             if leaves[i].cell is not cell:
                 return False

@@ -14,7 +14,7 @@ from .chart import chart, new_chart
 from .diagram import Diagram
 from .figure import AltTextError, Figure
 from .graph import graph_diagram, program_diagram
-from .tape import tape_diagram
+from .tape import tape, tape_diagram
 
 
 def show(
@@ -61,4 +61,4 @@ def _picture(x: Any, stage: str, filled: bool | None) -> Diagram:
     )
 
 
-__all__ = ["AltTextError", "Diagram", "Figure", "chart", "new_chart", "show"]
+__all__ = ["AltTextError", "Diagram", "Figure", "chart", "new_chart", "show", "tape"]

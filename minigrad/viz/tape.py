@@ -6,13 +6,61 @@ what came before them, so the drawing starts at the tensor and finds the rest.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..eager.tape import FREED, Record
 from ..eager.tensor import Tensor
 from ..ops.op import INPUT_NAMES
 from .diagram import Diagram
+from .figure import Figure
 from .names import Names, short, size
 
-SHAPE_OF = {"sa": "shape of a", "sb": "shape of b"}
+SHAPE_OF = {"sa": "shape of a", "sb": "shape of b", "ctx": "what forward kept"}
+
+
+class Tape:
+    """What `mg.tape(loss)` returns: the records, their listing, and the picture.
+
+    Printing it, or ending a notebook cell with it, shows it; `records` are in the order
+    in which they ran, `show()` is the picture alone.
+    """
+
+    def __init__(self, tensor: Tensor) -> None:
+        root = tensor.grad_fn
+        self.records = [] if root is None else records(root)
+        self._figure = tape_diagram(tensor).figure(None, None)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def show(self) -> Figure:
+        """The picture, as `mg.show(tensor)` gives it."""
+        return self._figure
+
+    def __repr__(self) -> str:
+        return self._figure.text
+
+    def _repr_html_(self) -> str:
+        return self._figure._repr_html_()
+
+
+def tape(tensor: Tensor) -> Tape:
+    """The tape behind a Tensor: what `tensor.backward()` will walk.
+
+    >>> import minigrad as mg
+    >>> w = mg.tensor([2.0], requires_grad=True)
+    >>> print(mg.tape((w * w).sum()))
+    the tape of the result (3 nodes, 3 edges)
+      1  w    leaf       (1,), grad: not computed
+      2  mul  operation  (1,), saved: a, b         from 1 (a), 1 (b)
+      3  sum  output     (), saved: shape of a     from 2
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"tape: wants a Tensor, not {type(tensor).__name__}")
+    return Tape(tensor)
 
 
 def tape_diagram(tensor: Tensor) -> Diagram:

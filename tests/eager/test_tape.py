@@ -803,7 +803,7 @@ def test_backward_works_under_no_grad():
 def test_records_carry_pytorch_s_names():
     x = leaf(1.0)
     y = x * 2
-    assert y.grad_fn.name == "MulBackward0"
+    assert y.grad_fn.name() == "MulBackward0"
     assert x.grad_fn is None
     assert (y + 1).grad_fn.next_functions[0][0] is y.grad_fn
 
@@ -811,5 +811,5 @@ def test_records_carry_pytorch_s_names():
 def test_a_written_tensor_shows_the_write_on_its_tape():
     y = leaf(1.0, 2.0) * 2
     y[0] = 5
-    assert y.grad_fn.name == "PutBackward0"
+    assert y.grad_fn.name() == "CopySlices"
     assert y[0].grad_fn is not None

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.autodiff import numerical_gradient
+from minigrad.autograd.checking import numerical_gradient
 from minigrad.errors import MinigradError
 
 LEAVES = {"a": (2, 3), "b": (3, 2), "c": (2, 3), "d": (3,)}

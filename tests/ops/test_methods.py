@@ -21,7 +21,7 @@ OPS = [
     if op.kind == "elementwise" and name not in ("where", "cast", "copy", "fill")
 ]
 OPERANDS = {
-    "lerp": 3, "addcmul": 3, "addcdiv": 3, "add": 2, "sub": 2, "div": 2, "pow": 2,
+    "lerp": 3, "addcmul": 3, "addcdiv": 3, "add": 2, "sub": 2, "div": 2,
     "true_divide": 2, "isclose": 2,
 }  # fmt: skip
 OPERANDS |= {f"logical_{name}": 2 for name in ("and", "or", "xor")}

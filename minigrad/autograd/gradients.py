@@ -1,81 +1,13 @@
-"""Switching the tape on and off, and gradients of expressions, under PyTorch's names."""
+"""Gradients of expressions, under PyTorch's names."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from minigrad.eager.cell import parent_of
 from minigrad.eager.tensor import Tensor, grad_of, wrap
 from minigrad.errors import GradError, name_of
-from minigrad.ops.op import MODE, Mode
-
-
-class set_grad_enabled:
-    """Record on the tape (or not) inside a `with` block or a decorated function.
-
-    A decorated generator runs each of its steps in the mode and gives the caller's mode
-    back in between; a `with` block inside a generator would leak it at every yield.
-    """
-
-    def __init__(self, mode: bool) -> None:
-        self.mode = mode
-
-    def __enter__(self) -> None:
-        _, trace, watch = MODE.get()
-        self.token = MODE.set(Mode(self.mode, trace, watch))
-
-    def __exit__(self, *_: object) -> None:
-        MODE.reset(self.token)
-
-    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.isgeneratorfunction(fn):
-            return self._around_each_step(fn)
-
-        @functools.wraps(fn)
-        def inner(*args: Any, **kwargs: Any) -> Any:
-            with set_grad_enabled(self.mode):
-                return fn(*args, **kwargs)
-
-        return inner
-
-    def _around_each_step(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(fn)
-        def inner(*args: Any, **kwargs: Any) -> Any:
-            generator, sent = fn(*args, **kwargs), None
-            try:
-                while True:
-                    with set_grad_enabled(self.mode):
-                        try:
-                            value = generator.send(sent)
-                        except StopIteration as stop:
-                            return stop.value
-                    sent = yield value
-            finally:
-                generator.close()
-
-        return inner
-
-
-class no_grad(set_grad_enabled):
-    """Do not record: `with mg.no_grad(): w -= lr * w.grad`."""
-
-    def __init__(self) -> None:
-        super().__init__(False)
-
-
-class enable_grad(set_grad_enabled):
-    """Record, also inside `no_grad`."""
-
-    def __init__(self) -> None:
-        super().__init__(True)
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are being recorded."""
-    return MODE.get().grad
 
 
 def backward(tensors: Any, grad_tensors: Any = None, **options: Any) -> None:

