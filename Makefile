@@ -32,8 +32,9 @@ lint: $(VENV)/.test  ## only the quick checks: ruff, mypy, import order
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
-unit: $(VENV)/.test  ## only the unit tests
+unit: $(VENV)/.test  ## only the unit tests, and the examples in docstrings
 	$(PY) -m pytest
+	$(PY) -m pytest --doctest-modules minigrad course/coursekit
 
 nbtest: $(VENV)/.test  ## only the notebooks: run again, outputs compared with the stored ones
 	$(PY) -m pytest $(NBVAL) course/notebooks course/solutions

@@ -323,3 +323,9 @@ Tensor.__new__ = _new  # type: ignore[method-assign, assignment]
 Tensor.__dlpack__ = _dlpack  # type: ignore[attr-defined]
 Tensor.__dlpack_device__ = _dlpack_device  # type: ignore[attr-defined]
 Tensor.nonzero, Tensor.unique = nonzero, unique  # type: ignore[attr-defined]
+
+__all__ = """
+    DoubleTensor FloatTensor LongTensor arange as_tensor empty empty_like eye
+    from_dlpack from_numpy full full_like linspace nonzero ones ones_like tensor
+    unique zeros zeros_like
+""".split()

@@ -21,9 +21,8 @@ def _function(name: str) -> Callable[..., Any]:
     def function(input: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(input, Value):
             return getattr(input, name)(*args, **kwargs)
-        if builtins.any(
-            isinstance(x, Value) for x in args
-        ):  # a number first: pow(2, x)
+        # The number may come first, as in pow(2, x).
+        if builtins.any(isinstance(x, Value) for x in args):
             return method(input, *args, **kwargs)
         return _value(input, name)
 
@@ -41,62 +40,24 @@ def _value(input: Any, name: str) -> Any:
     )
 
 
-add, sub, mul, div = map(_function, ("add", "sub", "mul", "div"))
-true_divide, floor_divide = map(_function, ("true_divide", "floor_divide"))
-remainder, pow, atan2 = map(_function, ("remainder", "pow", "atan2"))
-maximum, minimum = map(_function, ("maximum", "minimum"))
-lerp, addcmul, addcdiv = map(_function, ("lerp", "addcmul", "addcdiv"))
-abs, neg, sign, square, sqrt = map(_function, ("abs", "neg", "sign", "square", "sqrt"))
-rsqrt, reciprocal = map(_function, ("rsqrt", "reciprocal"))
-exp, exp2, expm1, log = map(_function, ("exp", "exp2", "expm1", "log"))
-log2, log10, log1p, erf = map(_function, ("log2", "log10", "log1p", "erf"))
-sin, cos, tan, asin = map(_function, ("sin", "cos", "tan", "asin"))
-acos, atan, sinh, cosh = map(_function, ("acos", "atan", "sinh", "cosh"))
-floor, ceil, round, trunc = map(_function, ("floor", "ceil", "round", "trunc"))
-frac, clamp = map(_function, ("frac", "clamp"))
-clamp_min, clamp_max = map(_function, ("clamp_min", "clamp_max"))
-tanh, sigmoid, relu, elu = map(_function, ("tanh", "sigmoid", "relu", "elu"))
-selu, gelu, silu, mish = map(_function, ("selu", "gelu", "silu", "mish"))
-leaky_relu, hardtanh = map(_function, ("leaky_relu", "hardtanh"))
-softplus = _function("softplus")
-eq, ne, lt, le, gt, ge = map(_function, ("eq", "ne", "lt", "le", "gt", "ge"))
-isnan, isinf, isfinite = map(_function, ("isnan", "isinf", "isfinite"))
-logical_and, logical_or = map(_function, ("logical_and", "logical_or"))
-logical_not, logical_xor = map(_function, ("logical_not", "logical_xor"))
-bitwise_and, bitwise_or = map(_function, ("bitwise_and", "bitwise_or"))
-bitwise_not, bitwise_xor = map(_function, ("bitwise_not", "bitwise_xor"))
-isclose, allclose, equal = map(_function, ("isclose", "allclose", "equal"))
-sum, mean, prod, var, std = map(_function, ("sum", "mean", "prod", "var", "std"))
-norm, logsumexp = map(_function, ("norm", "logsumexp"))
-amax, amin, max, min = map(_function, ("amax", "amin", "max", "min"))
-argmax, argmin = map(_function, ("argmax", "argmin"))
-all, any, count_nonzero = map(_function, ("all", "any", "count_nonzero"))
-cumsum, cumprod = map(_function, ("cumsum", "cumprod"))
-softmax, log_softmax = map(_function, ("softmax", "log_softmax"))
-reshape, flatten, permute, transpose = map(
-    _function, ("reshape", "flatten", "permute", "transpose")
-)
-squeeze, unsqueeze, unflatten, t = map(
-    _function, ("squeeze", "unsqueeze", "unflatten", "t")
-)
-movedim, moveaxis, swapaxes, swapdims = map(
-    _function, ("movedim", "moveaxis", "swapaxes", "swapdims")
-)
-broadcast_to, select, narrow, tile = map(
-    _function, ("broadcast_to", "select", "narrow", "tile")
-)
-split, chunk, unbind, flip, roll = map(
-    _function, ("split", "chunk", "unbind", "flip", "roll")
-)
-diagonal, diag, tril, triu = map(_function, ("diagonal", "diag", "tril", "triu"))
-gather, scatter, scatter_add = map(_function, ("gather", "scatter", "scatter_add"))
-index_select, index_add, take_along_dim = map(
-    _function, ("index_select", "index_add", "take_along_dim")
-)
-masked_fill, masked_select = map(_function, ("masked_fill", "masked_select"))
-sort, argsort, topk = map(_function, ("sort", "argsort", "topk"))
-outer, addmm = map(_function, ("outer", "addmm"))
-matmul, mm, bmm, mv, dot = map(_function, ("matmul", "mm", "bmm", "mv", "dot"))
+# Every method here is a function of its tensor too, named and documented alike.
+METHODS = """
+    add sub mul div true_divide floor_divide remainder pow atan2 maximum minimum lerp
+    addcmul addcdiv abs neg sign square sqrt rsqrt reciprocal exp exp2 expm1 log log2
+    log10 log1p erf sin cos tan asin acos atan sinh cosh floor ceil round trunc frac
+    clamp clamp_min clamp_max tanh sigmoid relu elu selu gelu silu mish leaky_relu
+    hardtanh softplus eq ne lt le gt ge isnan isinf isfinite logical_and logical_or
+    logical_not logical_xor bitwise_and bitwise_or bitwise_not bitwise_xor isclose
+    allclose equal sum mean prod var std norm logsumexp amax amin max min argmax
+    argmin all any count_nonzero cumsum cumprod softmax log_softmax reshape flatten
+    permute transpose squeeze unsqueeze unflatten t movedim moveaxis swapaxes swapdims
+    broadcast_to select narrow tile split chunk unbind flip roll diagonal diag tril
+    triu gather scatter scatter_add index_select index_add take_along_dim masked_fill
+    masked_select sort argsort topk outer addmm matmul mm bmm mv dot
+""".split()
+
+for _name in METHODS:
+    globals()[_name] = _function(_name)
 
 
 def where(condition: Any, input: Any, other: Any) -> Any:
@@ -136,3 +97,7 @@ def einsum(equation: str, *operands: Any) -> Any:
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = tuple(operands[0])
     return contraction.einsum(equation, *(_value(x, "einsum") for x in operands))
+
+
+_OTHERS = "cat concat einsum hstack meshgrid one_hot stack tensordot vstack where"
+__all__ = METHODS + _OTHERS.split()
