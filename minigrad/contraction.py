@@ -102,8 +102,12 @@ def contract(
             if extents.setdefault(label, n) == 1:
                 extents[label] = n
             if n not in (1, extents[label]):
-                got = shapes.describe_all(operands)
-                raise ShapeError(f"{name}: sizes differ where axes meet", got=got)
+                raise ShapeError(
+                    f"{name}: sizes differ where axes meet",
+                    expected=f"size {extents[label]} or 1, as where it came before",
+                    got=f"{shapes.describe_all(operands)}  (size {n})",
+                    remedy="transpose the operand, or exchange two of its letters",
+                )
     pairs = [_single(t, x) for t, x in zip(terms, operands, strict=True)]
     labels, y = _summed(*pairs[0], _needed(kept, pairs[1:]))
     for i, (others, x) in enumerate(pairs[1:], 2):

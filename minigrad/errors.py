@@ -19,12 +19,12 @@ from types import CodeType, FrameType
 from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_COMPOSITES = [
+_COMPOSITES = {
     os.path.join(_PACKAGE, *name.split("/"))
     for name in (
         "rearrange.py", "contraction.py", "ops/composite.py", "ops/formulas.py",
     )
-]  # fmt: skip
+}  # fmt: skip
 
 
 class Origin:

@@ -76,14 +76,14 @@ def _check_fits(name: str, target: Tensor, y: Any) -> None:
             f"{name}_: the result would have another shape",
             expected=f"{name_of(target, 'the tensor')} {target.shape}",
             got=str(tuple(y.shape)),
-            remedy="write x = x + y instead of x += y",
+            remedy=f"x = x.{name}(...) makes a new tensor",
         )
     if y.dtype.kind == "f" and target.dtype.kind != "f":
         raise DTypeError(
             f"{name}_: the result would have another dtype",
             expected=f"{name_of(target, 'the tensor')} {target.dtype}",
             got=str(y.dtype),
-            remedy="write x = x + y instead of x += y, or x = x.float() first",
+            remedy=f"x = x.{name}(...) makes a new tensor; or x = x.float() first",
         )
 
 

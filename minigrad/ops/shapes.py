@@ -176,7 +176,7 @@ def broadcast(op: Any, args: Sequence[Any]) -> Shape:
         sizes = {s[axis] for s in shapes if len(s) >= -axis} - {1}
         if len(sizes) > 1:
             raise ShapeError(
-                f"{op.name}: the shapes do not broadcast",
+                f"{user_scope() or op.name}: the shapes do not broadcast",
                 expected="sizes that are equal or 1, compared from the last axis",
                 got=f"{describe_all(args)}  (axis {axis}: {sorted(sizes)})",
                 remedy="insert an axis with x.unsqueeze(dim) or reshape one operand",
