@@ -19,6 +19,7 @@ from minigrad.eager.cell import Cell
 from minigrad.errors import Origin
 from minigrad.ops.linalg import matmul
 from minigrad.ops.movement import permute
+from minigrad.static.blocks import Loop
 from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, VARIABLE, Node
 from minigrad.static.plan import FRESH, Plan, root_of
@@ -104,7 +105,9 @@ class _Writer:
         for step in plan.steps[plan.tail :]:
             self._step(step)
         for cell, node in plan.copied.items():
-            self._line(f"copyto({self.cells[cell]}, {kept.get(cell) or self.names[node]})")
+            self._line(
+                f"copyto({self.cells[cell]}, {kept.get(cell) or self.names[node]})"
+            )
         for cell in (*plan.copied, *direct):
             self._line(f"{self.cells[cell].replace('w', 'cell')}.version += 1")
         given: set[Node] = set()  # memory of the call's own leaves as it is, but once
@@ -141,16 +144,17 @@ class _Writer:
         if node.op is VARIABLE:
             self.names[node] = self.cells[node.value]
         elif node.op is CONSTANT:
-            self._bind(node, "k", node.value)
+            self.names[node] = self._bind("k", node.value)
 
     def _step(self, step: Group) -> None:
         before = len(self.lines)
         if step.fused:
-            raise NotImplementedError
+            self._fused(step)
         elif step.nodes[0].op.view:
             self._view(step.nodes[0])
         else:
-            self._compute(step.nodes[0])
+            (node,) = step.nodes
+            self._compute(node, [self.names[x] for x in node.inputs], node.attrs)
         if self.tick is not None and len(self.lines) > before:
             self._line(f"tick({step.label!r})")
 
@@ -158,7 +162,7 @@ class _Writer:
         (operand,) = (self.names[x] for x in node.inputs)
         if operand in self.scope:  # the same array in every call: view it once
             array = node.op.fn(self.scope[operand], **node.attrs)
-            self._bind(node, "b", array)
+            self.names[node] = self._bind("b", array)
         elif _is_transpose(node):
             self.names[node] = f"{operand}.T"
         else:
@@ -166,17 +170,45 @@ class _Writer:
             call = self._call(node, [operand], "")
             self._line(f"{self.names[node]} = {call}", node)
 
-    def _compute(self, node: Node) -> None:
-        operands = [self.names[x] for x in node.inputs]
+    def _compute(self, node: Node, operands: list[str], attrs: dict) -> None:
+        self.names[node] = out = self._place(node)
         if self.plan.place[node] == FRESH:
-            self.names[node] = f"v{len(self.names)}"
-            call = self._call(node, operands, self._empty(node))
-            self._line(f"{self.names[node]} = {call}", node)
+            call = self._call(node, operands, self._empty(node), attrs)
+            self._line(f"{out} = {call}", node)
         else:
-            self.names[node] = out = self._place(node)
-            self._line(self._call(node, operands, out), node)
+            self._line(self._call(node, operands, out, attrs), node)
         if self.check_nan and node.dtype.kind == "f":
-            self._line(f"check_finite({self.names[node]})", node)
+            self._line(f"check_finite({out})", node)
+
+    def _fused(self, step: Group) -> None:
+        """A loop over pieces that stay in the cache, with all ops of the step inside."""
+        loop = Loop(step)
+        names = {x: self._piece(loop, x) for x in step.inputs}
+        partial = {}
+        for node in step.outputs:
+            if node.op.kind == "reduce":
+                names[node], partial[node] = loop.partial(node)
+                continue
+            self.names[node] = self._place(node)
+            if self.plan.place[node] == FRESH:
+                self._line(f"{self.names[node]} = {self._empty(node)}", node)
+            names[node] = self._piece(loop, node)
+        names = loop.names(names)
+        pieces = f"pieces{len(self.scope)}"
+        self.scope[pieces] = list(zip(*loop.columns.values()))
+        self._line(f"for {', '.join(loop.columns)}, in {pieces}:")
+        for piece, name in loop.head.items():
+            self._line(f"    {name} = {piece}")
+        for node in step.nodes:
+            call = self._call(node, [names[x] for x in node.inputs], names[node])
+            self._line(f"    {call}", node)
+        for node, array in partial.items():
+            name = self._bind("r", array)
+            self._compute(node, [name], node.attrs | {"axis": (0,), "keepdims": False})
+
+    def _piece(self, loop: Loop, node: Node) -> str:
+        name = self.names[node]
+        return loop.cut(name, node.shape, self.scope.get(name))
 
     def _empty(self, node: Node) -> str:
         self.scope[str(node.dtype)] = node.dtype
@@ -184,12 +216,14 @@ class _Writer:
 
     def _place(self, node: Node) -> str:
         place = self.plan.place[node]
+        if place == FRESH:
+            return f"v{len(self.names)}"
         return self.cells[place] if isinstance(place, Cell) else self._buffer(node)
 
-    def _bind(self, node: Node, prefix: str, array: Any) -> None:
+    def _bind(self, prefix: str, array: Any) -> str:
         name = f"{prefix}{len(self.scope)}"
         self.scope[name] = array
-        self.names[node] = name
+        return name
 
     def _buffer(self, node: Node) -> str:
         """The array over a slot in the node's shape and dtype; one object for each."""
@@ -201,7 +235,10 @@ class _Writer:
             self.scope[self.buffers[key]] = array
         return self.buffers[key]
 
-    def _call(self, node: Node, operands: list[str], out: str) -> str:
+    def _call(
+        self, node: Node, operands: list[str], out: str, attrs: dict | None = None
+    ) -> str:
+        attrs = node.attrs if attrs is None else attrs
         fn = node.op.fn
         if node.op is matmul and all(len(x.shape) == 2 for x in node.inputs):
             fn = np.dot  # no need to ask again in every call
@@ -210,7 +247,7 @@ class _Writer:
         name = fn.__name__ if positional else node.op.name
         self.scope[name] = fn
         args = list(operands)
-        args += [f"{key}={self._literal(value)}" for key, value in node.attrs.items()]
+        args += [f"{key}={self._literal(value)}" for key, value in attrs.items()]
         if out:
             args.append(out if positional else f"out={out}")
         return f"{name}({', '.join(args)})"

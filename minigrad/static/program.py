@@ -26,6 +26,7 @@ from minigrad.errors import (
 )
 from minigrad.ops import shapes
 from minigrad.ops.op import MODE
+from minigrad.static.blocks import fuses
 from minigrad.static.interpreter import emit
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
 from minigrad.static.plan import Plan, make_plan, nbytes
@@ -144,7 +145,9 @@ class Build:
         final = settle_reshapes(self.stages["optimized"])
         self.inputs, self.outputs = inputs, final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
-        self.plan: Plan = make_plan(self.outputs, self.updates, aside=check_nan)
+        # To name the first bad line, each result must be seen on its own.
+        joins = None if check_nan else fuses
+        self.plan: Plan = make_plan(self.outputs, self.updates, check_nan, joins)
         self.emitted = emit(self.plan, inputs, self.outputs, check_nan)
         self.run: Callable[..., list] = self.emitted.function
         self.ops = self.plan.nodes
