@@ -95,6 +95,7 @@ class _Writer:
         self.head = f"def program({', '.join(self.names.values())}):"
         self.lines = [self.head]
         self.said = ""
+        self.comments: dict[tuple[int, int], str] = {}
         self.made_by: dict[int, Node] = {}
         self.slots = [np.empty(size, np.uint8) for size in plan.sizes]
         self.buffers: dict[tuple, str] = {}
@@ -134,13 +135,21 @@ class _Writer:
 
     def _line(self, text: str, node: Node | None = None) -> None:
         if node is not None:
-            comment = f"# {_comment(node.origin)}" if node.origin else ""
+            comment = self._comment(node.origin) if node.origin else ""
             if comment != self.said:  # once for all that one line of the user's made
                 self.said = comment
                 text = f"{text:<46}  {comment}".rstrip()
         self.lines.append(f"    {text}")
         if node is not None:
             self.made_by[len(self.lines)] = node
+
+    def _comment(self, origin: Origin) -> str:
+        """The user's line, without anything that could end a comment."""
+        key = id(origin.code), origin.lasti
+        if key not in self.comments:  # most lines make several nodes
+            line = "".join(c if c.isprintable() else " " for c in repr(origin))
+            self.comments[key] = f"# {line}"
+        return self.comments[key]
 
     def _cell(self, cell: Cell) -> str:
         name = self.cells.get(cell)
@@ -297,8 +306,3 @@ def _is_state(node: Node) -> bool:
 def _is_transpose(node: Node) -> bool:
     backwards = tuple(range(len(node.shape)))[::-1]
     return node.op is permute and node.attrs["axes"] == backwards
-
-
-def _comment(origin: Origin) -> str:
-    """The user's line, without anything that could end a comment."""
-    return "".join(c if c.isprintable() else " " for c in repr(origin))
