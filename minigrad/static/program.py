@@ -30,7 +30,7 @@ from minigrad.static.blocks import fuses
 from minigrad.static.interpreter import emit
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
 from minigrad.static.plan import Plan, make_plan, nbytes
-from minigrad.static.rewrite import REWRITES, Rewrite, optimize, settle_reshapes
+from minigrad.static.rewrite import REWRITES, Rewrite, rewritten, settle_reshapes
 
 TARGETS = ("auto", "interpreter")
 _default_target = ["auto"]
@@ -141,7 +141,7 @@ class Build:
         check_nan: bool,
     ) -> None:
         wanted = [*outputs, *updates.values()]
-        self.stages = {"graph": wanted, "optimized": optimize(wanted, rewrites)}
+        self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
         self.inputs, self.outputs = inputs, final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))

@@ -1,17 +1,35 @@
 """Rewrites: the graph, made smaller before it runs. Results change by rounding at most.
 
 Each rewrite looks at one node whose inputs have been rewritten already and answers with
-a better node or None. They are applied in one walk from the inputs to the outputs.
+a better node or None. Each stage is one walk from the inputs to the outputs that applies
+the stage's rewrites and those of the stages before it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from minigrad.ops.elementwise import add, cast, div, mul, neg, sub
+from minigrad.ops import reduce
+from minigrad.ops.elementwise import (
+    abs,
+    add,
+    cast,
+    clamp_max,
+    div,
+    exp,
+    expm1,
+    log,
+    log1p,
+    mul,
+    neg,
+    sigmoid,
+    sub,
+)
 from minigrad.ops.movement import broadcast_to, is_view, permute, reshape
+from minigrad.ops.op import Op, on_behalf_of
 from minigrad.static.node import CONSTANT, Node, constant, topological
 
 Rewrite = Callable[[Node], Node | None]
@@ -80,13 +98,91 @@ def implicit_broadcast(node: Node) -> Node | None:
     return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
 
 
-REWRITES: Sequence[Rewrite] = (
-    fold,
-    implicit_broadcast,
-    neutral,
-    double_negation,
-    idle,
-)
+# --- the same number, computed where less is lost ------------------------------------------
+
+
+def _parts(node: Node, *path: Op) -> Node | None:
+    """The operand found by following first operands through these ops, or None."""
+    for op in path:
+        if node.op is not op:
+            return None
+        node = node.inputs[0]
+    return node
+
+
+def log_of_exp(node: Node) -> Node | None:
+    """log(exp(x)) is x, and so log(softmax(x)) is log_softmax(x)."""
+    return _parts(node, log, exp)
+
+
+def log_of_softmax(node: Node) -> Node | None:
+    """log(exp(x) / sum(exp(x))), written by hand, is x - logsumexp(x)."""
+    x = _parts(node, log, div, exp)
+    if x is None:
+        return None
+    total = node.inputs[0].inputs[1]
+    if _parts(total, reduce.sum, exp) is not x or not total.attrs["keepdims"]:
+        return None
+    return x - reduce.logsumexp(x, **total.attrs)
+
+
+def log_of_sum_of_exp(node: Node) -> Node | None:
+    """log(sum(exp(x))) is logsumexp(x), which does not overflow."""
+    x = _parts(node, log, reduce.sum, exp)
+    return None if x is None else reduce.logsumexp(x, **node.inputs[0].attrs)
+
+
+def log_of_sigmoid(node: Node) -> Node | None:
+    """log(sigmoid(x)) is min(x, 0) - log(1 + exp(-|x|)), which does not underflow."""
+    x = _parts(node, log, sigmoid)
+    return None if x is None else clamp_max(x, max=0) - log1p(exp(-abs(x)))
+
+
+def log_near_one(node: Node) -> Node | None:
+    """log(1 + x) is log1p(x), which keeps the digits of a small x."""
+    if node.op is not log or node.inputs[0].op is not add:
+        return None
+    for one, x in itertools.permutations(node.inputs[0].inputs):
+        if _is(one, 1) and x.shape == node.shape:
+            return log1p(x)
+    return None
+
+
+def exp_near_zero(node: Node) -> Node | None:
+    """exp(x) - 1 is expm1(x), which keeps the digits of a small x."""
+    x = _parts(node, sub, exp)
+    if x is None or not _is(node.inputs[1], 1) or x.shape != node.shape:
+        return None
+    return expm1(x)
+
+
+# --- the stages ----------------------------------------------------------------------------
+
+STAGES: dict[str, tuple[Rewrite, ...]] = {
+    "merge": (),  # of equal nodes, in every stage
+    "fold": (fold,),
+    "simplify": (implicit_broadcast, neutral, double_negation, idle),
+    "stabilise": (
+        log_of_exp,
+        log_of_softmax,
+        log_of_sum_of_exp,
+        log_of_sigmoid,
+        log_near_one,
+        exp_near_zero,
+    ),
+}
+REWRITES: Sequence[Rewrite] = tuple(itertools.chain(*STAGES.values()))
+
+
+def rewritten(
+    outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES
+) -> dict[str, list[Node]]:
+    """`outputs` after each stage, the last being "optimized", with all rewrites."""
+    stages, chosen = {}, list[Rewrite]()
+    for stage, members in STAGES.items():
+        chosen += [rewrite for rewrite in rewrites if rewrite in members]
+        outputs = stages[stage] = optimize(outputs, chosen)
+    return stages | {"optimized": optimize(outputs, rewrites)}
 
 
 def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) -> list:
@@ -99,7 +195,8 @@ def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) ->
             continue
         inputs = tuple(new[x] for x in node.inputs)
         better = node if _same(inputs, node.inputs) else _with_inputs(node, inputs)
-        better = _improve(better, rewrites)
+        with on_behalf_of(node.origin):
+            better = _improve(better, rewrites)
         new[node] = seen.setdefault(_key(better), better)
     return [new[node] for node in outputs]
 
