@@ -135,7 +135,7 @@ def _save_written(record: Record, target: Tensor, y: Any) -> None:
 def twin(name: str) -> Any:
     """The method `name` in place: its op's own write, or the result copied over."""
     op, method = TABLE.get(name), getattr(Tensor, name)
-    ufunc = op.fn if op in STAMPED and isinstance(op.fn, np.ufunc) else None  # type: ignore[union-attr]
+    ufunc = op.fn if op in STAMPED and isinstance(op.fn, np.ufunc) else None
     quick = ufunc is not None and ufunc.nin == 2
 
     def write_result(self: Tensor, *others: Any, **options: Any) -> Tensor:
