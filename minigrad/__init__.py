@@ -21,9 +21,11 @@ from minigrad.backend import (
     float16,
     float32,
     float64,
+    get_default_device,
     get_default_dtype,
     int32,
     int64,
+    set_default_device,
     set_default_dtype,
     uint8,
 )
