@@ -43,10 +43,10 @@ from minigrad.random import (
     randn_like,
     randperm,
 )
+from minigrad.static.jit import jit
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target
 from minigrad.static.session import Session
-from minigrad.static.trace import jit
 from minigrad.viz import show, tape
 
 if TYPE_CHECKING:

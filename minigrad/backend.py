@@ -16,7 +16,7 @@ Array = np.ndarray
 
 LATE = {
     "show": "minigrad.viz:show",
-    "jit": "minigrad.static.trace:jit",
+    "jit": "minigrad.static.jit:jit",
 }
 
 
