@@ -57,11 +57,11 @@ def emit(
     inputs: Sequence[Node],
     outputs: Sequence[Node],
     check_nan: bool = False,
-    tick: Callable[[str], None] | None = None,
+    tick: Callable[[int, str], None] | None = None,
 ) -> Emitted:
     """Write `plan` out as a function of the arrays for `inputs`.
 
-    `tick`, if given, is called with the ops' names after each step.
+    `tick`, if given, is called with its number and the ops' names after each step.
     """
     return _Writer(plan, inputs, check_nan, tick).write(outputs)
 
@@ -109,13 +109,13 @@ class _Writer:
             self._cell(cell)
         for node in plan.sources:
             self._source(node)
-        for step in plan.steps[: plan.tail]:
-            self._step(step)
+        for i, step in enumerate(plan.steps[: plan.tail]):
+            self._step(i, step)
         # What shows a variable is copied before the variable changes.
         returned = {i: self._copy(x) for i, x in enumerate(outputs) if _is_state(x)}
         kept = {c: self._copy(x) for c, x in plan.copied.items() if _is_state(x)}
-        for step in plan.steps[plan.tail :]:
-            self._step(step)
+        for i, step in enumerate(plan.steps[plan.tail :], plan.tail):
+            self._step(i, step)
         for cell, node in plan.copied.items():
             self._line(
                 f"copyto({self.cells[cell]}, {kept.get(cell) or self.names[node]})"
@@ -166,7 +166,7 @@ class _Writer:
         elif node.op is CONSTANT:
             self.names[node] = self._bind("k", node.value)
 
-    def _step(self, step: Group) -> None:
+    def _step(self, number: int, step: Group) -> None:
         before = len(self.lines)
         if step.fused:
             self._fused(step)
@@ -176,7 +176,7 @@ class _Writer:
             (node,) = step.nodes
             self._compute(node, [self.names[x] for x in node.inputs], node.attrs)
         if self.tick is not None and len(self.lines) > before:
-            self._line(f"tick({step.label!r})")
+            self._line(f"tick({number}, {step.label!r})")
 
     def _view(self, node: Node) -> None:
         (operand,) = (self.names[x] for x in node.inputs)
@@ -273,8 +273,8 @@ class _Writer:
         fn = node.op.fn
         if node.op is matmul and all(len(x.shape) == 2 for x in node.inputs):
             fn = np.dot  # no need to ask again in every call
-        ufunc = isinstance(fn, np.ufunc) and fn not in (np.maximum, np.minimum)
-        positional = ufunc or fn is np.dot  # the two want out= by name since NumPy 2.4
+        plain = isinstance(fn, np.ufunc) and fn not in (np.maximum, np.minimum)
+        positional = plain or fn is np.dot  # the two want out= by name since NumPy 2.4
         name = fn.__name__ if positional else node.op.name
         self.scope[name] = fn
         args = list(operands)
