@@ -20,7 +20,7 @@ from minigrad.errors import Origin
 from minigrad.ops import reduce
 from minigrad.ops.elementwise import cast, clamp_max, clamp_min, relu
 from minigrad.ops.linalg import matmul
-from minigrad.ops.movement import permute
+from minigrad.ops.movement import permute, reshape, slice
 from minigrad.static.blocks import Loop
 from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, VARIABLE, Node
@@ -34,6 +34,12 @@ BOUNDS = {
     clamp_max: (np.minimum, "max"),
 }
 FOLDS = {reduce.sum: np.add, reduce.amax: np.maximum, reduce.amin: np.minimum}
+
+ARRAY_VIEWS = {
+    reshape: "{}.reshape({})",
+    permute: "{}.transpose({})",
+    slice: "{}[{}]",
+}
 
 _next_program = itertools.count().__next__
 
@@ -187,7 +193,11 @@ class _Writer:
             self.names[node] = f"{operand}.T"
         else:
             self.names[node] = f"v{len(self.names)}"
-            call = self._call(node, [operand], "")
+            if node.op in ARRAY_VIEWS:
+                ((_, value),) = node.attrs.items()
+                call = ARRAY_VIEWS[node.op].format(operand, self._literal(value))
+            else:
+                call = self._call(node, [operand], "")
             self._line(f"{self.names[node]} = {call}", node)
 
     def _compute(self, node: Node, operands: list[str], attrs: dict) -> None:

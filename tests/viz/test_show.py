@@ -201,7 +201,7 @@ def test_a_program_shows_its_updates_at_each_stage():
 
 @pytest.fixture
 def fusing(monkeypatch):
-    monkeypatch.setattr(blocks, "LARGE", 1)
+    monkeypatch.setattr(blocks, "LARGE", 2)
 
 
 @pytest.mark.usefixtures("fusing")
