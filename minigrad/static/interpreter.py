@@ -106,6 +106,7 @@ class _Writer:
         self.slots = [np.empty(size, np.uint8) for size in plan.sizes]
         self.buffers: dict[tuple, str] = {}
         self.cells: dict[Cell, str] = {}
+        self.room: dict[tuple, np.ndarray] = {}  # what loops over pieces share
 
     def write(self, outputs: Sequence[Node]) -> Emitted:
         plan = self.plan
@@ -212,7 +213,7 @@ class _Writer:
 
     def _fused(self, step: Group) -> None:
         """A loop over pieces that stay in the cache, with all ops of the step inside."""
-        loop = Loop(step)
+        loop = Loop(step, self.room)
         names = {x: self._piece(loop, x) for x in step.inputs}
         partial = {}
         for node in step.outputs:
