@@ -29,7 +29,7 @@ UNARY = [
     lambda a: a.sigmoid().log(),
     lambda a: a.clamp(min=-0.377),
     lambda a: mg.where(a > 0.2113, a, a * 0.1),
-    lambda a: -(-a) / 1 + 0,
+    lambda a: a.neg().neg() / 1 + 0,
     lambda a: (a.square() + 1).sqrt(),
     lambda a: (a > 0.1171) * a,
     lambda a: a.sum() * 0.05,
