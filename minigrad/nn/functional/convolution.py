@@ -92,21 +92,6 @@ def conv2d(
     return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv_transpose1d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    output_padding: Sizes = 0,
-    groups: int = 1,
-    dilation: Sizes = 1,
-) -> Any:
-    """What `conv1d` has for a derivative by its input; see `conv_transpose2d`."""
-    options = stride, padding, output_padding, groups, dilation
-    return _transposed("conv_transpose1d", 1, input, weight, bias, *options)
-
-
 def conv_transpose2d(
     input: Any,
     weight: Any,
@@ -340,5 +325,5 @@ _SOURCES = {  # where each element of a padded axis comes from
 }
 
 __all__ = """
-    conv1d conv2d conv_transpose1d conv_transpose2d fold pad unfold
+    conv1d conv2d conv_transpose2d fold pad unfold
 """.split()
