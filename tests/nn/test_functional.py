@@ -251,7 +251,7 @@ def test_pytorch_refuses_it_too(torch, name):
 
 
 def test_errors_name_the_function_that_was_called():
-    with pytest.raises(MinigradError, match=r"^conv2d: the channels do not fit"):
+    with pytest.raises(MinigradError, match=r"^conv2d: the operands do not fit"):
         F.conv2d(tensor(1, 3, 5, 5), tensor(2, 4, 3, 3))
     with pytest.raises(MinigradError, match=r"^max_pool2d: the window does not fit"):
         F.max_pool2d(tensor(1, 1, 2, 2), 3)
