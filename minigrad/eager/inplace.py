@@ -16,7 +16,7 @@ from minigrad.eager.tape import Record
 from minigrad.eager.tensor import Tensor, compute, track
 from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
 from minigrad.methods import Methods, split_key
-from minigrad.ops import elementwise, formulas
+from minigrad.ops import elementwise, formulas, shapes
 from minigrad.ops.indexing import index_put
 from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Op
 from minigrad.rearrange import demand_same_dtype
@@ -63,7 +63,7 @@ def _straight(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
                 return False
     try:
         op.fn(array, *operands, out=array, **attrs)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return False
     target.cell.version += 1
     target.cell.writer = user_origin()
@@ -78,12 +78,12 @@ def _check_fits(name: str, target: Tensor, y: Any) -> None:
             got=str(tuple(y.shape)),
             remedy=f"x = x.{name}(...) makes a new tensor",
         )
-    if y.dtype.kind == "f" and target.dtype.kind != "f":
+    if shapes.category(y.dtype) > shapes.category(target.dtype):
         raise DTypeError(
             f"{name}_: the result would have another dtype",
             expected=f"{name_of(target, 'the tensor')} {target.dtype}",
             got=str(y.dtype),
-            remedy=f"x = x.{name}(...) makes a new tensor; or x = x.float() first",
+            remedy=f"x = x.{name}(...) makes a new tensor; or cast x first",
         )
 
 
