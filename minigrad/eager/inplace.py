@@ -6,7 +6,7 @@ What the tape needs of the old values is set aside before they go.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -137,6 +137,22 @@ def twin(name: str) -> Any:
     return write_result
 
 
+def augmented(name: str) -> Any:
+    """The operator of `x += y`: in place, but for what `Readable.__getitem__` protects.
+
+    Under a trace `x[i] += y` with a 0-d `i` reads a copy, which Python then stores back.
+    """
+    in_place, method = twin(name), getattr(Tensor, name)
+
+    def operator(self: Tensor, other: Any) -> Tensor:
+        copied = self.view_of is None and not self.array.flags.writeable
+        if copied and MODE.get().trace is not None:
+            return method(self, other)
+        return in_place(self, other)
+
+    return operator
+
+
 def copy_(self: Tensor, other: Any) -> Tensor:
     """Overwrite with `other`, which is broadcast and cast."""
     return inplace(elementwise.copy, self, other)
@@ -166,6 +182,16 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
         inplace(elementwise.copy, part, value)
 
 
+def _refused(name: str) -> Any:
+    def refuse(self: Tensor, *dims: Any) -> NoReturn:
+        raise NotImplementedError(
+            f"{name}_: a tensor keeps its shape for life; write x = x.{name}(...), a view"
+        )
+
+    refuse.__name__, refuse.__doc__ = f"{name}_", f"Not there: see `{name}`."
+    return refuse
+
+
 OPERATORS = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
     "floordiv": "floor_divide", "mod": "remainder",
@@ -176,5 +202,7 @@ for _name in (*vars(elementwise), *vars(formulas)):
         setattr(Tensor, f"{_name}_", twin(_name))
 for _method in (copy_, fill_, zero_, __setitem__):
     setattr(Tensor, _method.__name__, _method)
+for _name in ("unsqueeze", "squeeze", "t", "transpose", "swapaxes", "swapdims"):
+    setattr(Tensor, f"{_name}_", _refused(_name))
 for _operator, _name in OPERATORS.items():
-    setattr(Tensor, f"__i{_operator}__", twin(_name))
+    setattr(Tensor, f"__i{_operator}__", augmented(_name))
