@@ -13,7 +13,7 @@ import numpy as np
 from minigrad.backend import Array
 from minigrad.eager.cell import check_writable, parent_of, write
 from minigrad.eager.tape import Record
-from minigrad.eager.tensor import Tensor, compute, track
+from minigrad.eager.tensor import STAMPED, Tensor, compute, track
 from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
 from minigrad.methods import Methods, split_key
 from minigrad.ops import elementwise, formulas, shapes
@@ -41,6 +41,29 @@ def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
     if record is not None and "y" in record.plan.names:
         _save_written(record, target, y)
     return target
+
+
+def _at_once(fn: Any, target: Tensor, other: Any) -> bool:
+    """What nearly every optimizer does: no tape, no trace, two arrays of one dtype."""
+    grad, trace, watch = MODE.get()
+    if grad or trace is not None or watch is not None or type(other) is not Tensor:
+        return False
+    array, operand = target.array, other.array
+    if array.dtype is not operand.dtype or array.dtype.kind != "f":
+        return False
+    try:
+        fn(array, operand, array)
+    except (ValueError, TypeError):
+        return False
+    target.cell.version += 1
+    target.cell.writer = user_origin()
+    return True
+
+
+def _is_copy_in_trace(t: Tensor) -> bool:
+    """Is this what `Readable.__getitem__` has protected from writes?"""
+    read_only = t.view_of is None and not t.array.flags.writeable
+    return read_only and MODE.get().trace is not None
 
 
 def _is_tracked(arg: Any) -> bool:
@@ -115,11 +138,21 @@ def _save_written(record: Record, target: Tensor, y: Any) -> None:
         record.saved = tuple(saved)
 
 
-def twin(name: str) -> Any:
-    """The method `name` in place: its op's own write, or the result copied over."""
+def twin(name: str, stored: bool = False) -> Any:
+    """The method `name` in place: its op's own write, or the result copied over.
+
+    What an operator returns is `stored` by Python: in `x[i] += y`, with a 0-d `i` and
+    under a trace, `x[i]` is a copy that no write could bring back to `x`.
+    """
     op, method = TABLE.get(name), getattr(Tensor, name)
+    ufunc = op.fn if op in STAMPED and isinstance(op.fn, np.ufunc) else None
+    quick = ufunc is not None and ufunc.nin == 2
 
     def write_result(self: Tensor, *others: Any, **options: Any) -> Tensor:
+        if quick and not options and _at_once(ufunc, self, *others):
+            return self
+        if stored and _is_copy_in_trace(self):
+            return method(self, *others)
         if op is not None and not options and len(others) == op.named - 1:
             return inplace(op, self, *others)
         check_writable(self, name)
@@ -135,22 +168,6 @@ def twin(name: str) -> Any:
 
     write_result.__name__, write_result.__doc__ = f"{name}_", f"In place: {name}."
     return write_result
-
-
-def augmented(name: str) -> Any:
-    """The operator of `x += y`: in place, but for what `Readable.__getitem__` protects.
-
-    Under a trace `x[i] += y` with a 0-d `i` reads a copy, which Python then stores back.
-    """
-    in_place, method = twin(name), getattr(Tensor, name)
-
-    def operator(self: Tensor, other: Any) -> Tensor:
-        copied = self.view_of is None and not self.array.flags.writeable
-        if copied and MODE.get().trace is not None:
-            return method(self, other)
-        return in_place(self, other)
-
-    return operator
 
 
 def copy_(self: Tensor, other: Any) -> Tensor:
@@ -205,4 +222,4 @@ for _method in (copy_, fill_, zero_, __setitem__):
 for _name in ("unsqueeze", "squeeze", "t", "transpose", "swapaxes", "swapdims"):
     setattr(Tensor, f"{_name}_", _refused(_name))
 for _operator, _name in OPERATORS.items():
-    setattr(Tensor, f"__i{_operator}__", augmented(_name))
+    setattr(Tensor, f"__i{_operator}__", twin(_name, stored=True))

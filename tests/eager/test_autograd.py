@@ -16,7 +16,7 @@ from minigrad.errors import (
     IndexingError,
     ShapeError,
 )
-from minigrad.static.trace import flatten
+from minigrad.static.jit import flatten
 
 
 def leaf(*values):
