@@ -18,6 +18,7 @@ from minigrad.ops.movement import broadcast_to, diagonal, permute, reshape
 
 Labels = list[Any]
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
+NUMBERED: dict[Any, str] = {**dict(enumerate(LETTERS)), ...: "..."}
 
 
 def outer(a: Any, b: Any) -> Any:
@@ -84,14 +85,14 @@ def einsum(equation: str, *operands: Any) -> Any:
     return contract("einsum", terms, operands, kept)
 
 
-def spelled(*args: Any) -> tuple[str, Sequence[Any]]:
+def spelled(*args: Any) -> tuple[str, tuple]:
     """Equation and operands of einsum, also when given as `a, [0, 1], b, [1, 2], [0, 2]`."""
     if isinstance(args[0], str):
         return args[0], args[1:]
     lists = [*args[1::2], *(args[-1:] if len(args) % 2 else [])]
     try:
-        terms = ["".join("..." if n is ... else LETTERS[n] for n in t) for t in lists]
-    except (TypeError, IndexError):
+        terms = ["".join(NUMBERED[n] for n in labels) for labels in lists]
+    except (TypeError, KeyError):
         raise _equation_error(str(lists), "a label that is not 0 to 51") from None
     output = f"->{terms.pop()}" if len(args) % 2 else ""
     return ",".join(terms) + output, args[: len(args) // 2 * 2 : 2]

@@ -4,7 +4,8 @@ What is drawn is a function of a generator's state, a Tensor that holds a seed a
 counter (`minigrad/ops/randomness.py`); drawing writes the state in place. To jit that is
 state like any weight, so a traced step draws new numbers in every call, the same as the
 eager run. For a Node, which no generator can follow, a draw has a state of its own,
-seeded when the graph is built; each run of a program moves on the states that it reads.
+seeded when the graph is built: each run moves on the states that its program reads, so
+two programs of one graph take turns at one stream.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from minigrad.creation import on_cpu, shape_of, tensor
 from minigrad.eager.cell import check_writable
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, DTypeError, ShapeError
+from minigrad.methods import Methods
 from minigrad.ops.elementwise import cast, log
 from minigrad.ops.formulas import floats
 from minigrad.ops.indexing import argsort_along
@@ -401,6 +403,8 @@ def _checked(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 for _method in (uniform_, normal_, bernoulli_, random_):
     setattr(Tensor, _method.__name__, _checked(_method))
+for _function in (bernoulli, multinomial):
+    setattr(Methods, _function.__name__, _function)
 
 __all__ = """
     Generator bernoulli default_generator get_rng_state initial_seed manual_seed

@@ -361,7 +361,9 @@ def test_bernoulli_takes_probabilities_and_gives_their_dtype():
 ALIKE = {
     "bernoulli": lambda t: t.bernoulli(t.full((2, 3), 0.5)),
     "bernoulli of p": lambda t: t.bernoulli(t.zeros(3, dtype=t.float64), 0.5),
+    "bernoulli as a method": lambda t: t.ones(3).bernoulli(p=0.5),
     "multinomial": lambda t: t.multinomial(t.ones(2, 5), 3),
+    "multinomial as a method": lambda t: t.ones(2, 5).multinomial(3),
     "multinomial of a vector": lambda t: t.multinomial(t.ones(5), 7, replacement=True),
     "normal": lambda t: t.normal(t.zeros(2, 1), t.ones(3)),
     "normal of a number": lambda t: t.normal(2.0, t.ones(3)),

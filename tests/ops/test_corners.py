@@ -100,6 +100,8 @@ def test_einsum_refuses_labels_beyond_the_alphabet(torch):
     for library in (mg, torch):
         with pytest.raises((RuntimeError, ValueError)):
             library.einsum(library.ones(2), [52])
+        with pytest.raises((RuntimeError, ValueError)):
+            library.einsum(library.ones(2), [-1])
     with pytest.raises(MinigradError, match="0 to 51"):
         mg.einsum(mg.ones(2), mg.ones(2))
 
