@@ -372,6 +372,7 @@ ALIKE = {
     "uniform_": lambda t: t.zeros(3).uniform_(2, 3),
     "random_ of bytes": lambda t: t.zeros(3, dtype=t.uint8).random_(),
     "random_ to": lambda t: t.zeros(3, dtype=t.int64).random_(5),
+    "random_ to by name": lambda t: t.zeros(3).random_(to=5),
     "random_ from to": lambda t: t.zeros(3).random_(2, 5),
     "bernoulli_ of integers": lambda t: t.zeros(3, dtype=t.int64).bernoulli_(0.3),
     "bernoulli_ of a tensor": lambda t: t.zeros(3).bernoulli_(t.tensor([0.0, 1, 1])),
@@ -381,6 +382,7 @@ REFUSED = {
     "integer probabilities": lambda t: t.multinomial(t.ones(3, dtype=t.int64), 1),
     "too many": lambda t: t.multinomial(t.ones(3), 4),
     "negative weights": lambda t: t.multinomial(t.tensor([1.0, -1.0]), 1),
+    "infinite weights": lambda t: t.multinomial(t.tensor([1.0, float("inf")]), 1),
     "no weight at all": lambda t: t.multinomial(t.zeros(3), 1, True),
     "a cube of weights": lambda t: t.multinomial(t.ones(2, 2, 2), 1),
     "none": lambda t: t.multinomial(t.ones(2), 0),
@@ -388,6 +390,7 @@ REFUSED = {
     "negative stds": lambda t: t.normal(t.zeros(2), t.tensor([1.0, -1.0])),
     "normal_ of negative std": lambda t: t.zeros(2).normal_(0, -1),
     "uniform_ the wrong way": lambda t: t.zeros(2).uniform_(1, 0),
+    "random_ up to 0": lambda t: t.zeros(2).random_(0),
     "random_ of nothing": lambda t: t.zeros(2).random_(3, 3),
     "a leaf": lambda t: t.zeros(2, requires_grad=True).normal_(),
 }
