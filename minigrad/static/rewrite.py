@@ -86,7 +86,7 @@ def idle(node: Node) -> Node | None:
 
 def implicit_broadcast(node: Node) -> Node | None:
     """Elementwise ops broadcast by themselves: no need to do it for them."""
-    if node.op.kind != "elementwise" or len(node.inputs) < 2:
+    if not _broadcasts(node):
         return None
     inputs = tuple(
         x.inputs[0] if x.op is broadcast_to and any(
@@ -97,9 +97,15 @@ def implicit_broadcast(node: Node) -> Node | None:
     return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
 
 
+def _broadcasts(node: Node) -> bool:
+    """May any operand be smaller than the result, if another one is as large?"""
+    several = node.op.kind == "elementwise" and len(node.inputs) > 1
+    return several and node.op.dtype != "first"  # `copy` takes the shape of its first
+
+
 def uniform(node: Node) -> Node | None:
     """A constant of equal elements is one element, where another operand has the shape."""
-    if node.op.kind != "elementwise":
+    if not _broadcasts(node):
         return None
     inputs = tuple(
         constant(x.value.reshape(-1)[0]) if _all_equal(x) and any(

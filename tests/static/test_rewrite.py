@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.ops.elementwise import copy
 from minigrad.static.node import topological
 from minigrad.static.rewrite import REWRITES, optimize
 
@@ -74,6 +75,17 @@ def test_factors_are_multiplied_only_if_the_product_is_an_ordinary_number():
 def test_a_uniform_constant_becomes_a_number():
     (y,) = optimize([X + np.full((2, 3), 2, np.float32)])
     assert y.inputs[1].shape == ()
+
+
+@pytest.mark.parametrize(
+    "shape_of",
+    [lambda x: mg.constant(np.zeros((2, 3), np.float32)), lambda x: x.expand(2, 3)],
+)
+def test_what_gives_its_shape_to_a_copy_stays(shape_of):
+    x = mg.placeholder(())
+    y = copy(shape_of(x), X)
+    fed = np.ones((2, 3), np.float32)
+    assert mg.compile([x, X], y)(1.0, fed).tolist() == fed.tolist()
 
 
 def test_what_looks_alike_is_left_alone():
