@@ -124,10 +124,13 @@ def _all_equal(node: Node) -> bool:
 
 
 def two_factors(node: Node) -> Node | None:
-    """(x * 2) * 3 is x * 6, if the factors' product is an ordinary number."""
+    """(x * 2) * 3 is x * 6, to the last bit where a factor is a power of two.
+
+    The product of the factors must be an ordinary number: neither infinite nor tiny.
+    """
     inner, b = _scaled(node)
     x, a = _scaled(inner)
-    if a is None or b is None:
+    if a is None or b is None or 0.5 not in np.abs(np.frexp([a.value, b.value])[0]):
         return None
     with np.errstate(all="ignore"):
         factor = a.value * b.value
