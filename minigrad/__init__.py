@@ -47,6 +47,8 @@ from minigrad.static.session import Session
 from minigrad.static.trace import jit
 from minigrad.viz import show, tape
 
+from minigrad import optim  # isort: skip - stands on all of the above
+
 if TYPE_CHECKING:
     # Most of these names are made in loops that a type checker cannot follow.
     def __getattr__(name: str) -> Any: ...

@@ -147,6 +147,7 @@ class Program:
         self.rebuild = rebuild
         _check_inputs(self.inputs, [*outputs, *updates.values()])
         wanted = [*outputs, *updates.values()]
+        self.live = [n for n in topological(wanted) if _is_live(n)]
         self.stages = {"graph": wanted, "optimized": optimize(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
         self.outputs = final[: len(outputs)]
@@ -154,7 +155,8 @@ class Program:
         self.plan: Plan = make_plan(self.outputs, self.updates, aside=check_nan)
         self._written = set(updates)
         self._lock = threading.Lock()
-        self._emitted = emit(self.plan, self.inputs, self.outputs, check_nan)
+        self._fed = [*self.inputs, *self.live]
+        self._emitted = emit(self.plan, self._fed, self.outputs, check_nan)
         self.run: Callable[..., list] = self._emitted.function
         self.ops = [n for n in self.plan.order if n.op.kind != "source"]
 
@@ -183,6 +185,9 @@ class Program:
         """Run on arrays that fit; what `__call__` does after its checks."""
         watch = MODE.get().watch
         run = self.run if watch is None else watch.program(self)
+        if self.live:
+            numbers = [np.asarray(node.value(), np.float64) for node in self.live]
+            arrays = [*arrays, *numbers]
         try:
             with self._lock:  # buffers belong to the program, not to the thread
                 return run(*arrays)
@@ -194,7 +199,7 @@ class Program:
 
     def ticking(self, tick: Callable[[str], None]) -> Callable[..., list]:
         """`run`, but calling `tick` with the op's name after each step."""
-        return emit(self.plan, self.inputs, self.outputs, tick=tick).function
+        return emit(self.plan, self._fed, self.outputs, tick=tick).function
 
     def _feed(self, i: int, node: Node, arg: Any) -> Any:
         """`arg` as the array the placeholder wants, or the error that says why not."""
@@ -285,6 +290,10 @@ def _as_array(arg: Any, node: Node, i: int) -> Any:
     )
 
 
+def _is_live(node: Node) -> bool:
+    return node.op is PLACEHOLDER and node.value is not None
+
+
 def _name(node: Node, i: int) -> str:
     return node.name or f"argument {i}"
 
@@ -301,7 +310,7 @@ def _check_inputs(inputs: list[Node], outputs: Sequence[Node]) -> None:
         raise GraphError("compile: a placeholder is listed twice among the inputs")
     fed = set(inputs)
     for node in topological(outputs):
-        if node.op is PLACEHOLDER and node not in fed:
+        if node.op is PLACEHOLDER and node not in fed and not _is_live(node):
             raise GraphError(
                 "compile: a placeholder that the outputs need is not fed",
                 expected=f"{node!r} among the inputs",

@@ -29,6 +29,7 @@ from minigrad.errors import GradError, GraphError, name_of, user_origin
 from minigrad.ops import elementwise
 from minigrad.ops.movement import put
 from minigrad.ops.op import MODE, mode
+from minigrad.static import node as nodes
 from minigrad.static.node import Node, constant, lift, node_of, placeholder
 from minigrad.static.program import Program, check_target
 
@@ -45,6 +46,7 @@ class Trace:
         self.grads_seen: dict[Tensor, bool] = {}
         self._born: list[weakref.ref[Tensor]] = []
         self.roots: list[tuple[weakref.ref[Tensor], Cell]] = []  # of the state
+        self.guards: list[tuple[Callable[[], Any], Any]] = []
 
     # --- what the eager engine asks for --------------------------------------------------
     def value_of(self, arg: Any) -> Any:
@@ -163,6 +165,26 @@ class Trace:
                 )
 
 
+# --- Python values that a traced function depends on -------------------------------------
+
+
+def live(read: Callable[[], float], name: str = "") -> Any:
+    """The number `read()`, also in a traced function: there it is read at every run.
+
+    Outside a trace it is Python's own number, inside a 0-d float64 Tensor.
+    """
+    trace = MODE.get().trace
+    return read() if trace is None else trace.born(nodes.live(read, name))
+
+
+def guard(read: Callable[[], Any]) -> Any:
+    """The value `read()`; a traced function is traced again when it has changed."""
+    trace, value = MODE.get().trace, read()
+    if trace is not None:
+        trace.guards.append((read, value))
+    return value
+
+
 # --- arguments and results as flat lists -------------------------------------------------
 
 
@@ -239,7 +261,7 @@ class _Compiled:
                     del t, grad
                 del result
             trace.check_state()
-            updates = trace.updates()
+            updates, self.guards = trace.updates(), trace.guards
             self.roots, self.rebound = trace.roots, REBOUND[0]
             self.grads_seen = [
                 (weakref.ref(t), had) for t, had in trace.grads_seen.items()
@@ -300,7 +322,7 @@ class _Compiled:
         return all(
             (t := ref()) is None or (t._grad is not None) == had
             for ref, had in self.grads_seen
-        )
+        ) and all(read() == value for read, value in self.guards)
 
     def run(self, leaves: list) -> Any:
         arrays = [_array(leaves[i], self.program, k) for k, i in enumerate(self.fed)]
