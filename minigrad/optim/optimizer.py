@@ -106,7 +106,7 @@ class Optimizer:
         if trace is None and watch is None:
             origin = user_origin()
             for group in self.param_groups:
-                h = SimpleNamespace(**group)
+                h = SimpleNamespace(**{**group, "lr": float(group["lr"])})
                 for p in group["params"]:
                     if p._grad is not None:
                         self._update_arrays(p, group, h, origin)

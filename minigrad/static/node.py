@@ -215,6 +215,11 @@ def live(read: Callable[[], float], name: str = "") -> Node:
     return Node(PLACEHOLDER, (), {}, (), np.float64, name=name, value=read)
 
 
+def is_live(node: Node) -> bool:
+    """Does the program itself fetch what this node stands for?"""
+    return node.op is PLACEHOLDER and node.value is not None
+
+
 def variable(value: Any, name: str = "") -> Node:
     """A value that lives between calls and that a program may update.
 
@@ -361,6 +366,7 @@ __all__ = [
     "Node",
     "constant",
     "gradients",
+    "is_live",
     "lift",
     "live",
     "node_of",
