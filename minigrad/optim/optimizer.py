@@ -193,7 +193,9 @@ class Optimizer:
                 if set_to_none:
                     p.grad = None
                 elif p.grad is not None:
-                    p.grad.detach_().zero_()
+                    if p.grad.requires_grad:  # it came from create_graph=True
+                        p.grad = p.grad.detach()
+                    p.grad.zero_()
 
     # --- parameters ----------------------------------------------------------------------
     def add_param_group(self, param_group: dict[str, Any]) -> None:
