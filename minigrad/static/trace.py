@@ -43,6 +43,7 @@ class Trace:
         self._handles: dict[Tensor, tuple] = {}
         self._versions: dict[Cell, int] = {}
         self.grads_seen: dict[Tensor, bool] = {}
+        self.modules: dict[weakref.ref, tuple] = {}  # and what was taken for granted
         self._born: list[weakref.ref[Tensor]] = []
         self.roots: list[tuple[weakref.ref[Tensor], Cell]] = []  # of the state
 
@@ -109,6 +110,10 @@ class Trace:
         """The program depends on whether there was a gradient before."""
         if t not in self._handles and self._from_outside(t):
             self.grads_seen.setdefault(t, t._grad is not None)
+
+    def saw_module(self, module: Any) -> None:
+        """The program depends on the mode of a module, and on what is inside it."""
+        self.modules.setdefault(weakref.ref(module), module.built_in())
 
     # --- the end -------------------------------------------------------------------------
     def updates(self) -> dict[Cell, Node]:
@@ -241,6 +246,7 @@ class _Compiled:
             trace.check_state()
             updates = trace.updates()
             self.roots, self.rebound = trace.roots, REBOUND[0]
+            self.modules = trace.modules
             self.grads_seen = [
                 (weakref.ref(t), had) for t, had in trace.grads_seen.items()
             ]
@@ -288,9 +294,14 @@ class _Compiled:
 
     def fits(self, leaves: list) -> bool:
         """May this trace serve a call with these arguments, as things are now?"""
-        if self.rebound != REBOUND[0]:  # some `x.data = y`: was it state of ours?
+        if self.rebound != REBOUND[0]:  # some `x.data = y`, `m.eval()`: was it ours?
             if any(
                 (t := ref()) is not None and t.cell is not c for ref, c in self.roots
+            ):
+                return False
+            if any(
+                (m := ref()) is not None and m.built_in() != was
+                for ref, was in self.modules.items()
             ):
                 return False
             self.rebound = REBOUND[0]
