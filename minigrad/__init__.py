@@ -7,7 +7,7 @@ Eager mode has PyTorch's names, static mode Theano's and TensorFlow's.
 
 from typing import TYPE_CHECKING, Any
 
-from minigrad import autograd, copying, errors, linalg, random
+from minigrad import autograd, copying, errors, linalg, nn, random, utils
 from minigrad.autograd import (
     enable_grad,
     inference_mode,
@@ -29,6 +29,7 @@ from minigrad.backend import (
 )
 from minigrad.creation import *
 from minigrad.eager.tensor import Tensor
+from minigrad.export import load, save
 from minigrad.functions import *
 from minigrad.profiling import count_ops, profile
 from minigrad.random import *

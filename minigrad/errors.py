@@ -199,3 +199,7 @@ class StateDictError(MinigradError, RuntimeError):
             if not unlike
             else "build the module with the sizes that were saved",
         )
+
+
+class FormatError(MinigradError, ValueError):
+    """A file is damaged, or of a kind that is not read here."""

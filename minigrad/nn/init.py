@@ -14,7 +14,7 @@ import numpy as np
 from minigrad.creation import eye, from_numpy
 from minigrad.errors import ArgumentError, ShapeError
 from minigrad.ops.op import mode
-from minigrad.random import Generator, rand, randn
+from minigrad.random import Generator, randn
 
 
 def _fill(tensor: Any, value: Any) -> Any:
@@ -32,16 +32,16 @@ def uniform_(
     >>> bool((w.abs() <= 0.1).all())
     True
     """
-    drawn = rand(tuple(tensor.shape), dtype=tensor.dtype, generator=generator)
-    return _fill(tensor, drawn * (b - a) + a)
+    with mode(grad=False):
+        return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(
     tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Any:
     """Numbers drawn from a normal distribution."""
-    drawn = randn(tuple(tensor.shape), dtype=tensor.dtype, generator=generator)
-    return _fill(tensor, drawn * std + mean)
+    with mode(grad=False):
+        return tensor.normal_(mean, std, generator=generator)
 
 
 def constant_(tensor: Any, val: float) -> Any:
