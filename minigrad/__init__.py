@@ -7,7 +7,7 @@ Eager mode has PyTorch's names, static mode Theano's and TensorFlow's.
 
 from typing import TYPE_CHECKING, Any
 
-from minigrad import autograd, copying, errors, linalg, random
+from minigrad import autograd, copying, errors, linalg, nn, random, utils
 from minigrad.autograd import (
     enable_grad,
     inference_mode,
@@ -31,18 +31,10 @@ from minigrad.backend import (
 )
 from minigrad.creation import *
 from minigrad.eager.tensor import Tensor
+from minigrad.export import load, save
 from minigrad.functions import *
 from minigrad.profiling import count_ops, profile
-from minigrad.random import (
-    Generator,
-    manual_seed,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
-)
+from minigrad.random import *
 from minigrad.static.jit import jit
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target

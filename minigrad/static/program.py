@@ -26,6 +26,7 @@ from minigrad.errors import (
 )
 from minigrad.ops import shapes
 from minigrad.ops.op import MODE
+from minigrad.ops.randomness import advance
 from minigrad.static.interpreter import emit
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, lift, topological
 from minigrad.static.plan import Plan, make_plan, nbytes
@@ -208,6 +209,7 @@ class Program:
         self.target = check_target(target)
         self.rebuild = rebuild
         _check_inputs(self.inputs, [*outputs, *updates.values()])
+        updates = {**_draws([*outputs, *updates.values()]), **updates}
         self._written = set(updates)
         self._lock = threading.Lock()
         self.build = Build(self.inputs, outputs, updates, rewrites, check_nan)
@@ -325,6 +327,13 @@ def _as_array(arg: Any, node: Node, i: int) -> Any:
         got=type(arg).__name__,
         at=_places(node),
     )
+
+
+def _draws(outputs: Sequence[Node]) -> dict[Cell, Node]:
+    """Every generator's state that is read moves on, so that each run draws anew."""
+    drawn = [x for x in topological(outputs) if x.op.kind == "random"]
+    states = {x: x.inputs[0] for x in drawn if x.inputs[0].op is VARIABLE}
+    return {state.value: state + advance(x.shape) for x, state in states.items()}
 
 
 def _name(node: Node, i: int) -> str:

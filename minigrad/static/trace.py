@@ -40,6 +40,7 @@ class Trace:
         self._handles: dict[Tensor, tuple] = {}
         self._versions: dict[Cell, int] = {}
         self.grads_seen: dict[Tensor, bool] = {}
+        self.modules: dict[weakref.ref, tuple] = {}  # and what was taken for granted
         self._born: list[weakref.ref[Tensor]] = []
         self.roots: list[tuple[weakref.ref[Tensor], Cell]] = []  # of the state
         self.guards: list[tuple[Callable[[], Any], Any]] = []  # what was, and is to be
@@ -107,6 +108,10 @@ class Trace:
         """The program depends on whether there was a gradient before."""
         if t not in self._handles and self._from_outside(t):
             self.grads_seen.setdefault(t, t._grad is not None)
+
+    def saw_module(self, module: Any) -> None:
+        """The program depends on the mode of a module, and on what is inside it."""
+        self.modules.setdefault(weakref.ref(module), module.built_in())
 
     # --- the end -------------------------------------------------------------------------
     def updates(self) -> dict[Cell, Node]:

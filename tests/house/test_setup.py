@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-EXTRAS = {"course", "gpu", "mpi", "native", "onnx", "test", "reference", "bench"}
+EXTRAS = {"course", "gpu", "mpi", "native", "onnx", "save", "test", "reference", "bench"}
 
 
 @pytest.fixture(scope="module")
