@@ -20,6 +20,7 @@ from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.rnn import PackedSequence, known
 from minigrad.ops.elementwise import relu, sigmoid, tanh
 from minigrad.rearrange import cat, stack
+from minigrad.static.node import Node, constant
 
 NONLINEARITIES = {"tanh": tanh, "relu": relu}
 
@@ -118,9 +119,10 @@ class _Recurrent(Module):
             )
             self.register_parameter(name + ending, vector)
 
-    def _weights(self, ending: str) -> list[Any]:
+    def _weights(self, ending: str) -> tuple[Any, Any, Any, Any]:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return [self._parameters[name + ending] for name in names]
+        w_ih, w_hh, b_ih, b_hh = (self._parameters[name + ending] for name in names)
+        return w_ih, w_hh, b_ih, b_hh
 
     def reset_parameters(self) -> None:
         """Draw all weights afresh."""
@@ -168,7 +170,7 @@ class _Cell(_Recurrent):
         self._check_width(input)
         size = (*input.shape[:-1], self.hidden_size)
         if hx is None:
-            return zeros(size, dtype=input.dtype)
+            return _zeros(size, input)
         _check_state(hx, size)
         return hx
 
@@ -203,7 +205,7 @@ class RNNCell(_Cell):
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         h = self._begin(input, hx)
-        return rnn_cell(input, h, *self._weights(""), nonlinearity=self.nonlinearity)
+        return rnn_cell(input, h, *self._weights(""), self.nonlinearity)
 
 
 class LSTMCell(_Cell):
@@ -224,6 +226,12 @@ class GRUCell(_Cell):
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         return gru_cell(input, self._begin(input, hx), *self._weights(""))
+
+
+def _zeros(size: tuple[int, ...], like: Any) -> Any:
+    """A state to begin with: in a graph built by hand a Node, as all that follows."""
+    zero = zeros(size, dtype=like.dtype)
+    return constant(zero.array) if isinstance(like, Node) else zero
 
 
 def _check_state(hx: Any, size: tuple[int, ...]) -> None:
@@ -291,7 +299,8 @@ class RNNBase(_Recurrent):
 
     def project(self, x: Any, w: Any, b_ih: Any, b_hh: Any) -> tuple[Any, Any]:
         """The inputs' part of every step; the state's bias goes along where it can."""
-        return F.linear(x, w, None if b_ih is None else b_ih + b_hh), None
+        x = F.linear(x, w, b_ih)
+        return x if b_hh is None else x + b_hh, None
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """(outputs of the last layer at every step, final state of every layer)."""
@@ -331,7 +340,7 @@ class RNNBase(_Recurrent):
         count = self.num_layers * len(self._directions)
         size = (count, sizes[0], self.hidden_size)
         if begin is None:
-            begin = (zeros(size, dtype=rows.dtype),) * self.parts
+            begin = (_zeros(size, rows),) * self.parts
         for part in begin:
             _check_state(part, size)
         if order is not None:
