@@ -157,7 +157,7 @@ def test_dropout_draws_anew_in_each_traced_call_as_in_the_eager_run():
 
 
 def test_batch_norm_refuses_a_single_sample_and_inputs_of_another_rank():
-    with pytest.raises(ValueError, match="more than 1 value per channel"):
+    with pytest.raises(ValueError, match="more than one value for each channel"):
         nn.BatchNorm1d(3)(mg.ones(1, 3))
     nn.BatchNorm1d(3).eval()(mg.ones(1, 3))
     with pytest.raises(ValueError, match=r"expected 2D or 3D input \(got 4D input\)"):
@@ -185,7 +185,7 @@ def test_batch_norm_counts_batches_in_a_0d_integer():
 
 def test_batch_norm_in_training_does_not_enter_a_graph_built_by_hand():
     x = mg.placeholder((4, 2))
-    with pytest.raises(GraphError, match="updates its running statistics"):
+    with pytest.raises(GraphError, match="batch_norm: a node of a graph cannot be written"):
         nn.BatchNorm1d(2)(x)
     y = mg.compile([x], nn.BatchNorm1d(2).eval()(x))(np.ones((4, 2)))
     np.testing.assert_allclose(y.numpy(), 1, rtol=1e-4)
@@ -204,8 +204,8 @@ def test_batch_norm_in_training_does_not_enter_a_graph_built_by_hand():
         ("Conv2d(4, 3, 3, groups=2)", ValueError, "out_channels must be divisible"),
         ("Conv2d(4, 4, 3, groups=0)", ValueError, "positive"),
         ("Conv2d(1, 1, 3, 2, 'same')", ValueError, "strided"),
-        ("Conv2d(1, 1, 3, padding='all')", ValueError, "same.*valid"),
-        ("Conv2d(1, 1, (3, 3, 3))", ValueError, "wants 2 numbers"),
+        ("Conv2d(1, 1, 3, padding='all')", ValueError, "padding"),
+        ("Conv2d(1, 1, (3, 3, 3))", ValueError, "Conv2d: this kernel_size"),
         ("Conv2d(1, 1, 3, padding_mode='reflect')", NotImplementedError, "reflect"),
         ("GroupNorm(3, 4)", ValueError, "divisible by num_groups"),
         ("Embedding(3, 2, padding_idx=3)", ValueError, "within num_embeddings"),
