@@ -47,9 +47,7 @@ def clip_grad_norm_(
     return norm
 
 
-def clip_grad_value_(
-    parameters: Tensor | Iterable[Tensor], clip_value: float
-) -> None:
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limit every element of every gradient to the range ±clip_value."""
     with mode(grad=False):
         for g in _grads(parameters):
