@@ -6,6 +6,7 @@ from typing import Any
 
 from minigrad.errors import ArgumentError
 from minigrad.nn import functional as F
+from minigrad.nn.functional.convolution import each
 from minigrad.nn.linear import Weighted
 
 
@@ -41,10 +42,12 @@ class _Conv(Weighted):
         if padding_mode != "zeros":
             raise NotImplementedError(f"padding_mode={padding_mode!r}: only 'zeros'")
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size, self.stride = self._each(kernel_size), self._each(stride)
-        self.padding = padding if isinstance(padding, str) else self._each(padding)
-        self.dilation, self.groups = self._each(dilation), groups
-        self.output_padding = self._each(0)
+        self.kernel_size = self._each("kernel_size", kernel_size)
+        self.stride = self._each("stride", stride)
+        words = padding in ("same", "valid")
+        self.padding = padding if words else self._each("padding", padding, 0)
+        self.dilation, self.groups = self._each("dilation", dilation), groups
+        self.output_padding = (0,) * self.ndim
         if self.padding == "same" and any(n != 1 for n in self.stride):
             raise ArgumentError(
                 "padding='same' is not supported for strided convolutions"
@@ -55,12 +58,8 @@ class _Conv(Weighted):
         shape = (first, second // groups, *self.kernel_size)
         self._begin(shape, out_channels, bias, device, dtype)
 
-    def _each(self, value: Any) -> tuple[int, ...]:
-        """One number for every dim, or as many numbers as there are dims."""
-        each = (value,) * self.ndim if isinstance(value, int) else tuple(value)
-        if len(each) != self.ndim:
-            raise ArgumentError(f"wants {self.ndim} numbers", got=str(value))
-        return each
+    def _each(self, what: str, value: Any, least: int = 1) -> tuple[int, ...]:
+        return each(type(self).__name__, what, value, self.ndim, least)
 
     def extra_repr(self) -> str:
         text = (
@@ -68,9 +67,9 @@ class _Conv(Weighted):
             f"kernel_size={self.kernel_size}, stride={self.stride}"
         )
         for name, default in (
-            ("padding", self._each(0)),
-            ("dilation", self._each(1)),
-            ("output_padding", self._each(0)),
+            ("padding", (0,) * self.ndim),
+            ("dilation", (1,) * self.ndim),
+            ("output_padding", (0,) * self.ndim),
             ("groups", 1),
         ):
             value = getattr(self, name)
@@ -145,7 +144,7 @@ class ConvTranspose2d(_Conv):
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
             bias, padding_mode, device, dtype,
         )  # fmt: skip
-        self.output_padding = self._each(output_padding)
+        self.output_padding = self._each("output_padding", output_padding, 0)
 
     def forward(self, input: Any, output_size: Any = None) -> Any:
         if output_size is not None:

@@ -164,5 +164,7 @@ class Embedding(Module):
         return F.embedding(input, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        padding = (
+            "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        )
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"

@@ -156,7 +156,9 @@ class Module:
                 else f"del self.{name} first",
             )
         if not isinstance(name, str) or not name or "." in name:
-            raise ModuleError(f'{kind} name can\'t be "" or contain "."', got=repr(name))
+            raise ModuleError(
+                f'{kind} name can\'t be "" or contain "."', got=repr(name)
+            )
         if hasattr(type(self), name):
             raise ModuleError(f"attribute '{name}' already exists")
         for other in (self.__dict__, *(self.__dict__[t] for t in TABLES if t != table)):

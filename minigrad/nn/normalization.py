@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.creation import ones, tensor, zeros
-from minigrad.errors import ArgumentError, GraphError, ShapeError
-from minigrad.eager.tensor import Tensor
+from minigrad.errors import ArgumentError, ShapeError
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
@@ -84,21 +83,11 @@ class _BatchNorm(_Norm):
             wanted = " or ".join(f"{n}D" for n in self.ndims)
             raise ShapeError(f"expected {wanted} input (got {input.ndim}D input)")
         tracking = self.training and self.track_running_stats
-        momentum = self.momentum
-        if tracking:
-            if not isinstance(input, Tensor):
-                raise GraphError(
-                    "batch norm updates its running statistics, and a graph built by "
-                    "hand updates only what compile is told to",
-                    expected="a Tensor, or a module in eval mode",
-                    got=repr(input),
-                    remedy="mg.jit the training step, or module.eval() first",
-                )
-            self.num_batches_tracked.add_(1)
-            if momentum is None:  # the mean of all batches so far
-                momentum = 1 / self.num_batches_tracked.to(self.running_mean.dtype)
         used = tracking or not self.training
-        return F.batch_norm(
+        momentum = self.momentum
+        if tracking and momentum is None:  # the mean of all batches so far
+            momentum = 1 / (self.num_batches_tracked + 1).to(self.running_mean.dtype)
+        y = F.batch_norm(
             input,
             self.running_mean if used else None,
             self.running_var if used else None,
@@ -108,6 +97,9 @@ class _BatchNorm(_Norm):
             momentum,
             self.eps,
         )
+        if tracking:
+            self.num_batches_tracked.add_(1)
+        return y
 
     def extra_repr(self) -> str:
         return (

@@ -69,7 +69,9 @@ class ReLU(Stateless, calls="relu", options=INPLACE):
     """max(0, x)."""
 
 
-class LeakyReLU(Stateless, calls="leaky_relu", options=f"negative_slope=0.01, {INPLACE}"):
+class LeakyReLU(
+    Stateless, calls="leaky_relu", options=f"negative_slope=0.01, {INPLACE}"
+):
     """x where it is positive, else negative_slope * x."""
 
 

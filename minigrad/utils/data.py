@@ -132,7 +132,9 @@ class DataLoader:
         if self.sampler is not None:
             return self.sampler
         n = len(self.dataset)
-        return randperm(n, generator=self.generator).tolist() if self.shuffle else range(n)
+        return (
+            randperm(n, generator=self.generator).tolist() if self.shuffle else range(n)
+        )
 
     def __len__(self) -> int:
         n = len(self.dataset if self.sampler is None else self.sampler)
@@ -168,7 +170,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, (str, bytes)):
         return list(batch)
     if isinstance(first, Mapping):
-        return {key: default_collate([sample[key] for sample in batch]) for key in first}
+        return {
+            key: default_collate([sample[key] for sample in batch]) for key in first
+        }
     if isinstance(first, Sequence):
         if len({len(sample) for sample in batch}) != 1:
             raise ShapeError("each element in list of batch should be of equal size")

@@ -8,6 +8,8 @@ import pathlib
 import numpy as np
 import torch
 from cases import CASES, derive, pack
+from cases_module import CASES as MODULES
+from cases_module import run
 from cases_shape import OWN
 
 HERE = pathlib.Path(__file__).parent
@@ -52,11 +54,14 @@ def result_dtype(op, a, b):
 
 def main():
     torch.set_num_threads(1)
-    results = {"ops.npz": {}, "shape.npz": {}}
+    results = {"ops.npz": {}, "shape.npz": {}, "module.npz": {}}
     for name, (fn, arrays, order) in CASES.items():
         for key, array in derive(torch, fn, arrays, order).items():
             file = "shape.npz" if name in OWN else "ops.npz"
             results[file][f"{name} | {key}"] = array
+    for name in MODULES:
+        for key, array in run(torch, name).items():
+            results["module.npz"][f"{name} | {key}"] = array
     for file, found in results.items():
         np.savez_compressed(HERE / file, **pack(found))
     np.savez_compressed(HERE / "promotion.npz", **promotion())

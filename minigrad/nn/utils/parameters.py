@@ -9,7 +9,7 @@ from typing import Any
 
 from minigrad.creation import tensor
 from minigrad.eager.tensor import Tensor
-from minigrad.errors import NotFiniteError, ShapeError
+from minigrad.errors import GradError, ShapeError
 from minigrad.ops.op import mode
 from minigrad.rearrange import cat, stack
 
@@ -27,7 +27,7 @@ def clip_grad_norm_(
 ) -> Tensor:
     """Scale all gradients alike so that together their norm is at most `max_norm`.
 
-    Returns the norm as it was. Raises `NotFiniteError` if asked to for a norm that is
+    Returns the norm as it was. Raises `GradError` if asked to for a norm that is
     infinite or not a number.
     """
     grads = _grads(parameters)
@@ -36,7 +36,7 @@ def clip_grad_norm_(
     with mode(grad=False):
         norm = stack([g.norm(norm_type) for g in grads]).norm(norm_type)
         if error_if_nonfinite and not math.isfinite(norm.item()):
-            raise NotFiniteError(
+            raise GradError(
                 "clip_grad_norm_: the gradients have no finite norm",
                 got=str(norm.item()),
                 remedy="error_if_nonfinite=False scales them all the same",
@@ -47,9 +47,7 @@ def clip_grad_norm_(
     return norm
 
 
-def clip_grad_value_(
-    parameters: Tensor | Iterable[Tensor], clip_value: float
-) -> None:
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limit every element of every gradient to the range ±clip_value."""
     with mode(grad=False):
         for g in _grads(parameters):
