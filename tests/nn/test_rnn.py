@@ -1,25 +1,22 @@
 """Recurrent cells and layers, packed sequences: PyTorch's results in every mode."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import unpack
+from cases_rnn import ALL, KEPT, LAYERS, row, run_layer
 
 import minigrad as mg
 from minigrad import nn
 from minigrad.nn import rnn as cells
 from minigrad.nn.utils import rnn as packing
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from rnn_cases import ALL, GOLDEN, KEPT, LAYERS, run_layer
-
 
 @pytest.fixture(scope="module")
 def golden():
-    with np.load(GOLDEN) as packed:
-        return dict(packed)
+    with np.load(Path(__file__).parents[1] / "golden" / "rnn.npz") as packed:
+        return unpack(packed)
 
 
 def assert_near(ours, theirs):
@@ -29,9 +26,7 @@ def assert_near(ours, theirs):
 
 @pytest.mark.parametrize("case", KEPT)
 def test_outputs_states_and_gradients_are_what_pytorch_gave(case, golden):
-    run, args = ALL[case]
-    ours = np.concatenate([y.ravel() for y in run(mg, *args)])
-    assert_near([ours], [golden[case]])
+    assert_near([row(mg, case)], [golden[case]])
 
 
 @pytest.mark.parametrize("case", ALL)

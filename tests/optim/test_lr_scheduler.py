@@ -4,16 +4,15 @@ import warnings
 
 import numpy as np
 import pytest
-from cases import GOLDEN, RESUMED, SCHEDULES, rates
+from cases_optim import RESUMED, SCHEDULES, rates
 
 import minigrad as mg
 from minigrad.optim import lr_scheduler
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_30_epochs_give_what_pytorch_gave(name):
-    with np.load(GOLDEN) as golden:
-        expected = golden[f"rates | {name}"]
+def test_30_epochs_give_what_pytorch_gave(name, golden):
+    expected = golden[f"rates | {name}"]
     np.testing.assert_allclose(rates(mg, SCHEDULES[name]), expected, rtol=1e-12)
 
 

@@ -4,18 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
-from cases import GOLDEN, SETTINGS, data, loss_of, train
+from cases_optim import SETTINGS, data, loss_of, train
 
 import minigrad as mg
 from minigrad.errors import MinigradError
 
 NAMES = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad")
-
-
-@pytest.fixture(scope="module")
-def golden():
-    with np.load(GOLDEN) as packed:
-        return dict(packed)
 
 
 def weights(*values):

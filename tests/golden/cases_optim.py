@@ -1,13 +1,6 @@
-"""Optimizers with their options, schedules, and a small training, for either library.
-
-`python tests/optim/cases.py` writes what PyTorch makes of them to golden.npz.
-"""
-
-import pathlib
+"""Optimizers with their options, schedules, and a small training, for either library."""
 
 import numpy as np
-
-GOLDEN = pathlib.Path(__file__).with_name("golden.npz")
 
 OPTIMIZERS = {  # those of PyTorch's own tests (common_optimizers.py), and mixtures
     "SGD": [
@@ -142,16 +135,10 @@ def rates(t, make, epochs=30, resumed=False):
     return np.array(found)
 
 
-def main():
-    import torch
-
-    torch.set_num_threads(1)
-    results = {f"rates | {n}": rates(torch, make) for n, make in SCHEDULES.items()}
+def golden(t):
+    """What is committed: the weights of every training, the rates of every schedule."""
+    results = {f"rates | {name}": rates(t, make) for name, make in SCHEDULES.items()}
     for setting in SETTINGS:
-        for i, array in enumerate(train(torch, setting)):
+        for i, array in enumerate(train(t, setting)):
             results[f"{setting} | {i}"] = array
-    np.savez_compressed(GOLDEN, **results)
-
-
-if __name__ == "__main__":
-    main()
+    return results
