@@ -7,7 +7,7 @@ Eager mode has PyTorch's names, static mode Theano's and TensorFlow's.
 
 from typing import TYPE_CHECKING, Any
 
-from minigrad import autograd, copying, errors, linalg, nn, random, utils
+from minigrad import autograd, copying, errors, linalg, nn, optim, random, utils
 from minigrad.autograd import (
     enable_grad,
     inference_mode,
@@ -29,6 +29,12 @@ from minigrad.backend import (
     set_default_dtype,
     uint8,
 )
+from minigrad.backend import bool_ as bool
+from minigrad.backend import float16 as half
+from minigrad.backend import float32 as float
+from minigrad.backend import float64 as double
+from minigrad.backend import int32 as int
+from minigrad.backend import int64 as long
 from minigrad.creation import *
 from minigrad.eager.tensor import Tensor
 from minigrad.export import load, save
@@ -40,8 +46,6 @@ from minigrad.static.node import Node, constant, gradients, placeholder, variabl
 from minigrad.static.program import Program, compile, set_default_target
 from minigrad.static.session import Session
 from minigrad.viz import show, tape
-
-from minigrad import optim  # isort: skip - stands on all of the above
 
 if TYPE_CHECKING:
     # Most of these names are made in loops that a type checker cannot follow.
