@@ -147,12 +147,12 @@ class Optimizer:
         state, slots = self.state[p], self.slots(group)
         if not state.keys() >= slots.keys():
             with mode(trace=None, grad=False):
-                for name in slots.keys() - state.keys():
-                    state[name] = (
-                        full((), slots[name], dtype=get_default_dtype())
-                        if name == "step"
-                        else full_like(p, slots[name])
-                    )
+                for name, begin in slots.items():
+                    if name == "step":
+                        new = full((), begin, dtype=get_default_dtype())
+                    else:
+                        new = full_like(p, begin)
+                    state.setdefault(name, new)
         return state
 
     def updates(self, grads: Any) -> dict[Node, Node]:
@@ -215,7 +215,8 @@ class Optimizer:
             group["param_names"] = names
         _check_options(group)
         self._check_params(params, names)
-        self.param_groups.append(group)
+        param_group.update(group)  # it stays the caller's own dict, as in PyTorch
+        self.param_groups.append(param_group)
         self._replaced += 1
 
     def _check_params(self, params: list, names: list) -> None:

@@ -128,6 +128,52 @@ def test_momentum_may_begin_after_the_first_run():
     assert step.traces == 2
 
 
+@pytest.mark.parametrize("compiled", [lambda step: step, mg.jit], ids=["eager", "jit"])
+def test_options_switched_on_in_mid_training_act_as_in_pytorch(torch, compiled):
+    changes = [{"momentum": 0.9}, {"dampening": 0.5}, {"dampening": 0}, {"momentum": 0}]
+    changes += [{"momentum": 0.8, "dampening": 0.2}, {"lr": 0.02, "maximize": True}]
+
+    def run(t, compiled):
+        w = t.tensor(np.ones(3), requires_grad=True)
+        opt, x = t.optim.SGD([w], lr=0.1), t.tensor(np.arange(3.0))
+
+        def step():
+            opt.zero_grad()
+            (w.sin() * x).sum().backward()
+            opt.step()
+
+        step = compiled(step)
+        for change in changes:
+            opt.param_groups[0].update(change)
+            for _ in range(3):
+                step()
+        return w.detach().numpy()
+
+    assert_near([run(mg, compiled)], [run(torch, lambda step: step)], 1e-12)
+
+
+def test_two_optimizers_and_several_steps_fit_in_one_program():
+    def run(compiled):
+        w, v = weights(np.ones(3), np.ones(3))
+        first, second = mg.optim.Adam([w], lr=0.1), mg.optim.RMSprop([v], lr=0.1)
+
+        def step(x):
+            for _ in range(2):
+                for opt in (first, second):
+                    opt.zero_grad()
+                    (w * x - v).pow(2).sum().backward()
+                    opt.step()
+
+        step = compiled(step)
+        for _ in range(3):
+            step(mg.tensor(np.arange(3.0)))
+        return [w.tolist(), v.tolist(), first.state[w]["step"].item()]
+
+    eager, traced = run(lambda step: step), run(mg.jit)
+    assert_near(traced, eager, 1e-12)
+    assert eager[2] == 6
+
+
 def test_gradients_set_to_zero_instead_of_none_are_one_trace():
     (w,) = weights(np.ones(2))
     opt = mg.optim.SGD([w], lr=0.1)
@@ -230,6 +276,10 @@ def test_groups_have_options_of_their_own_and_names_are_kept():
     named = mg.optim.SGD([("w", w), ("v", v)])
     assert named.param_groups[0]["param_names"] == ["w", "v"]
     assert "lr: 0.1" in repr(opt)
+    group = {"params": [mg.ones(1)]}
+    opt.add_param_group(group)
+    group["lr"] = 7.0
+    assert opt.param_groups[2]["lr"] == 7
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
