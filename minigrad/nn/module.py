@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,16 +25,13 @@ from minigrad.ops.op import MODE, mode
 _next_key = itertools.count().__next__
 
 
-class IncompatibleKeys(NamedTuple):
+class IncompatibleKeys(namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")):
     """What `load_state_dict(strict=False)` left alone."""
 
-    missing_keys: list[str]
-    unexpected_keys: list[str]
+    __slots__ = ()
 
     def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return tuple.__repr__(self)
+        return super().__repr__() if any(self) else "<All keys matched successfully>"
 
 
 class Module:
@@ -151,9 +148,9 @@ class Module:
                 f"cannot assign '{type(value).__name__}' as {kind} '{name}'",
                 expected=f"{wanted.__name__} or None",
                 got=type(value).__name__,
-                remedy=f"nn.Parameter(value), or value.copy_ into self.{name}"
-                if wanted is Parameter
-                else f"del self.{name} first",
+                remedy=f"nn.Parameter(value), or self.{name}.data = value"
+                if wanted is Parameter and isinstance(value, Tensor)
+                else f"del self.{name} first, or another name",
             )
         if not isinstance(name, str) or not name or "." in name:
             raise ModuleError(
