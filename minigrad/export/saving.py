@@ -68,8 +68,9 @@ def load(path: Any) -> Any:
     _refuse_pickles(path)
     try:
         with package.safe_open(path, framework="numpy") as file:
+            names = file.keys()
             # In memory of its own, which can be written.
-            tensors = {k: from_numpy(file.get_tensor(k).copy()) for k in file.keys()}
+            tensors = {name: from_numpy(file.get_tensor(name).copy()) for name in names}
             metadata = file.metadata() or {}
         if STRUCTURE not in metadata:
             return tensors

@@ -96,9 +96,10 @@ class Module:
 
     # --- attributes ----------------------------------------------------------------------
     def __getattr__(self, name: str) -> Any:  # what is not a plain attribute
-        table = self._table_of(name)
-        if table is not None:
-            return self.__dict__[table][name]
+        for table in TABLES:  # every use of a weight comes here: no calls
+            inside = self.__dict__.get(table)
+            if inside is not None and name in inside:
+                return inside[name]
         forgotten = "" if "_modules" in self.__dict__ else ": " + _NOT_BEGUN
         raise AttributeError(
             f"'{type(self).__name__}' object has no attribute '{name}'{forgotten}"
