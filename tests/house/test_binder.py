@@ -38,8 +38,8 @@ def test_repo2docker_reads_the_folder_as_we_mean_it(monkeypatch):
     steps = pack.render({})
     order = [
         'pip install --no-cache-dir -r "binder/requirements.txt"',
-        "./binder/postBuild",
-        "./binder/start",
+        "RUN ./binder/postBuild",
+        'R2D_ENTRYPOINT="${REPO_DIR}/binder/start"',
     ]
     found = [steps.find(step) for step in order]
     assert -1 not in found, steps

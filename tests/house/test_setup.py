@@ -5,7 +5,18 @@ import tomllib
 
 import pytest
 
-EXTRAS = {"course", "gpu", "mpi", "native", "onnx", "save", "test", "reference", "bench"}
+EXTRAS = {
+    "browser",
+    "course",
+    "gpu",
+    "mpi",
+    "native",
+    "onnx",
+    "save",
+    "test",
+    "reference",
+    "bench",
+}
 
 
 @pytest.fixture(scope="module")
