@@ -350,9 +350,9 @@ def _max_at(a: Any, window: Window, out: Any = None) -> Any:
     return np.add(out, starts, out=out)
 
 
-def _flat(size: Sizes, at: Sizes, scale: Sizes) -> int:
+def _flat(size: Sizes, at: Any, scale: Sizes) -> Any:
     """The position `at` (times `scale`) in an array of shape `size`, flattened."""
-    flat = 0
+    flat: Any = 0
     for n, i, times in zip(size, at, scale):
         flat = flat * n + i * times
     return flat

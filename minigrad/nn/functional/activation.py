@@ -53,8 +53,7 @@ def prelu(input: Any, weight: Any) -> Any:
             expected=f"1 or {channels} elements",
             got=shapes.describe(weight, "weight"),
         )
-    if input.ndim > 2 and weight.numel() > 1:
-        weight = weight.reshape((-1,) + (1,) * (input.ndim - 2))
+    weight = weight.reshape((-1,) + (1,) * (input.ndim - 2) if input.ndim else ())
     return where(input > 0, input, input * weight)
 
 

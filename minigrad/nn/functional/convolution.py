@@ -300,18 +300,14 @@ def pad(
 
 
 def _constant(input: Any, pairs: list, value: float) -> Any:
-    cut = tuple(
-        np.s_[max(-before, 0) : n - max(-after, 0)]
-        for n, (before, after) in zip(input.shape, pairs)
-    )
     size = tuple(n + sum(pair) for n, pair in zip(input.shape, pairs))
     if min(size, default=0) < 0:
-        raise ShapeError("pad: more is cut off than there is", got=str(size))
-    part = input[(*cut, ...)]
-    key = tuple(
-        np.s_[max(before, 0) : max(before, 0) + n]
-        for n, (before, _) in zip(part.shape, pairs)
-    )
+        raise ShapeError("pad: more is cut off than there is", got=f"a size of {size}")
+    ends = zip(input.shape, pairs)
+    kept = (np.s_[max(-front, 0) : n - max(-back, 0)] for n, (front, back) in ends)
+    part = input[(*kept, ...)]
+    starts = (max(front, 0) for front, _ in pairs)
+    key = (np.s_[start : start + n] for start, n in zip(starts, part.shape))
     whole = fill(zeros(input, shape=size), value=value)
     return put(whole, part, view="slice", attrs={"key": (*key, ...)})
 
@@ -333,7 +329,8 @@ def _circular(n: int, before: int, after: int) -> Any:
             expected=f"padding of the size at most, {n}",
             got=str((before, after)),
         )
-    return np.arange(-before, n + after) % n
+    rest = np.arange(max(-before, 0), n - max(-after, 0))
+    return rest[np.arange(-max(before, 0), len(rest) + max(after, 0)) % len(rest)]
 
 
 _SOURCES = {  # where each element of a padded axis comes from

@@ -59,10 +59,11 @@ def smooth_l1_loss(
     """|input - target| - beta / 2, within `beta` of 0 a parabola that joins smoothly."""
     if beta < 0:
         raise ArgumentError("smooth_l1_loss: beta is below 0", got=str(beta))
-    away = _away("smooth_l1_loss", input, target).abs()
+    away = _away("smooth_l1_loss", input, target)
+    loss = away.abs()
     if beta:
-        away = where(away < beta, square(away) * (0.5 / beta), away - 0.5 * beta)
-    return _reduced("smooth_l1_loss", away, reduction)
+        loss = where(loss < beta, square(away) * (0.5 / beta), loss - 0.5 * beta)
+    return _reduced("smooth_l1_loss", loss, reduction)
 
 
 def huber_loss(
@@ -71,8 +72,9 @@ def huber_loss(
     """Half the square within `delta` of 0, from there on a straight line."""
     if delta <= 0:
         raise ArgumentError("huber_loss: delta must be above 0", got=str(delta))
-    away = _away("huber_loss", input, target).abs()
-    loss = where(away < delta, square(away) * 0.5, (away - 0.5 * delta) * delta)
+    away = _away("huber_loss", input, target)
+    far = away.abs()
+    loss = where(far < delta, square(away) * 0.5, (far - 0.5 * delta) * delta)
     return _reduced("huber_loss", loss, reduction)
 
 

@@ -183,8 +183,14 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     return unbatched(_parts("adaptive_avg_pool2d", x, output_size, 2, _mean), alone)
 
 
-def adaptive_max_pool2d(input: Any, output_size: Any) -> Any:
+def adaptive_max_pool2d(
+    input: Any, output_size: Any, return_indices: bool = False
+) -> Any:
     """The largest of parts of an image; see `adaptive_avg_pool2d`."""
+    if return_indices:
+        raise NotImplementedError(
+            "adaptive_max_pool2d: return_indices is not supported"
+        )
     x, alone = batched("adaptive_max_pool2d", input, 2)
     return unbatched(_parts("adaptive_max_pool2d", x, output_size, 2, _max), alone)
 
