@@ -111,14 +111,17 @@ class Module:
             table = "_parameters"
         elif isinstance(value, Module) and table != "_parameters":
             table = "_modules"
-        if table is not None:
-            self._put(table, name, value)
-            return
         trace = MODE.get().trace
         if trace is not None and name == "training":
             trace.saw_module(self)  # as it is on entry
-        object.__setattr__(self, name, value)
-        REBOUND[0] += 1
+        if table is None:
+            object.__setattr__(self, name, value)
+            REBOUND[0] += 1
+        elif trace is None or not _alike(self.__dict__[table].get(name), value):
+            self._put(table, name, value)
+        else:
+            with mode(grad=False):  # the program writes the storage that it knows
+                self.__dict__[table][name].copy_(value)
 
     def __delattr__(self, name: str) -> None:
         table = self._table_of(name)
@@ -448,6 +451,11 @@ def _path(prefix: str, name: str) -> str:
 
 def _shape(value: Any) -> Any:
     return tuple(value.shape) if isinstance(value, (Tensor, np.ndarray)) else value
+
+
+def _alike(old: Any, new: Any) -> bool:
+    both = type(old) is Tensor and type(new) is Tensor  # buffers, that is
+    return both and (old.shape, old.dtype) == (new.shape, new.dtype)
 
 
 def _add(hooks: dict[int, Callable[..., Any]], hook: Any) -> RemovableHandle:

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import pickle
 import weakref
 from collections import OrderedDict
 
@@ -125,6 +126,18 @@ def test_deepcopy_gives_a_model_of_its_own_with_what_is_shared_still_shared():
         twin.body[2].running_mean.fill_(9)
     assert net.scale.tolist() == [1, 1, 1]
     assert 9 not in net.body[2].running_mean.tolist()
+
+
+def test_a_model_goes_to_another_process_with_its_parameters():
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    net.append(net[0])
+    sent = pickle.loads(pickle.dumps(net))
+    assert type(sent[0].weight) is nn.Parameter
+    assert sent[2] is sent[0]
+    assert repr(sent.state_dict()) == repr(net.state_dict())
+    again = copy.copy(net[0].weight)
+    assert type(again) is nn.Parameter
+    assert again.cell is net[0].weight.cell
 
 
 # --- attributes --------------------------------------------------------------------------
@@ -466,6 +479,33 @@ def test_jit_traces_a_module_once_for_each_mode_and_goes_back_to_the_first():
         seen.append(f.traces)
     assert seen == [1, 1, 2, 2, 2]
     assert net[1].num_batches_tracked.item() == 3
+
+
+def test_a_buffer_assigned_in_a_traced_forward_is_updated_as_in_eager_mode():
+    class Average(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mean", mg.zeros(2))
+
+        def forward(self, x):
+            self.mean = 0.5 * self.mean + 0.5 * x
+            return x - self.mean
+
+    eager, traced = Average(), Average()
+    f = mg.jit(traced)
+    for i in range(3):
+        x = mg.full((2,), float(i))
+        assert f(x).tolist() == eager(x).tolist()
+    assert traced.mean.tolist() == eager.mean.tolist() != [0, 0]
+    assert f.traces == 1
+
+
+def test_a_module_may_be_built_and_used_while_tracing():
+    @mg.jit
+    def loss(x):
+        return nn.CrossEntropyLoss(mg.ones(3))(x, mg.tensor([0, 2]))
+
+    assert loss(mg.zeros(2, 3)).item() == pytest.approx(np.log(3))
 
 
 def test_jit_of_a_module_itself_works():
