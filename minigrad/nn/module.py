@@ -117,11 +117,11 @@ class Module:
         if table is None:
             object.__setattr__(self, name, value)
             REBOUND[0] += 1
-        elif trace is None or not _alike(self.__dict__[table].get(name), value):
-            self._put(table, name, value)
-        else:
+        elif trace is not None and _alike(self._buffers.get(name), value):
             with mode(grad=False):  # the program writes the storage that it knows
-                self.__dict__[table][name].copy_(value)
+                self._buffers[name].copy_(value)
+        else:
+            self._put(table, name, value)
 
     def __delattr__(self, name: str) -> None:
         table = self._table_of(name)
@@ -153,8 +153,8 @@ class Module:
                 expected=f"{wanted.__name__} or None",
                 got=type(value).__name__,
                 remedy=f"nn.Parameter(value), or self.{name}.data = value"
-                if wanted is Parameter and isinstance(value, Tensor)
-                else f"del self.{name} first, or another name",
+                if wanted is Parameter
+                else "",
             )
         if not isinstance(name, str) or not name or "." in name:
             raise ModuleError(
@@ -164,6 +164,8 @@ class Module:
             raise ModuleError(f"attribute '{name}' already exists")
         for other in (self.__dict__, *(self.__dict__[t] for t in TABLES if t != table)):
             other.pop(name, None)
+        if table != "_buffers":
+            self._unsaved.discard(name)
         self.__dict__[table][name] = value
         REBOUND[0] += 1
 
@@ -454,7 +456,7 @@ def _shape(value: Any) -> Any:
 
 
 def _alike(old: Any, new: Any) -> bool:
-    both = type(old) is Tensor and type(new) is Tensor  # buffers, that is
+    both = type(old) is Tensor and type(new) is Tensor  # not a Parameter instead
     return both and (old.shape, old.dtype) == (new.shape, new.dtype)
 
 

@@ -231,6 +231,8 @@ def test_a_name_changes_its_kind_as_in_pytorch():
     del net.body
     assert not hasattr(net, "body")
     assert "body.0.weight" not in net.state_dict()
+    net.scratch = nn.Parameter(mg.ones(3))  # it was left out of the state
+    assert "scratch" in net.state_dict()
     net.nothing = mg.ones(2)  # a buffer once registered takes a tensor
     assert "nothing" in net.state_dict()
 
