@@ -195,6 +195,7 @@ REFUSED = {
     "smoothing above 1": lambda F, t: F.cross_entropy(t(2, 3), t.ints(0, 1), label_smoothing=1.5),
     "an unknown reduction": lambda F, t: F.mse_loss(t(2), t(2), reduction="average"),
     "bce sizes": lambda F, t: F.binary_cross_entropy(t(2).sigmoid(), t(3).sigmoid()),
+    "logits as probabilities": lambda F, t: F.binary_cross_entropy(t(9) * 5, t(9) ** 2),
     "logits sizes": lambda F, t: F.binary_cross_entropy_with_logits(t(2), t(2, 1)),
     "beta below 0": lambda F, t: F.smooth_l1_loss(t(2), t(2), beta=-1.0),
     "delta 0": lambda F, t: F.huber_loss(t(2), t(2), delta=0.0),
@@ -250,7 +251,7 @@ def test_pytorch_refuses_it_too(torch, name):
 
 
 def test_errors_name_the_function_that_was_called():
-    with pytest.raises(MinigradError, match=r"^conv2d: the channels do not fit"):
+    with pytest.raises(MinigradError, match=r"^conv2d: the operands do not fit"):
         F.conv2d(tensor(1, 3, 5, 5), tensor(2, 4, 3, 3))
     with pytest.raises(MinigradError, match=r"^max_pool2d: the window does not fit"):
         F.max_pool2d(tensor(1, 1, 2, 2), 3)
@@ -281,6 +282,15 @@ def test_a_class_that_does_not_exist_is_found_in_a_program_too():
     loss = mg.compile([scores, labels], F.cross_entropy(scores, labels))
     with pytest.raises(MinigradError, match="index"):
         loss(np.zeros((2, 3), "float32"), np.array([0, -1]))
+
+
+@pytest.mark.parametrize("pool", [F.max_pool2d, F.avg_pool2d])
+def test_a_batch_of_nothing_is_a_batch(pool):
+    x = mg.zeros(0, 2, 4, 4, requires_grad=True)
+    y = F.conv2d(pool(x, 2), mg.ones(3, 2, 1, 1))
+    assert y.shape == (0, 3, 2, 2)
+    y.sum().backward()
+    assert x.grad.shape == x.shape
 
 
 # --- warnings ----------------------------------------------------------------------------

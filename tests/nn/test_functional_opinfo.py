@@ -11,12 +11,12 @@ import minigrad.nn.functional as F
 # PyTorch's op database: the functions whose samples mean here what they mean there.
 NAMES = """
     adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d avg_pool1d avg_pool2d
-    batch_norm bilinear binary_cross_entropy binary_cross_entropy_with_logits celu conv1d
-    conv2d conv_transpose1d conv_transpose2d cosine_similarity cross_entropy elu gelu
+    batch_norm bilinear binary_cross_entropy binary_cross_entropy_with_logits conv1d
+    conv2d conv_transpose2d cosine_similarity cross_entropy elu gelu
     group_norm hardsigmoid hardswish hardtanh huber_loss instance_norm kl_div l1_loss
     layer_norm leaky_relu linear logsigmoid max_pool1d max_pool2d mish mse_loss nll_loss
     normalize pad prelu relu relu6 scaled_dot_product_attention selu silu smooth_l1_loss
-    softplus softsign tanhshrink unfold
+    softplus unfold
 """.split()
 MOST = 150  # samples of one function; the pools bring over a thousand
 

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from minigrad.errors import ShapeError
+import minigrad as mg
+from minigrad.errors import DTypeError, ShapeError
 from minigrad.ops.conv import (
     Window,
     conv,
@@ -145,6 +146,20 @@ def test_padding_is_never_the_largest_not_even_of_infinities():
 def test_integers_have_a_largest_too():
     x = np.array([[[3, -5, 7, 7]]])
     np.testing.assert_array_equal(max_at(x, window=window((2,), 2)), [[[0, 2]]])
+
+
+def test_operands_that_do_not_fit_are_refused_while_a_graph_is_built():
+    x, w, g, options = operands(CALLS[3])
+    node = mg.placeholder(x.shape, x.dtype)
+    for call in (
+        lambda: conv(node, w[:, 1:], **options),
+        lambda: conv_input(node, w, size=(8, 8), **options),
+        lambda: conv_weight(node, g[:, :, 1:], **options),
+    ):
+        with pytest.raises(ShapeError, match="do not fit together"):
+            call()
+    with pytest.raises(DTypeError, match="conv: the dtypes differ"):
+        conv(node, w.astype("float32"), **options)
 
 
 def test_a_window_that_does_not_fit_is_refused():

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, DTypeError, ShapeError
 from minigrad.nn.functional.activation import logsigmoid
 from minigrad.ops import shapes
@@ -18,6 +19,7 @@ from minigrad.ops.composite import gather
 from minigrad.ops.elementwise import cast, clamp_min, exp, log, square, where
 from minigrad.ops.formulas import floats
 from minigrad.ops.indexing import ARRAY, index
+from minigrad.ops.op import MODE
 
 
 def _reduced(name: str, loss: Any, reduction: str, count: Any = None) -> Any:
@@ -211,6 +213,14 @@ def binary_cross_entropy(
 ) -> Any:
     """-(target * log(input) + (1 - target) * log(1 - input)), logarithms >= -100."""
     _alike("binary_cross_entropy", input, target)
+    known = isinstance(input, Tensor) and MODE.get().trace is None
+    if known and ((input < 0) | (input > 1)).any():
+        raise ArgumentError(
+            "binary_cross_entropy: the input is no probability",
+            expected="numbers from 0 to 1",
+            got=f"{shapes.describe(input, 'input')} with others",
+            remedy="binary_cross_entropy_with_logits, or input.sigmoid()",
+        )
     loss = -(target * _log(input) + (1 - target) * _log(1 - input))
     loss = loss if weight is None else loss * weight
     return _reduced("binary_cross_entropy", loss, reduction)

@@ -60,9 +60,9 @@ def _max_pool(
 ) -> Any:
     x, alone = batched(name, input, dims)
     at = max_at(x, window=_window(name, tuple(x.shape[2:]), *how))
-    channels, plane = x.shape[0] * x.shape[1], math.prod(x.shape[2:])
-    first = np.arange(0, channels * plane, max(plane, 1))
-    flat = at.reshape((channels, -1)) + first.reshape((-1, 1))
+    channels, plane = x.shape[:2], math.prod(x.shape[2:])
+    first = np.arange(0, math.prod(x.shape), plane)  # of each channel, flattened
+    flat = at + first.reshape((*channels, *(1,) * dims))
     y = index(x.reshape((-1,)), flat.reshape((-1,)), key=(ARRAY,))
     values = unbatched(y.reshape(tuple(at.shape)), alone)
     if return_indices:
