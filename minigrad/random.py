@@ -4,7 +4,8 @@ What is drawn is a function of a generator's state, a Tensor that holds a seed a
 counter (`minigrad/ops/randomness.py`); drawing writes the state in place. To jit that is
 state like any weight, so a traced step draws new numbers in every call, the same as the
 eager run. For a Node, which no generator can follow, a draw has a state of its own,
-seeded when the graph is built; each run of a program moves on the states that it reads.
+seeded when the graph is built: each run moves on the states that its program reads, so
+two programs of one graph take turns at one stream.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from minigrad.creation import on_cpu, shape_of, tensor
 from minigrad.eager.cell import check_writable
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, DTypeError, ShapeError
+from minigrad.methods import Methods
 from minigrad.ops.elementwise import cast, log
 from minigrad.ops.formulas import floats
 from minigrad.ops.indexing import argsort_along
@@ -93,41 +95,53 @@ class Generator:
 default_generator = Generator()
 
 
-def manual_seed(seed: int) -> Generator:
-    """Start the default generator's stream of `seed`."""
-    return default_generator.manual_seed(seed)
-
-
-def seed() -> int:
-    """Start the default generator on a stream that nobody can foresee."""
-    return default_generator.seed()
-
-
-def initial_seed() -> int:
-    """The seed that the default generator was started with."""
-    return default_generator.initial_seed()
-
-
-def get_rng_state() -> Tensor:
-    """The default generator's state, for `set_rng_state`."""
-    return default_generator.get_state()
-
-
-def set_rng_state(new_state: Tensor) -> None:
-    """Let the default generator go on from where `get_rng_state` was called."""
-    default_generator.set_state(new_state)
-
+manual_seed, seed = default_generator.manual_seed, default_generator.seed
+initial_seed = default_generator.initial_seed
+get_rng_state, set_rng_state = default_generator.get_state, default_generator.set_state
 
 # --- drawing -----------------------------------------------------------------------------
+
+
+def rand(*size: Any, **options: Any) -> Tensor:
+    """Uniform numbers in [0, 1): `rand(2, 3)`.
+
+    Options here and below: `dtype`, `device`, `requires_grad`, `generator`.
+    """
+    return _floats(random_uniform, shape_of(size, "rand"), **options)
+
+
+def randn(*size: Any, **options: Any) -> Tensor:
+    """Standard normal numbers: `randn(64, 1000)`."""
+    return _floats(random_normal, shape_of(size, "randn"), **options)
+
+
+def rand_like(input: Any, *, dtype: Any = None, **options: Any) -> Any:
+    """Uniform numbers in [0, 1) in the shape and dtype of `input`, a Tensor or Node.
+
+    >>> import minigrad as mg
+    >>> x = mg.placeholder((2,))
+    >>> program = mg.compile([x], mg.rand_like(x))
+    >>> mg.equal(program([0, 0]), program([0, 0]))  # each run draws anew
+    False
+    """
+    options |= {"dtype": dtype or input.dtype, "like": input}
+    return _floats(random_uniform, tuple(input.shape), **options)
+
+
+def randn_like(input: Any, *, dtype: Any = None, **options: Any) -> Any:
+    """Standard normal numbers in the shape and dtype of `input`, a Tensor or Node."""
+    options |= {"dtype": dtype or input.dtype, "like": input}
+    return _floats(random_normal, tuple(input.shape), **options)
 
 
 def _floats(
     op: Op,
     shape: tuple[int, ...],
-    dtype: Any,
-    device: Any,
-    requires_grad: bool,
-    generator: Generator | None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
     like: Any = None,
 ) -> Any:
     on_cpu(device)
@@ -143,73 +157,19 @@ def _floats(
     return y.requires_grad_() if requires_grad else y
 
 
-def rand(
-    *size: Any,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    generator: Generator | None = None,
-) -> Tensor:
-    """Uniform numbers in [0, 1): `rand(2, 3)`."""
-    shape = shape_of(size, "rand")
-    return _floats(random_uniform, shape, dtype, device, requires_grad, generator)
-
-
-def randn(
-    *size: Any,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    generator: Generator | None = None,
-) -> Tensor:
-    """Standard normal numbers: `randn(64, 1000)`."""
-    shape = shape_of(size, "randn")
-    return _floats(random_normal, shape, dtype, device, requires_grad, generator)
-
-
-def _like(
-    op: Op,
-    input: Any,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    generator: Generator | None = None,
-) -> Any:
-    shape, dtype = tuple(input.shape), dtype or input.dtype
-    return _floats(op, shape, dtype, device, requires_grad, generator, input)
-
-
-def rand_like(input: Any, **options: Any) -> Any:
-    """Uniform numbers in [0, 1) in the shape and dtype of `input`, a Tensor or Node.
-
-    >>> import minigrad as mg
-    >>> x = mg.placeholder((2,))
-    >>> program = mg.compile([x], mg.rand_like(x))
-    >>> mg.equal(program([0, 0]), program([0, 0]))  # each run draws anew
-    False
-    """
-    return _like(random_uniform, input, **options)
-
-
-def randn_like(input: Any, **options: Any) -> Any:
-    """Standard normal numbers in the shape and dtype of `input`, a Tensor or Node."""
-    return _like(random_normal, input, **options)
-
-
-def randint(
-    low: int,
-    high: Any,
-    size: Any = None,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    generator: Generator | None = None,
-) -> Tensor:
+def randint(low: int, high: Any, size: Any = None, **options: Any) -> Tensor:
     """Integers from `low` (0 if left out) to `high` - 1, as int64."""
     if size is None:
         low, high, size = 0, low, high
-    shape = shape_of((size,), "randint")
-    return _integers("randint", low, high, shape, dtype, device, generator)
+    return _integers("randint", low, high, shape_of((size,), "randint"), **options)
+
+
+def randperm(n: int, *, dtype: Any = None, **options: Any) -> Tensor:
+    """The integers 0 to n - 1 in random order, as int64."""
+    keys = _integers("randperm", 0, 2**63, shape_of((n,), "randperm"), **options)
+    with mode(watch=None):
+        order = argsort_along(keys, axis=0, descending=False)
+    return order if dtype is None else order.to(dtype)
 
 
 def _integers(
@@ -217,9 +177,10 @@ def _integers(
     low: int,
     high: int,
     shape: tuple[int, ...],
-    dtype: Any,
-    device: Any,
-    generator: Generator | None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     on_cpu(device)
     if not -(2**63) <= low < high <= 2**63 or high - low == 2**64:
@@ -231,20 +192,6 @@ def _integers(
     stream = generator or default_generator
     drawn = stream.draw(random_integers, shape, low=int(low), high=int(high))
     return drawn if dtype is None else drawn.to(dtype)
-
-
-def randperm(
-    n: int,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    generator: Generator | None = None,
-) -> Tensor:
-    """The integers 0 to n - 1 in random order, as int64."""
-    keys = _integers("randperm", 0, 2**63, (n,), None, device, generator)
-    with mode(watch=None):
-        order = argsort_along(keys, axis=0, descending=False)
-    return order if dtype is None else order.to(dtype)
 
 
 def normal(
@@ -315,19 +262,16 @@ def multinomial(
             got=f"{num_samples} of {describe(input, 'input')}",
         )
     _check(
-        "multinomial", floats("multinomial", input), lambda w: w >= 0, "weights >= 0"
-    )
-    _check(
         "multinomial",
-        input,
-        lambda w: (np.isfinite(w) & (w > 0)).sum(-1) >= needed,
-        f"finite weights, {needed} or more of them not 0 in each row",
+        floats("multinomial", input),
+        lambda w: np.isfinite(w).all() and (w >= 0).all() and (w > 0).sum(-1) >= needed,
+        f"finite weights >= 0, {needed} or more of them not 0 in each row",
     )
     with mode(grad=False):
         weights = cast(input, dtype=float64)
         shape = (*weights.shape[:-1], num_samples if replacement else n)
-        options = float64, None, False, generator, input
-        drawn = _floats(random_uniform, shape, *options)
+        options = {"dtype": float64, "generator": generator, "like": input}
+        drawn = _floats(random_uniform, shape, **options)
         if replacement:  # in which weight's stretch of the whole length each falls
             ends = weights.cumsum(-1)
             drawn = drawn * ends[..., -1:]
@@ -372,20 +316,19 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
 
 
 def random_(
-    self: Tensor, low: Any = 0, to: Any = None, *, generator: Any = None
+    self: Tensor, low: Any = None, to: Any = None, *, generator: Any = None
 ) -> Tensor:
     """Overwrite with integers from `low` to `to` - 1: `random_()`, `random_(to)` or both.
 
     Without `to` up to the largest that the dtype counts up to without gaps.
     """
-    if to is None and low:
-        low, to = 0, low
+    low, to = (0, low) if to is None else (low or 0, to)
     if to is None:
         kind, name = self.dtype.kind, self.dtype
         ends = {"f": lambda: 2 ** (np.finfo(name).nmant + 1), "b": lambda: 1}
         to = ends.get(kind, lambda: int(np.iinfo(name).max))() + 1
     shape = self.shape
-    return self.copy_(_integers("random_", low, to, shape, None, None, generator))
+    return self.copy_(_integers("random_", low, to, shape, generator=generator))
 
 
 def _checked(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -401,6 +344,8 @@ def _checked(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 for _method in (uniform_, normal_, bernoulli_, random_):
     setattr(Tensor, _method.__name__, _checked(_method))
+for _function in (bernoulli, multinomial):
+    setattr(Methods, _function.__name__, _function)
 
 __all__ = """
     Generator bernoulli default_generator get_rng_state initial_seed manual_seed

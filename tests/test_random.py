@@ -361,7 +361,9 @@ def test_bernoulli_takes_probabilities_and_gives_their_dtype():
 ALIKE = {
     "bernoulli": lambda t: t.bernoulli(t.full((2, 3), 0.5)),
     "bernoulli of p": lambda t: t.bernoulli(t.zeros(3, dtype=t.float64), 0.5),
+    "bernoulli as a method": lambda t: t.ones(3).bernoulli(p=0.5),
     "multinomial": lambda t: t.multinomial(t.ones(2, 5), 3),
+    "multinomial as a method": lambda t: t.ones(2, 5).multinomial(3),
     "multinomial of a vector": lambda t: t.multinomial(t.ones(5), 7, replacement=True),
     "normal": lambda t: t.normal(t.zeros(2, 1), t.ones(3)),
     "normal of a number": lambda t: t.normal(2.0, t.ones(3)),
@@ -370,6 +372,7 @@ ALIKE = {
     "uniform_": lambda t: t.zeros(3).uniform_(2, 3),
     "random_ of bytes": lambda t: t.zeros(3, dtype=t.uint8).random_(),
     "random_ to": lambda t: t.zeros(3, dtype=t.int64).random_(5),
+    "random_ to by name": lambda t: t.zeros(3).random_(to=5),
     "random_ from to": lambda t: t.zeros(3).random_(2, 5),
     "bernoulli_ of integers": lambda t: t.zeros(3, dtype=t.int64).bernoulli_(0.3),
     "bernoulli_ of a tensor": lambda t: t.zeros(3).bernoulli_(t.tensor([0.0, 1, 1])),
@@ -379,6 +382,7 @@ REFUSED = {
     "integer probabilities": lambda t: t.multinomial(t.ones(3, dtype=t.int64), 1),
     "too many": lambda t: t.multinomial(t.ones(3), 4),
     "negative weights": lambda t: t.multinomial(t.tensor([1.0, -1.0]), 1),
+    "infinite weights": lambda t: t.multinomial(t.tensor([1.0, float("inf")]), 1),
     "no weight at all": lambda t: t.multinomial(t.zeros(3), 1, True),
     "a cube of weights": lambda t: t.multinomial(t.ones(2, 2, 2), 1),
     "none": lambda t: t.multinomial(t.ones(2), 0),
@@ -386,6 +390,7 @@ REFUSED = {
     "negative stds": lambda t: t.normal(t.zeros(2), t.tensor([1.0, -1.0])),
     "normal_ of negative std": lambda t: t.zeros(2).normal_(0, -1),
     "uniform_ the wrong way": lambda t: t.zeros(2).uniform_(1, 0),
+    "random_ up to 0": lambda t: t.zeros(2).random_(0),
     "random_ of nothing": lambda t: t.zeros(2).random_(3, 3),
     "a leaf": lambda t: t.zeros(2, requires_grad=True).normal_(),
 }

@@ -68,8 +68,9 @@ def load(path: Any) -> Any:
     _refuse_pickles(path)
     try:
         with package.safe_open(path, framework="numpy") as file:
+            names = file.keys()
             # In memory of its own, which can be written.
-            tensors = {k: from_numpy(file.get_tensor(k).copy()) for k in file.keys()}
+            tensors = {name: from_numpy(file.get_tensor(name).copy()) for name in names}
             metadata = file.metadata() or {}
         if STRUCTURE not in metadata:
             return tensors
@@ -134,19 +135,15 @@ def _read(written: Any, tensors: dict[str, Tensor]) -> Any:
 
 def _refuse_pickles(path: Any) -> None:
     with open(path, "rb") as file:
-        start = file.read(2)
-    # A length of 8 bytes comes first in a safetensors file, then "{".
+        start = file.read(9)
+    if start[8:] == b"{":  # after the header's length, as in every safetensors file
+        return
     kinds = {b"PK": "a zip archive, as torch.save writes", b"\x80": "a pickle"}
-    kind = kinds.get(start) or kinds.get(start[:1])
-    if kind and not _opens_a_header(path):
+    kind = kinds.get(start[:2]) or kinds.get(start[:1])
+    if kind:
         raise FormatError(
             "load: reading a pickle would run whatever program is in it",
             expected="a safetensors file",
             got=kind,
             remedy="in PyTorch: safetensors.torch.save_file(model.state_dict(), path)",
         )
-
-
-def _opens_a_header(path: Any) -> bool:
-    with open(path, "rb") as file:
-        return file.read(9)[8:] == b"{"

@@ -21,14 +21,14 @@ class _Conv(Weighted):
         in_channels: int,
         out_channels: int,
         kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        dilation: Any,
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        device: Any,
-        dtype: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         if groups <= 0:
@@ -56,10 +56,13 @@ class _Conv(Weighted):
         if self.transposed:
             first, second = second, first
         shape = (first, second // groups, *self.kernel_size)
-        self._begin(shape, out_channels, bias, device, dtype)
+        self._begin(shape, out_channels if bias else None, device, dtype)
 
     def _each(self, what: str, value: Any, least: int = 1) -> tuple[int, ...]:
         return each(type(self).__name__, what, value, self.ndim, least)
+
+    def _options(self) -> tuple:
+        return self.stride, self.padding, self.dilation, self.groups
 
     def extra_repr(self) -> str:
         text = (
@@ -82,34 +85,11 @@ class Conv1d(_Conv):
 
     ndim = 1
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
-            bias, padding_mode, device, dtype,
-        )  # fmt: skip
-
     def forward(self, input: Any) -> Any:
-        conv = F.conv1d if self.ndim == 1 else F.conv2d
-        return conv(
-            input, self.weight, self.bias, self.stride, self.padding, self.dilation,
-            self.groups,
-        )  # fmt: skip
+        return F.conv1d(input, self.weight, self.bias, *self._options())
 
 
-class Conv2d(Conv1d):
+class Conv2d(_Conv):
     """A filter slid over images (batch, in_channels, height, width), or one of them.
 
     >>> import minigrad as mg
@@ -117,7 +97,8 @@ class Conv2d(Conv1d):
     Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
     """
 
-    ndim = 2
+    def forward(self, input: Any) -> Any:
+        return F.conv2d(input, self.weight, self.bias, *self._options())
 
 
 class ConvTranspose2d(_Conv):

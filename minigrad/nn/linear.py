@@ -15,18 +15,22 @@ from minigrad.ops.op import mode
 
 
 class Weighted(Module):
-    """A layer with a weight and maybe a bias, drawn evenly from ±1/sqrt(fan_in)."""
+    """A layer with a weight and a bias, drawn evenly from ±1/sqrt(fan_in) at first.
+
+    `shows` is how it prints, with its attributes in braces; {bias} is whether it has one.
+    """
 
     weight: Any
     bias: Any
+    shows = ""
 
-    def _begin(
-        self, shape: tuple[int, ...], out: int, bias: bool, device: Any, dtype: Any
-    ) -> None:
-        self.weight = Parameter(empty(shape, device=device, dtype=dtype))
-        self.register_parameter(
-            "bias", Parameter(empty(out, device=device, dtype=dtype)) if bias else None
-        )
+    def _begin(self, weight: Any, bias: Any, device: Any, dtype: Any) -> None:
+        """Make weight and bias of these shapes, or None in place of either."""
+        for name, shape in (("weight", weight), ("bias", bias)):
+            p = None
+            if shape is not None:
+                p = Parameter(empty(shape, device=device, dtype=dtype))
+            self.register_parameter(name, p)
         self.reset_parameters()
 
     def _fan_in(self) -> int:
@@ -38,6 +42,9 @@ class Weighted(Module):
         bound = 1 / math.sqrt(fan_in) if fan_in else 0
         for p in self.parameters(recurse=False):
             init.uniform_(p, -bound, bound)
+
+    def extra_repr(self) -> str:
+        return self.shows.format(**{**vars(self), "bias": self.bias is not None})
 
 
 class Identity(Module):
@@ -61,6 +68,8 @@ class Linear(Weighted):
     Linear(in_features=3, out_features=2, bias=True)
     """
 
+    shows = "in_features={in_features}, out_features={out_features}, bias={bias}"
+
     def __init__(
         self,
         in_features: int,
@@ -71,20 +80,20 @@ class Linear(Weighted):
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
-        self._begin((out_features, in_features), out_features, bias, device, dtype)
+        shape = (out_features, in_features)
+        self._begin(shape, out_features if bias else None, device, dtype)
 
     def forward(self, input: Any) -> Any:
         return F.linear(input, self.weight, self.bias)
 
-    def extra_repr(self) -> str:
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}"
-        )
-
 
 class Bilinear(Weighted):
     """x1 @ weight[o] @ x2 + bias[o] for each output o."""
+
+    shows = (
+        "in1_features={in1_features}, in2_features={in2_features}, "
+        "out_features={out_features}, bias={bias}"
+    )
 
     def __init__(
         self,
@@ -99,19 +108,13 @@ class Bilinear(Weighted):
         self.in1_features, self.in2_features = in1_features, in2_features
         self.out_features = out_features
         shape = (out_features, in1_features, in2_features)
-        self._begin(shape, out_features, bias, device, dtype)
+        self._begin(shape, out_features if bias else None, device, dtype)
 
     def _fan_in(self) -> int:
         return self.in1_features
 
     def forward(self, input1: Any, input2: Any) -> Any:
         return F.bilinear(input1, input2, self.weight, self.bias)
-
-    def extra_repr(self) -> str:
-        return (
-            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
-            f"out_features={self.out_features}, bias={self.bias is not None}"
-        )
 
 
 class Embedding(Module):
@@ -149,7 +152,7 @@ class Embedding(Module):
         """An Embedding of given rows, which by default do not learn."""
         if embeddings.ndim != 2:
             raise ShapeError("Embeddings parameter is expected to be 2-dimensional")
-        layer = cls(*embeddings.shape, padding_idx=padding_idx)
+        layer = cls(embeddings.shape[0], embeddings.shape[1], padding_idx)
         layer.weight = Parameter(embeddings, requires_grad=not freeze)
         return layer
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,16 +25,13 @@ from minigrad.ops.op import MODE, mode
 _next_key = itertools.count().__next__
 
 
-class IncompatibleKeys(NamedTuple):
+class IncompatibleKeys(namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")):
     """What `load_state_dict(strict=False)` left alone."""
 
-    missing_keys: list[str]
-    unexpected_keys: list[str]
+    __slots__ = ()
 
     def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return tuple.__repr__(self)
+        return super().__repr__() if any(self) else "<All keys matched successfully>"
 
 
 class Module:
@@ -99,9 +96,10 @@ class Module:
 
     # --- attributes ----------------------------------------------------------------------
     def __getattr__(self, name: str) -> Any:  # what is not a plain attribute
-        table = self._table_of(name)
-        if table is not None:
-            return self.__dict__[table][name]
+        for table in TABLES:  # every use of a weight comes here: no calls
+            inside = self.__dict__.get(table)
+            if inside is not None and name in inside:
+                return inside[name]
         forgotten = "" if "_modules" in self.__dict__ else ": " + _NOT_BEGUN
         raise AttributeError(
             f"'{type(self).__name__}' object has no attribute '{name}'{forgotten}"
@@ -113,14 +111,17 @@ class Module:
             table = "_parameters"
         elif isinstance(value, Module) and table != "_parameters":
             table = "_modules"
-        if table is not None:
-            self._put(table, name, value)
-            return
         trace = MODE.get().trace
         if trace is not None and name == "training":
             trace.saw_module(self)  # as it is on entry
-        object.__setattr__(self, name, value)
-        REBOUND[0] += 1
+        if table is None:
+            object.__setattr__(self, name, value)
+            REBOUND[0] += 1
+        elif trace is not None and _alike(self._buffers.get(name), value):
+            with mode(grad=False):  # the program writes the storage that it knows
+                self._buffers[name].copy_(value)
+        else:
+            self._put(table, name, value)
 
     def __delattr__(self, name: str) -> None:
         table = self._table_of(name)
@@ -151,9 +152,9 @@ class Module:
                 f"cannot assign '{type(value).__name__}' as {kind} '{name}'",
                 expected=f"{wanted.__name__} or None",
                 got=type(value).__name__,
-                remedy=f"nn.Parameter(value), or value.copy_ into self.{name}"
+                remedy=f"nn.Parameter(value), or self.{name}.data = value"
                 if wanted is Parameter
-                else f"del self.{name} first",
+                else "",
             )
         if not isinstance(name, str) or not name or "." in name:
             raise ModuleError(
@@ -163,6 +164,8 @@ class Module:
             raise ModuleError(f"attribute '{name}' already exists")
         for other in (self.__dict__, *(self.__dict__[t] for t in TABLES if t != table)):
             other.pop(name, None)
+        if table != "_buffers":
+            self._unsaved.discard(name)
         self.__dict__[table][name] = value
         REBOUND[0] += 1
 
@@ -450,6 +453,11 @@ def _path(prefix: str, name: str) -> str:
 
 def _shape(value: Any) -> Any:
     return tuple(value.shape) if isinstance(value, (Tensor, np.ndarray)) else value
+
+
+def _alike(old: Any, new: Any) -> bool:
+    both = type(old) is Tensor and type(new) is Tensor  # not a Parameter instead
+    return both and (old.shape, old.dtype) == (new.shape, new.dtype)
 
 
 def _add(hooks: dict[int, Callable[..., Any]], hook: Any) -> RemovableHandle:

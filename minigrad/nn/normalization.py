@@ -4,42 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.creation import ones, tensor, zeros
+from minigrad.creation import empty, tensor
 from minigrad.errors import ArgumentError, ShapeError
 from minigrad.nn import functional as F
-from minigrad.nn.module import Module
-from minigrad.nn.parameter import Parameter
+from minigrad.nn import init
+from minigrad.nn.linear import Weighted
 
 
-class _Norm(Module):
-    """A layer with a learnable scale and shift, if it is affine."""
+class _Norm(Weighted):
+    """A layer whose weight scales and whose bias shifts what was normalised."""
 
-    weight: Any
-    bias: Any
-
-    def _begin(
+    def _begin_affine(
         self, shape: Any, affine: bool, bias: bool, device: Any, dtype: Any
     ) -> None:
-        options = {"device": device, "dtype": dtype}
-        self.register_parameter(
-            "weight", Parameter(ones(shape, **options)) if affine else None
-        )
-        self.register_parameter(
-            "bias", Parameter(zeros(shape, **options)) if affine and bias else None
-        )
+        weight, shift = shape if affine else None, shape if affine and bias else None
+        self._begin(weight, shift, device, dtype)
 
     def reset_parameters(self) -> None:
         """A scale of 1 and a shift of 0."""
         for p, value in ((self.weight, 1), (self.bias, 0)):
             if p is not None:
-                p.detach().fill_(value)
+                init.constant_(p, value)
 
 
 class _BatchNorm(_Norm):
+    """See BatchNorm1d; `ndims` are the numbers of dims that an input may have."""
+
     running_mean: Any
     running_var: Any
     num_batches_tracked: Any
     ndims: tuple[int, ...] = ()
+
+    shows = (
+        "{num_features}, eps={eps}, momentum={momentum}, affine={affine}, bias={bias}, "
+        "track_running_stats={track_running_stats}"
+    )
 
     def __init__(
         self,
@@ -56,15 +55,14 @@ class _BatchNorm(_Norm):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        self._begin(num_features, affine, bias, device, dtype)
-        options = {"device": device, "dtype": dtype}
-        begin = {
-            "running_mean": zeros(num_features, **options),
-            "running_var": ones(num_features, **options),
-            "num_batches_tracked": tensor(0),
+        buffers: dict[str, Any] = {
+            "running_mean": empty(num_features, device=device, dtype=dtype),
+            "running_var": empty(num_features, device=device, dtype=dtype),
+            "num_batches_tracked": tensor(0, device=device),
         }
-        for name, t in begin.items():
+        for name, t in buffers.items():
             self.register_buffer(name, t if track_running_stats else None)
+        self._begin_affine(num_features, affine, bias, device, dtype)
 
     def reset_running_stats(self) -> None:
         """Forget all batches."""
@@ -101,13 +99,6 @@ class _BatchNorm(_Norm):
             self.num_batches_tracked.add_(1)
         return y
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
-
 
 class BatchNorm1d(_BatchNorm):
     """Each feature over the batch, of inputs (batch, features) or with a length.
@@ -128,6 +119,11 @@ class BatchNorm2d(_BatchNorm):
 class LayerNorm(_Norm):
     """Each sample over its last dims, whose sizes are `normalized_shape`."""
 
+    shows = (
+        "{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}, "
+        "bias={bias}"
+    )
+
     def __init__(
         self,
         normalized_shape: Any,
@@ -142,23 +138,18 @@ class LayerNorm(_Norm):
         shape = (normalized_shape,) if one else tuple(normalized_shape)
         self.normalized_shape, self.eps = shape, eps
         self.elementwise_affine = elementwise_affine
-        self._begin(shape, elementwise_affine, bias, device, dtype)
+        self._begin_affine(shape, elementwise_affine, bias, device, dtype)
 
     def forward(self, input: Any) -> Any:
         return F.layer_norm(
             input, self.normalized_shape, self.weight, self.bias, self.eps
         )
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}, "
-            f"bias={self.bias is not None}"
-        )
-
 
 class GroupNorm(_Norm):
     """Each sample over groups of its channels."""
+
+    shows = "{num_groups}, {num_channels}, eps={eps}, affine={affine}, bias={bias}"
 
     def __init__(
         self,
@@ -179,13 +170,7 @@ class GroupNorm(_Norm):
             )
         self.num_groups, self.num_channels = num_groups, num_channels
         self.eps, self.affine = eps, affine
-        self._begin(num_channels, affine, bias, device, dtype)
+        self._begin_affine(num_channels, affine, bias, device, dtype)
 
     def forward(self, input: Any) -> Any:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, "
-            f"affine={self.affine}, bias={self.bias is not None}"
-        )

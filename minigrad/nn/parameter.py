@@ -27,11 +27,19 @@ class Parameter(Tensor):
         t.__class__ = cls  # the slots are the same
         return t.requires_grad_(requires_grad)
 
+    def __copy__(self) -> Any:
+        """Another Parameter on the same memory."""
+        return type(self)(self, self.requires_grad)
+
     def __deepcopy__(self, memo: dict) -> Any:
         """A Parameter in memory of its own, without the gradient."""
         with mode(grad=False):
             copied = type(self)(self.clone(), self.requires_grad)
         return memo.setdefault(id(self), copied)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        """Content, and whether a gradient is required, for another process."""
+        return type(self), (self.detach(), self.requires_grad)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"

@@ -130,10 +130,9 @@ def _rows(g: Any, groups: int) -> Any:
     """An array of positions as (blocks, groups, channel, position * batch)."""
     n, channels, *counts = g.shape
     blocks = _blocks(tuple(counts), n)
-    split = g.reshape(n, channels, blocks, math.prod(counts) // blocks)
-    return _batch_last(split, (2, 1, 3, 0)).reshape(
-        blocks, groups, channels // groups, -1 if g.size else 0
-    )
+    rest = math.prod(counts) // blocks
+    split = _batch_last(g.reshape(n, channels, blocks, rest), (2, 1, 3, 0))
+    return split.reshape(blocks, groups, channels // groups, rest * n)
 
 
 def _filters(b: Any, groups: int) -> Any:
@@ -157,11 +156,10 @@ def _conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     _same_dtype(a, b)
     counts = window.counts(a.shape[2:])
     y = np.matmul(_filters(b, groups), _columns(a, window, groups))
+    blocks, rest = y.shape[0], math.prod(counts) // y.shape[0]
+    y = y.reshape(blocks, len(b), rest, len(a)).transpose(3, 1, 0, 2)
     out = _new((len(a), len(b), *counts), a.dtype, out)
-    blocks = (y.shape[0], len(b), math.prod(counts) // y.shape[0], len(a))
-    out.reshape(len(a), len(b), y.shape[0], blocks[2])[...] = y.reshape(
-        blocks
-    ).transpose(3, 1, 0, 2)
+    np.copyto(out.reshape(y.shape), y)
     return out
 
 
@@ -196,7 +194,7 @@ def _conv_weight(a: Any, b: Any, window: Window, groups: int, out: Any = None) -
 def _expect(op: Op, fits: bool, expected: str, args: tuple, groups: int) -> None:
     if not fits:
         raise ShapeError(
-            f"{user_scope() or op.name}: the channels do not fit together",
+            f"{user_scope() or op.name}: the operands do not fit together",
             expected=expected + f", groups={groups}" * (groups != 1),
             got=shapes.describe_all(args),
         )
@@ -238,6 +236,10 @@ def _input_shape(
 
 def _weight_shape(op: Op, args: tuple, window: Window, groups: int) -> Sizes:
     a, b = args
+    fits = a.shape[0] == b.shape[0] and a.shape[1] % groups == b.shape[1] % groups == 0
+    fits = fits and window.counts(a.shape[2:]) == tuple(b.shape[2:])
+    expected = "x (batch, channels, ...), g (batch, filters, a number each position)"
+    _expect(op, fits, expected, args, groups)
     return b.shape[1], a.shape[1] // groups, *window.kernel
 
 
@@ -247,7 +249,7 @@ WINDOWS = {  # for samples: (size, window)
 }
 
 
-def _sample(kind: str) -> Callable:
+def _sample(name: str) -> Callable:
     """The operands of one of the three for windows of one and two dims, and groups."""
 
     def sample(rng: np.random.Generator) -> list:
@@ -256,14 +258,10 @@ def _sample(kind: str) -> Callable:
             size, window = WINDOWS[dims]
             x = rng.normal(size=(batch, 2, *size))
             w = rng.normal(size=(2, 2 // groups, *window.kernel))
-            g = rng.normal(size=(len(x), 2, *window.counts(size)))
-            attrs = {"window": window, "groups": groups}
-            if kind == "conv":
-                calls.append(([x, w], attrs))
-            elif kind == "conv_input":
-                calls.append(([g, w], {"size": size, **attrs}))
-            else:
-                calls.append(([x, g], attrs))
+            g = rng.normal(size=(batch, 2, *window.counts(size)))
+            args = {"conv": [x, w], "conv_input": [g, w], "conv_weight": [x, g]}[name]
+            more = {"size": size} if name == "conv_input" else {}
+            calls.append((args, {**more, "window": window, "groups": groups}))
         return calls
 
     return sample
@@ -350,9 +348,9 @@ def _max_at(a: Any, window: Window, out: Any = None) -> Any:
     return np.add(out, starts, out=out)
 
 
-def _flat(size: Sizes, at: Sizes, scale: Sizes) -> int:
+def _flat(size: Sizes, at: Any, scale: Sizes) -> Any:
     """The position `at` (times `scale`) in an array of shape `size`, flattened."""
-    flat = 0
+    flat: Any = 0
     for n, i, times in zip(size, at, scale):
         flat = flat * n + i * times
     return flat

@@ -85,7 +85,7 @@ def random_split(
         )
     order = randperm(n, generator=generator).tolist()
     ends = [0, *itertools.accumulate(map(int, lengths))]
-    return [Subset(dataset, order[i:j]) for i, j in zip(ends, ends[1:])]
+    return [Subset(dataset, order[i:j]) for i, j in itertools.pairwise(ends)]
 
 
 class DataLoader:
@@ -155,7 +155,7 @@ class DataLoader:
 def default_collate(batch: Sequence[Any]) -> Any:
     """A list of samples as one: tensors stacked, numbers as a tensor, dicts of those.
 
-    Tuples and lists of each sample become a list of batches, strings stay a list. Floats
+    Tuples and lists of each sample become a list of batches, strings stay as they are. Floats
     become float64, as in PyTorch.
     """
     first = batch[0]
@@ -168,7 +168,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, int):
         return tensor(batch)
     if isinstance(first, (str, bytes)):
-        return list(batch)
+        return batch
     if isinstance(first, Mapping):
         return {
             key: default_collate([sample[key] for sample in batch]) for key in first

@@ -8,7 +8,7 @@ from typing import Any
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import GraphError, ShapeError
 from minigrad.ops import shapes
-from minigrad.ops.elementwise import clamp_max, where
+from minigrad.ops.elementwise import where
 from minigrad.ops.formulas import floats
 
 
@@ -53,20 +53,13 @@ def prelu(input: Any, weight: Any) -> Any:
             expected=f"1 or {channels} elements",
             got=shapes.describe(weight, "weight"),
         )
-    if input.ndim > 2 and weight.numel() > 1:
-        weight = weight.reshape((-1,) + (1,) * (input.ndim - 2))
+    weight = weight.reshape((-1,) + (1,) * (input.ndim - 2) if input.ndim else ())
     return where(input > 0, input, input * weight)
 
 
 def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     """`input` where it is positive, else alpha * (e ** input - 1)."""
     return _apply("elu", inplace, input, alpha)
-
-
-def celu(input: Any, alpha: float = 1.0) -> Any:
-    """elu with a slope of 1 at 0 for every `alpha`."""
-    below = (clamp_max(floats("celu", input), max=0) / alpha).expm1() * alpha
-    return where(input > 0, input, below)
 
 
 def selu(input: Any, inplace: bool = False) -> Any:
@@ -131,16 +124,6 @@ def tanh(input: Any) -> Any:
     return input.tanh()
 
 
-def softsign(input: Any) -> Any:
-    """input / (1 + |input|)."""
-    return input / (input.abs() + 1)
-
-
-def tanhshrink(input: Any) -> Any:
-    """input - tanh(input)."""
-    return input - input.tanh()
-
-
 def softmax(input: Any, dim: int | None = None, *, dtype: Any = None) -> Any:
     """exp(input) over its sum along `dim`.
 
@@ -158,11 +141,6 @@ def log_softmax(input: Any, dim: int | None = None, *, dtype: Any = None) -> Any
     return input.log_softmax(_guessed("log_softmax", dim, input), dtype)
 
 
-def softmin(input: Any, dim: int | None = None, *, dtype: Any = None) -> Any:
-    """softmax(-input)."""
-    return (-input).softmax(_guessed("softmin", dim, input), dtype)
-
-
 def _guessed(name: str, dim: int | None, input: Any) -> int:
     if dim is None:
         dim = 0 if input.ndim in (0, 1, 3) else 1
@@ -172,6 +150,6 @@ def _guessed(name: str, dim: int | None, input: Any) -> int:
 
 
 __all__ = """
-    celu elu gelu hardsigmoid hardswish hardtanh leaky_relu log_softmax logsigmoid mish
-    prelu relu relu6 selu sigmoid silu softmax softmin softplus softsign tanh tanhshrink
+    elu gelu hardsigmoid hardswish hardtanh leaky_relu log_softmax logsigmoid mish prelu
+    relu relu6 selu sigmoid silu softmax softplus tanh
 """.split()

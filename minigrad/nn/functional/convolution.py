@@ -92,21 +92,6 @@ def conv2d(
     return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv_transpose1d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    output_padding: Sizes = 0,
-    groups: int = 1,
-    dilation: Sizes = 1,
-) -> Any:
-    """What `conv1d` has for a derivative by its input; see `conv_transpose2d`."""
-    options = stride, padding, output_padding, groups, dilation
-    return _transposed("conv_transpose1d", 1, input, weight, bias, *options)
-
-
 def conv_transpose2d(
     input: Any,
     weight: Any,
@@ -123,8 +108,26 @@ def conv_transpose2d(
     by how much the size exceeds the smallest such. `weight` is (channels, filters /
     groups, height, width).
     """
-    options = stride, padding, output_padding, groups, dilation
-    return _transposed("conv_transpose2d", 2, input, weight, bias, *options)
+    name = "conv_transpose2d"
+    x, alone = batched(name, input, 2)
+    _check_weight(name, 2, weight, groups)
+    window = _window(name, tuple(weight.shape[2:]), dilation, padding, stride)
+    more = each(name, "output_padding", output_padding, 2, least=0)
+    if any(n >= step for n, step in zip(more, window.stride)):
+        raise NotImplementedError(
+            f"{name}: output_padding {more} must be smaller than stride {window.stride}"
+        )
+    ends = zip(x.shape[2:], window.stride, window.padding, window.extent(), more)
+    size = tuple((n - 1) * s - sum(p) + reach + rest for n, s, p, reach, rest in ends)
+    if min(size) < 1:
+        raise ShapeError(
+            f"{name}: nothing would be left of the output",
+            expected="a size of at least 1",
+            got=f"{size} from {shapes.describe(input, 'input')}",
+            remedy="less padding",
+        )
+    y = conv_input(x, weight, size=size, window=window, groups=groups)
+    return unbatched(_biased(name, y, bias), alone)
 
 
 def _conv(
@@ -156,35 +159,6 @@ def _padding(name: str, padding: Any, kernel: Any, stride: Any, dilation: Any) -
         )
     total = [d * (k - 1) for k, d in zip(kernel, dilation)]
     return tuple((n // 2, n - n // 2) for n in total)  # an odd one goes behind
-
-
-def _transposed(
-    name: str, dims: int, input: Any, weight: Any, bias: Any,
-    stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any,
-) -> Any:  # fmt: skip
-    x, alone = batched(name, input, dims)
-    _check_weight(name, dims, weight, groups)
-    kernel = tuple(weight.shape[2:])
-    stride = each(name, "stride", stride, dims)
-    padding = each(name, "padding", padding, dims, least=0)
-    more = each(name, "output_padding", output_padding, dims, least=0)
-    dilation = each(name, "dilation", dilation, dims)
-    if any(n >= s for n, s in zip(more, stride)):
-        raise NotImplementedError(
-            f"{name}: output_padding {more} must be smaller than stride {stride}"
-        )
-    window = Window(kernel, stride, tuple((p, p) for p in padding), dilation)
-    ends = zip(x.shape[2:], stride, padding, window.extent(), more)
-    size = tuple((n - 1) * s - 2 * p + reach + extra for n, s, p, reach, extra in ends)
-    if min(size) < 1:
-        raise ShapeError(
-            f"{name}: nothing would be left of the output",
-            expected="a size of at least 1",
-            got=f"{size} from {shapes.describe(input, 'input')}",
-            remedy="less padding",
-        )
-    y = conv_input(x, weight, size=size, window=window, groups=groups)
-    return unbatched(_biased(name, y, bias), alone)
 
 
 def _check_weight(name: str, dims: int, weight: Any, groups: int) -> None:
@@ -300,18 +274,14 @@ def pad(
 
 
 def _constant(input: Any, pairs: list, value: float) -> Any:
-    cut = tuple(
-        np.s_[max(-before, 0) : n - max(-after, 0)]
-        for n, (before, after) in zip(input.shape, pairs)
-    )
     size = tuple(n + sum(pair) for n, pair in zip(input.shape, pairs))
     if min(size, default=0) < 0:
-        raise ShapeError("pad: more is cut off than there is", got=str(size))
-    part = input[(*cut, ...)]
-    key = tuple(
-        np.s_[max(before, 0) : max(before, 0) + n]
-        for n, (before, _) in zip(part.shape, pairs)
-    )
+        raise ShapeError("pad: more is cut off than there is", got=f"a size of {size}")
+    ends = zip(input.shape, pairs)
+    kept = (np.s_[max(-front, 0) : n - max(-back, 0)] for n, (front, back) in ends)
+    part = input[(*kept, ...)]
+    starts = (max(front, 0) for front, _ in pairs)
+    key = (np.s_[start : start + n] for start, n in zip(starts, part.shape))
     whole = fill(zeros(input, shape=size), value=value)
     return put(whole, part, view="slice", attrs={"key": (*key, ...)})
 
@@ -333,7 +303,8 @@ def _circular(n: int, before: int, after: int) -> Any:
             expected=f"padding of the size at most, {n}",
             got=str((before, after)),
         )
-    return np.arange(-before, n + after) % n
+    rest = np.arange(max(-before, 0), n - max(-after, 0))
+    return rest[np.arange(-max(before, 0), len(rest) + max(after, 0)) % len(rest)]
 
 
 _SOURCES = {  # where each element of a padded axis comes from
@@ -343,5 +314,5 @@ _SOURCES = {  # where each element of a padded axis comes from
 }
 
 __all__ = """
-    conv1d conv2d conv_transpose1d conv_transpose2d fold pad unfold
+    conv1d conv2d conv_transpose2d fold pad unfold
 """.split()

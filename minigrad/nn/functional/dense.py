@@ -162,8 +162,10 @@ def _dropped(
         demand_tensor(name, input)
     if not training or p == 0:
         return input
-    factor = cast(random.rand_like(like) >= p, dtype=input.dtype)
-    factor = factor * (1 / (1 - p) if p < 1 else 0)
+    kept = 1 - p
+    factor = (
+        cast(random.rand_like(like) < kept, dtype=input.dtype) / kept if kept else 0
+    )
     return input.mul_(factor) if inplace else input * factor
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, DTypeError, ShapeError
 from minigrad.nn.functional.activation import logsigmoid
 from minigrad.ops import shapes
@@ -18,6 +19,7 @@ from minigrad.ops.composite import gather
 from minigrad.ops.elementwise import cast, clamp_min, exp, log, square, where
 from minigrad.ops.formulas import floats
 from minigrad.ops.indexing import ARRAY, index
+from minigrad.ops.op import MODE
 
 
 def _reduced(name: str, loss: Any, reduction: str, count: Any = None) -> Any:
@@ -59,10 +61,11 @@ def smooth_l1_loss(
     """|input - target| - beta / 2, within `beta` of 0 a parabola that joins smoothly."""
     if beta < 0:
         raise ArgumentError("smooth_l1_loss: beta is below 0", got=str(beta))
-    away = _away("smooth_l1_loss", input, target).abs()
+    away = _away("smooth_l1_loss", input, target)
+    loss = away.abs()
     if beta:
-        away = where(away < beta, square(away) * (0.5 / beta), away - 0.5 * beta)
-    return _reduced("smooth_l1_loss", away, reduction)
+        loss = where(loss < beta, square(away) * (0.5 / beta), loss - 0.5 * beta)
+    return _reduced("smooth_l1_loss", loss, reduction)
 
 
 def huber_loss(
@@ -71,8 +74,9 @@ def huber_loss(
     """Half the square within `delta` of 0, from there on a straight line."""
     if delta <= 0:
         raise ArgumentError("huber_loss: delta must be above 0", got=str(delta))
-    away = _away("huber_loss", input, target).abs()
-    loss = where(away < delta, square(away) * 0.5, (away - 0.5 * delta) * delta)
+    away = _away("huber_loss", input, target)
+    far = away.abs()
+    loss = where(far < delta, square(away) * 0.5, (far - 0.5 * delta) * delta)
     return _reduced("huber_loss", loss, reduction)
 
 
@@ -209,6 +213,14 @@ def binary_cross_entropy(
 ) -> Any:
     """-(target * log(input) + (1 - target) * log(1 - input)), logarithms >= -100."""
     _alike("binary_cross_entropy", input, target)
+    known = isinstance(input, Tensor) and MODE.get().trace is None
+    if known and ((input < 0) | (input > 1)).any():
+        raise ArgumentError(
+            "binary_cross_entropy: the input is no probability",
+            expected="numbers from 0 to 1",
+            got=f"{shapes.describe(input, 'input')} with others",
+            remedy="binary_cross_entropy_with_logits, or input.sigmoid()",
+        )
     loss = -(target * _log(input) + (1 - target) * _log(1 - input))
     loss = loss if weight is None else loss * weight
     return _reduced("binary_cross_entropy", loss, reduction)

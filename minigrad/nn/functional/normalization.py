@@ -9,7 +9,7 @@ from minigrad.autograd.grad_mode import no_grad
 from minigrad.errors import ArgumentError, ShapeError
 from minigrad.nn.functional.activation import demand_tensor
 from minigrad.ops import shapes
-from minigrad.ops.elementwise import clamp_min, sqrt, square
+from minigrad.ops.elementwise import clamp_min, mul, sqrt, square
 from minigrad.ops.formulas import floats
 
 
@@ -129,7 +129,8 @@ def group_norm(
             got=shapes.describe(input, "input"),
         )
     _fit("group_norm", input.shape[1:2], weight, bias)
-    groups = input.reshape((input.shape[0] * num_groups, -1))
+    size = math.prod(input.shape[1:]) // num_groups
+    groups = input.reshape((input.shape[0] * num_groups, size))
     y, _, _ = _normalized(groups, (1,), eps)
     return _scaled(y.reshape(tuple(input.shape)), weight, bias, input)
 
@@ -141,7 +142,8 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> A
 
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """The cosine of the angle between vectors along `dim`."""
-    x1, x2 = (x / clamp_min(x.norm(2, dim, keepdim=True), min=eps) for x in (x1, x2))
+    shape = shapes.broadcast(mul, (x1, x2))
+    x1, x2 = (normalize(x.broadcast_to(shape), 2, dim, eps) for x in (x1, x2))
     return (x1 * x2).sum(dim=dim)
 
 

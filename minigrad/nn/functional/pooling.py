@@ -60,9 +60,9 @@ def _max_pool(
 ) -> Any:
     x, alone = batched(name, input, dims)
     at = max_at(x, window=_window(name, tuple(x.shape[2:]), *how))
-    channels, plane = x.shape[0] * x.shape[1], math.prod(x.shape[2:])
-    first = np.arange(0, channels * plane, max(plane, 1))
-    flat = at.reshape((channels, -1)) + first.reshape((-1, 1))
+    channels, plane = x.shape[:2], math.prod(x.shape[2:])
+    first = np.arange(0, math.prod(x.shape), plane)  # of each channel, flattened
+    flat = at + first.reshape((*channels, *(1,) * dims))
     y = index(x.reshape((-1,)), flat.reshape((-1,)), key=(ARRAY,))
     values = unbatched(y.reshape(tuple(at.shape)), alone)
     if return_indices:
@@ -183,8 +183,14 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     return unbatched(_parts("adaptive_avg_pool2d", x, output_size, 2, _mean), alone)
 
 
-def adaptive_max_pool2d(input: Any, output_size: Any) -> Any:
+def adaptive_max_pool2d(
+    input: Any, output_size: Any, return_indices: bool = False
+) -> Any:
     """The largest of parts of an image; see `adaptive_avg_pool2d`."""
+    if return_indices:
+        raise NotImplementedError(
+            "adaptive_max_pool2d: return_indices is not supported"
+        )
     x, alone = batched("adaptive_max_pool2d", input, 2)
     return unbatched(_parts("adaptive_max_pool2d", x, output_size, 2, _max), alone)
 
