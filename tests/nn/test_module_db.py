@@ -34,7 +34,7 @@ def samples(info, torch, training):
     options = {"device": "cpu", "dtype": torch.float64, "training": training}
     for sample in info.module_inputs_func(info, requires_grad=True, **options):
         build, call = sample.constructor_input, sample.forward_input
-        if call is not None and "proj_size" not in build.kwargs:  # which is refused
+        if call is not None and not build.kwargs.get("proj_size"):  # refused
             args = [
                 x.detach().requires_grad_(x.requires_grad)
                 if isinstance(x, torch.Tensor)
