@@ -113,6 +113,24 @@ def test_dropout_in_place_and_its_gradient():
     np.testing.assert_array_equal(x.grad.numpy(), y.detach().numpy())
 
 
+def test_dropout_draws_the_same_numbers_in_eager_and_under_jit_and_anew_each_time():
+    x, found = mg.ones(40), []
+    for transform in (lambda step: step, mg.jit):
+        step = transform(lambda x: F.dropout(x, 0.5))
+        mg.manual_seed(7)
+        found.append([step(x).tolist() for _ in range(3)])
+    assert found[0] == found[1]
+    assert found[0][0] != found[0][1]
+
+
+def test_dropout_in_a_graph_built_by_hand_draws_anew_in_each_run():
+    x = mg.placeholder((40,))
+    program = mg.compile([x], F.dropout(x, 0.5))
+    runs = [program(np.ones(40, "float32")).tolist() for _ in range(2)]
+    assert set(runs[0]) == {0, 2}
+    assert runs[0] != runs[1]
+
+
 def test_dropout_of_attention_drops_weights():
     q = mg.ones(1, 50, 4)
     y = F.scaled_dot_product_attention(q, q, q, dropout_p=1.0)

@@ -196,8 +196,8 @@ def _of_classes(
     loss = -gather(log_p, axis, places).reshape(expected)
     part = cast(~ignored, dtype=log_p.dtype)  # in the mean
     if weight is not None:
-        part = part * index(weight, known, key=(ARRAY,))
-        loss = loss * index(weight, known, key=(ARRAY,))
+        cost = index(weight, known, key=(ARRAY,))
+        part, loss = part * cost, loss * cost
     if smoothing:
         scaled = log_p if weight is None else log_p * _along(weight, axis, log_p.ndim)
         evenly = scaled.sum(dim=axis) * (smoothing / log_p.shape[axis])
@@ -228,10 +228,8 @@ def binary_cross_entropy(
 
 def _log(p: Any) -> Any:
     """log(p), from -100 up; where it is that, the gradient is 0."""
-    return (
-        clamp_min(log(where(p == 0, 1, p)), min=-100)
-        - cast(p == 0, dtype=p.dtype) * 100
-    )
+    none = p == 0
+    return where(none, -100, clamp_min(log(where(none, 1, p)), min=-100))
 
 
 def binary_cross_entropy_with_logits(
