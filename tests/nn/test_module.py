@@ -71,6 +71,20 @@ def test_what_a_module_finds_is_what_pytorch_finds(survey, torch):
     assert survey(make_net(mg)) == survey(make_net(torch))
 
 
+def test_a_module_prints_as_a_tree():
+    assert (
+        repr(make_net(mg))
+        == """Net(
+  (body): Sequential(
+    (0): Linear(in_features=3, out_features=3, bias=True)
+    (1): ReLU()
+    (2): BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+  )
+  (tied): Linear(in_features=3, out_features=3, bias=True)
+)"""
+    )
+
+
 def test_a_shared_parameter_is_found_once_and_is_in_the_state_under_both_names():
     net = make_net(mg)
     assert "tied.weight" not in names(net.named_parameters())
