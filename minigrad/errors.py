@@ -136,6 +136,13 @@ class MinigradError(Exception):
         lines = [f"  {label:<9} {text}" for label, text in rows if text]
         super().__init__("\n".join([what, *lines]))
 
+    def also_at(self, origin: Origin | None) -> MinigradError:
+        """Itself, naming one more line of the user's."""
+        if origin is not None and len(self.origins) < 3:
+            self.origins.append(origin)
+            self.args = (f"{self}\n  at        {origin!r}",)
+        return self
+
 
 class ShapeError(MinigradError, RuntimeError, ValueError):
     """Sizes do not fit together."""

@@ -7,7 +7,6 @@ a method of Tensor and Node as it stands, `a` being the tensor.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from minigrad.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from minigrad.ops import indexing, movement, shapes
 from minigrad.ops.composite import ValuesAndIndices, along, demand_dtype, gather
 from minigrad.ops.elementwise import cast, where
+from minigrad.ops.extents import product
 from minigrad.ops.indexing import ARRAY, argsort_along
 from minigrad.ops.movement import broadcast_to, permute, reshape
 from minigrad.ops.shapes import describe, normalize_axis, sizes
@@ -147,7 +147,7 @@ def unbind(a: Any, dim: int = 0) -> tuple:
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple:
     """Coordinates of a grid: each vector spread over the axes of all the others."""
     vectors = tensors[0] if isinstance(tensors[0], (tuple, list)) else tensors
-    whole = tuple(math.prod(v.shape) for v in vectors)
+    whole = tuple(product(v.shape) for v in vectors)
     if any(v.ndim > 1 or v.dtype != vectors[0].dtype for v in vectors):
         got = ", ".join(f"{describe(v, 'a tensor')} {v.dtype}" for v in vectors)
         raise ShapeError("meshgrid: wants vectors of one dtype", got=got)
@@ -186,7 +186,7 @@ def repeat(a: Any, *repeats: Any) -> Any:
     spread = reshape(a, shape=tuple(n for _, m in pairs for n in (1, m)))
     spread = broadcast_to(spread, shape=tuple(n for pair in pairs for n in pair))
     # A copy of its own even where nothing repeats.
-    return reshape(cast(spread, dtype=a.dtype), shape=tuple(k * n for k, n in pairs))
+    return reshape(cast(spread, dtype=a.dtype), shape=tuple(map(product, pairs)))
 
 
 def tile(a: Any, *dims: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from minigrad.backend import int64, uint8
 from minigrad.errors import ShapeError
 from minigrad.ops import shapes
+from minigrad.ops.extents import agree
 from minigrad.ops.movement import zeros
 from minigrad.ops.op import Op
 
@@ -85,7 +86,7 @@ def _fits(op: Op, args: tuple, attrs: dict) -> tuple:
     if not given:  # one number fits anywhere, also where a symbolic mask decides
         return tuple(a.shape), a.dtype
     picked, _ = shapes.indexed(index, (a, *arrays), attrs)
-    if any(n not in (1, m) for n, m in zip(given[::-1], (*picked[::-1], 1))):
+    if any(n != 1 and not agree(n, m) for n, m in zip(given[::-1], (*picked[::-1], 1))):
         raise ShapeError(
             f"{op.name}: the new value does not fit",
             expected=f"something that broadcasts to {picked}",

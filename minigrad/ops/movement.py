@@ -117,7 +117,7 @@ diagonal = movement(
         view="diagonal",
         attrs={"offset": offset, "axis1": axis1, "axis2": axis2},
     ),
-    shapes.viewed,
+    shapes.diagonal,
     lambda rng: [
         ([rng.normal(size=(2, 3, 4))], {"offset": k, "axis1": i, "axis2": j})
         for k, i, j in ((0, 0, 1), (1, 2, 0), (-1, 1, 2))
