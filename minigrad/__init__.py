@@ -30,6 +30,8 @@ from minigrad.backend import (
 from minigrad.creation import *
 from minigrad.eager.tensor import Tensor
 from minigrad.functions import *
+from minigrad.ops.effects import print_node
+from minigrad.ops.effects import print_node as Print
 from minigrad.profiling import count_ops, profile
 from minigrad.random import (
     Generator,

@@ -172,6 +172,10 @@ class GraphError(MinigradError, RuntimeError, TypeError):
     """A symbolic value was used as a number, or a graph was put together wrongly."""
 
 
+class NotYetError(GraphError, AttributeError):
+    """A symbolic value has no such attribute; the text says what to use instead."""
+
+
 class FeedError(MinigradError, TypeError, ValueError):
     """A compiled program was called with arguments that do not fit its placeholders."""
 

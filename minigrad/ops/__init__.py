@@ -1,6 +1,14 @@
 """The op table: what can be computed, one entry per primitive."""
 
-from minigrad.ops import elementwise, indexing, linalg, movement, reduce
+from minigrad.ops import (
+    effects,
+    elementwise,
+    extents,
+    indexing,
+    linalg,
+    movement,
+    reduce,
+)
 from minigrad.ops.op import MODE, ORIGIN, TABLE, Mode, Op, Value, mode, on_behalf_of
 
 __all__ = [
@@ -10,7 +18,9 @@ __all__ = [
     "Mode",
     "Op",
     "Value",
+    "effects",
     "elementwise",
+    "extents",
     "indexing",
     "linalg",
     "mode",

@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import int64, uint8
-from minigrad.errors import ShapeError
 from minigrad.ops import shapes
-from minigrad.ops.extents import agree
 from minigrad.ops.movement import zeros
 from minigrad.ops.op import Op
 
@@ -86,12 +84,7 @@ def _fits(op: Op, args: tuple, attrs: dict) -> tuple:
     if not given:  # one number fits anywhere, also where a symbolic mask decides
         return tuple(a.shape), a.dtype
     picked, _ = shapes.indexed(index, (a, *arrays), attrs)
-    if any(n != 1 and not agree(n, m) for n, m in zip(given[::-1], (*picked[::-1], 1))):
-        raise ShapeError(
-            f"{op.name}: the new value does not fit",
-            expected=f"something that broadcasts to {picked}",
-            got=shapes.describe(b, "b"),
-        )
+    shapes.demand_fit(op.name, b, picked)
     return tuple(a.shape), a.dtype
 
 

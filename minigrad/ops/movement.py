@@ -149,6 +149,14 @@ def _put_zero_inplace(g: Any, view: str, attrs: dict) -> tuple[Any, Any]:
     return g, taken
 
 
+def _fits(op: Op, args: tuple, attrs: dict) -> tuple:
+    """What is put must broadcast to what the view shows."""
+    view = VIEWS[attrs["view"]]
+    shown, _ = view.infer(view, args[:1], attrs["attrs"])
+    shapes.demand_fit("put", args[1], shown)
+    return args[0].shape, args[0].dtype
+
+
 VIEWS = {op.name: op for op in (reshape, permute, broadcast_to, slice, diagonal)}
 
 put = Op(
@@ -158,7 +166,7 @@ put = Op(
         lambda g, view, attrs: put(g, 0, view=view, attrs=attrs),
         lambda g, view, attrs: VIEWS[view](g, **attrs),
     ),
-    infer=shapes.like_first,
+    infer=_fits,
     kind="movement",
     doc="a, with the elements that the view of it shows replaced by b",
     sample=lambda rng: [

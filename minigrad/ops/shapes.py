@@ -191,6 +191,18 @@ def broadcast(op: Any, args: Sequence[Any], without: int = 0) -> Shape:
     return tuple(out)
 
 
+def demand_fit(name: str, value: Any, shape: Shape) -> None:
+    """Raise unless `value` can be written where there are elements of `shape`."""
+    given = shape_of(value)
+    room = (1,) * (len(given) - len(shape)) + tuple(shape)
+    if any(n != 1 and not agree(n, m) for n, m in zip(given[::-1], room[::-1])):
+        raise ShapeError(
+            f"{name}: the new value does not fit",
+            expected=f"something that broadcasts to {shape}",
+            got=describe(value, "b"),
+        )
+
+
 def sizes(given: tuple) -> Shape:
     """Sizes given one by one or as one tuple."""
     if len(given) == 1 and isinstance(given[0], (tuple, list)):

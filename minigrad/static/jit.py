@@ -99,6 +99,7 @@ class _Compiled:
                     outputs += [trace.value_of(grad)] if kept else []
                     del t, grad
                 del result
+            outputs += trace.effects
             trace.check_state()
             updates = trace.updates()
             self.roots, self.rebound = trace.roots, REBOUND[0]

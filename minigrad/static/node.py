@@ -23,14 +23,18 @@ from minigrad.eager.tensor import Tensor
 from minigrad.errors import (
     GradError,
     GraphError,
+    NotYetError,
     ShapeError,
     name_of,
     user_origin,
     user_scope,
 )
-from minigrad.methods import Methods
+from minigrad.lessons import CHOOSE, LOOP, SHOW
+from minigrad.methods import Methods, split_key
 from minigrad.ops import elementwise, shapes
 from minigrad.ops.extents import Unknown, is_known
+from minigrad.ops.indexing import index_put
+from minigrad.ops.movement import put
 from minigrad.ops.op import MODE, ORIGIN, Op, on_behalf_of
 
 _next_seq = itertools.count().__next__
@@ -67,6 +71,22 @@ VARIABLE = Source("variable", "a storage that lives between calls")
 CONSTANT = Source("constant", "an array known while building")
 GRADIENTS = Deferred("gradients", "derivatives, taken when all sizes are known")
 GRADIENT = Deferred("gradient", "one of several derivatives")
+
+
+# What to do instead, where a Tensor would give a number or keep a gradient.
+RUN = f"mg.compile(inputs, node) and call the program; {SHOW}"
+INSTEAD = {
+    "item": RUN,
+    "tolist": RUN,
+    "numpy": RUN,
+    "nonzero": "mg.where(mask, x, 0) keeps the shape",
+    "unique": "mg.where(mask, x, 0) keeps the shape",
+    "backward": "mg.gradients(loss, xs) gives nodes",
+    "grad": "mg.gradients(loss, xs) gives nodes",
+    "requires_grad": "nothing is needed: mg.gradients(loss, x) takes any float node",
+    "detach": "mg.stop_gradient(x)",
+    "data": "w.get_value() and w.set_value(...) of a variable",
+}
 
 
 class Node(Methods):
@@ -159,39 +179,63 @@ class Node(Methods):
         self._cell("assign")
         return self, lift(expr)
 
-    # --- lessons: a symbol is not a number ---------------------------------------------
-    def _refuse(self, what: str, remedy: str) -> NoReturn:
-        raise GraphError(
+    def put(self, key: Any, value: Any) -> Node:
+        """A node like this one with `value` at `[key]`: `x[key] = value` for a graph.
+
+        >>> import minigrad as mg
+        >>> x = mg.placeholder((3,))
+        >>> mg.compile([x], x.put(0, 7))([1.0, 2.0, 3.0])
+        tensor([7., 2., 3.])
+        """
+        parts, arrays = split_key(key)
+        if arrays:
+            return index_put(self, value, *arrays, key=parts)
+        return put(self, value, view="slice", attrs={"key": parts})
+
+    # --- lessons: a symbol is not a number, and it does not change ---------------------
+    def _refuse(self, what: str, remedy: str, kind: type = GraphError) -> NoReturn:
+        raise kind(
             f"{what}: a node stands for a number that is not there yet",
             got=f"{name_of(self, 'a node')}, {self!r}",
             remedy=remedy,
         )
 
     def __bool__(self) -> bool:
-        self._refuse("if", "choose with mg.where(condition, a, b)")
+        self._refuse("if", CHOOSE)
 
     def __float__(self) -> float:
-        self._refuse("float()", "mg.compile(inputs, node) and call the program")
+        self._refuse("float()", RUN)
 
     def __int__(self) -> int:
-        self._refuse("int()", "mg.compile(inputs, node) and call the program")
+        self._refuse("int()", RUN)
 
     __index__ = __int__
 
-    def item(self) -> Any:
-        self._refuse("item()", "mg.compile(inputs, node) and call the program")
-
-    def nonzero(self, **_: Any) -> Any:
-        self._refuse("nonzero()", "mg.where(mask, x, 0) keeps the shape")
-
-    def unique(self, **_: Any) -> Any:
-        self._refuse("unique()", "mg.where(mask, x, 0) keeps the shape")
-
     def __iter__(self) -> Any:
-        self._refuse("for", "compute on the whole node, or index it: x[i]")
+        self._refuse("for", LOOP)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        self._refuse("np.asarray()", "mg.compile(inputs, node) and call the program")
+        self._refuse("np.asarray()", RUN)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise GraphError(
+            "x[...] = value: a node never changes",
+            got=f"{name_of(self, 'a node')}, {self!r}",
+            remedy="y = x.put(key, value), or mg.where(mask, value, x)",
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        """Only called for what is not there: what a Tensor has and a Node cannot."""
+        if name in INSTEAD:
+            self._refuse(f".{name}", INSTEAD[name], NotYetError)
+        if name.endswith("_") and name[0] != "_" and hasattr(Tensor, name):
+            plain = name[:-1] if hasattr(Node, name[:-1]) else "where"
+            raise NotYetError(
+                f".{name}: a node never changes",
+                got=f"{name_of(self, 'a node')}, {self!r}",
+                remedy=f"y = x.{plain}(...), and updates={{w: y}} for a variable",
+            )
+        raise AttributeError(f"'Node' object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         label = f"{self.op.name} {self.name}" if self.name else self.op.name

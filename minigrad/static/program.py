@@ -31,7 +31,13 @@ from minigrad.ops.op import MODE
 from minigrad.static.interpreter import emit
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
 from minigrad.static.plan import Plan, make_plan, nbytes
-from minigrad.static.rewrite import REWRITES, Rewrite, optimize, settle_reshapes
+from minigrad.static.rewrite import (
+    REWRITES,
+    Rewrite,
+    in_order,
+    optimize,
+    settle_reshapes,
+)
 from minigrad.static.specialise import specialise
 
 TARGETS = ("auto", "interpreter")
@@ -143,7 +149,7 @@ class Build:
         rewrites: Sequence[Rewrite],
         check_nan: bool,
     ) -> None:
-        wanted = [*outputs, *updates.values()]
+        wanted = in_order([*outputs, *updates.values()])
         self.stages = {"graph": wanted, "optimized": optimize(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
         self.inputs, self.outputs = inputs, final[: len(outputs)]

@@ -7,6 +7,7 @@ a better node or None. They are applied in one walk from the inputs to the outpu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 import numpy as np
 
@@ -22,7 +23,11 @@ FOLD_LIMIT = 1 << 16  # elements; a larger constant costs more memory than time
 def fold(node: Node) -> Node | None:
     """An op whose inputs are all known is a constant."""
     known = all(x.op is CONSTANT for x in node.inputs)
-    if not known or int(np.prod(node.shape, dtype=np.int64)) > FOLD_LIMIT:
+    if (
+        not known
+        or node.op.kind == "effect"
+        or int(np.prod(node.shape, dtype=np.int64)) > FOLD_LIMIT
+    ):
         return None
     with np.errstate(all="ignore"):  # 0 / 0 is for the call to warn of, not for us
         value = node.op.fn(*(x.value for x in node.inputs), **node.attrs)
@@ -88,6 +93,25 @@ REWRITES: Sequence[Rewrite] = (
     double_negation,
     idle,
 )
+
+
+def in_order(outputs: Sequence[Node]) -> list:
+    """`outputs` over a graph in which effects happen in the order they were written.
+
+    Each of them reads the one before, so that whatever else is moved they are not.
+    """
+    nodes = sorted(topological(outputs), key=attrgetter("seq"))
+    effects = [node for node in nodes if node.op.kind == "effect"]
+    before = dict(zip(effects[1:], effects))
+    new: dict[Node, Node] = {}
+    for node in nodes if before else ():
+        inputs = tuple(new[x] for x in node.inputs)
+        if node in before:
+            new[node] = _with_inputs(node, (*inputs, new[before[node]]))
+        else:
+            same = _same(inputs, node.inputs)
+            new[node] = node if same else _with_inputs(node, inputs)
+    return [new.get(node, node) for node in outputs]
 
 
 def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) -> list:

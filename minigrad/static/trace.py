@@ -39,6 +39,7 @@ class Trace:
         self._versions: dict[Cell, int] = {}
         self.grads_seen: dict[Tensor, bool] = {}
         self._born: list[weakref.ref[Tensor]] = []
+        self.effects: list[Node] = []  # what must run although nobody reads it
         self.roots: list[tuple[weakref.ref[Tensor], Cell]] = []  # of the state
 
     # --- what the eager engine asks for --------------------------------------------------

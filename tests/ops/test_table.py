@@ -18,7 +18,8 @@ from minigrad.testing import (
     wanted,
 )
 
-KINDS = {"elementwise", "reduce", "movement", "contraction", "indexing", "fact"}
+KINDS = {"elementwise", "reduce", "movement", "contraction", "indexing"}
+KINDS |= {"fact", "effect"}
 DTYPES = ["float32", "float64", "int32", "int64", "uint8", "bool"]
 
 ops = pytest.mark.parametrize("op", TABLE.values(), ids=list(TABLE))
