@@ -184,5 +184,9 @@ class NotFiniteError(MinigradError, FloatingPointError):
     """A result is NaN or infinite where that was to be watched."""
 
 
+class RetraceNotice(UserWarning):
+    """A function under `jit` was traced again; the text says what changed."""
+
+
 class MissingPackageError(MinigradError, ImportError):
     """An optional package is not installed."""
