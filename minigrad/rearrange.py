@@ -15,7 +15,7 @@ from minigrad.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from minigrad.ops import indexing, movement, shapes
 from minigrad.ops.composite import ValuesAndIndices, along, demand_dtype, gather
 from minigrad.ops.elementwise import cast, where
-from minigrad.ops.extents import product
+from minigrad.ops.extents import agree, alike, product
 from minigrad.ops.indexing import ARRAY, argsort_along
 from minigrad.ops.movement import broadcast_to, permute, reshape
 from minigrad.ops.shapes import describe, normalize_axis, sizes
@@ -119,7 +119,7 @@ def split(a: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
         pieces = tuple(min(given, n - i) for i in range(0, max(n, 1), given))
     else:
         pieces = (given,)
-    if sum(pieces) != n or min(pieces, default=0) < 0:
+    if not agree(sum(pieces), n) or min(pieces, default=0) < 0:
         raise ShapeError(
             "split: the pieces do not add up",
             expected=f"a positive size, or sizes whose sum is {n}",
@@ -343,7 +343,7 @@ def index_add(a: Any, dim: int, index: Any, source: Any, alpha: float = 1) -> An
     axis, index = _positions("index_add", a, dim, index)
     demand_same_dtype("index_add", a, source)
     expected = (*a.shape[:axis], *index.shape, *a.shape[axis + 1 :])
-    if tuple(source.shape) != expected:
+    if not alike(tuple(source.shape), expected):
         got = describe(source, "source")
         raise ShapeError("index_add: sizes differ", expected=str(expected), got=got)
     source = source if alpha == 1 else source * alpha

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from minigrad.backend import int64
-from minigrad.errors import GraphError
+from minigrad.errors import GraphError, user_scope
 from minigrad.ops.op import Op
 
 
@@ -44,11 +44,13 @@ class Unknown:
 
 
 def _lesson(self: Any, *_: Any) -> NoReturn:
+    called = user_scope()
     raise GraphError(
-        "this size is None: it is not known before the program is called",
-        expected="a formula in which Python need not know it",
-        got="arithmetic, a comparison or a loop with it",
-        remedy="x.reshape(-1, ...) for a size, x.mean(dim) to divide by it",
+        f"{called or 'Python'}: calculates with a size that is None",
+        expected="a size that is known before the program is called",
+        remedy="give this dim a size, or use another dim"
+        if called
+        else "x.reshape(-1, ...) for a size, x.mean(dim) to divide by it",
     )
 
 

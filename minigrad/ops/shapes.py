@@ -406,6 +406,8 @@ def _index_ghost(op: Any, index: Any) -> Any:
 
 def _picked(op: Any, shape: Shape, arrays: Sequence[Any], key: Sequence[Any]) -> Shape:
     """The shape of an index where sizes are unknown: NumPy's rules, spelled out."""
+    if any(x.dtype.kind == "b" and not x.shape for x in arrays):
+        raise IndexError("a single bool is no index where sizes are None")
     indices = [x.nonzero() if x.dtype.kind == "b" else (x,) for x in arrays]
     each = iter(indices)
     key = [p for part in key for p in (next(each) if type(part) is str else (part,))]
