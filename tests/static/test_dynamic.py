@@ -37,6 +37,7 @@ def test_each_none_is_an_unknown_of_its_own():
     assert (x * 2 + mg.constant(np.ones(3))).shape == x.shape
     assert (x + y).shape == (None, 3)
     assert (x + y).shape not in (x.shape, y.shape)
+    assert x[1:].shape != x.shape
     assert mg.placeholder(x.shape).shape == x.shape
 
 
