@@ -21,9 +21,11 @@ from minigrad.backend import (
     float16,
     float32,
     float64,
+    get_default_device,
     get_default_dtype,
     int32,
     int64,
+    set_default_device,
     set_default_dtype,
     uint8,
 )
@@ -33,16 +35,7 @@ from minigrad.functions import *
 from minigrad.ops.effects import print_node
 from minigrad.ops.effects import print_node as Print
 from minigrad.profiling import count_ops, profile
-from minigrad.random import (
-    Generator,
-    manual_seed,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
-)
+from minigrad.random import *
 from minigrad.static.jit import jit
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target

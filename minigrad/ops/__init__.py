@@ -7,6 +7,7 @@ from minigrad.ops import (
     indexing,
     linalg,
     movement,
+    randomness,
     reduce,
 )
 from minigrad.ops.op import MODE, ORIGIN, TABLE, Mode, Op, Value, mode, on_behalf_of
@@ -26,5 +27,6 @@ __all__ = [
     "mode",
     "movement",
     "on_behalf_of",
+    "randomness",
     "reduce",
 ]

@@ -28,6 +28,7 @@ from minigrad.errors import (
 from minigrad.ops import shapes
 from minigrad.ops.extents import alike, is_known
 from minigrad.ops.op import MODE
+from minigrad.ops.randomness import advance
 from minigrad.static.interpreter import emit
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
 from minigrad.static.plan import Plan, make_plan, nbytes
@@ -214,7 +215,7 @@ class Program:
         self.rebuild = rebuild
         _check_inputs(self.inputs, [*outputs, *updates.values()])
         self._cells = list(updates)
-        self._written = set(updates)
+        self._written = {*updates, *_draws([*outputs, *updates.values()])}
         self._lock = threading.Lock()
         self._graph = [*outputs, *updates.values()]
         self._options = rewrites, check_nan
@@ -226,7 +227,8 @@ class Program:
     def _made(self, inputs: Sequence[Node], wanted: Sequence[Node]) -> Build:
         self.builds += 1
         count = len(wanted) - len(self._cells)
-        updates = dict(zip(self._cells, wanted[count:]))
+        updates = {cell: _moved_on(x) for cell, x in _draws(wanted).items()}
+        updates |= zip(self._cells, wanted[count:])
         return Build(inputs, wanted[:count], updates, *self._options)
 
     def _made_for(self, shapes: tuple) -> Build:
@@ -366,6 +368,17 @@ def _as_array(arg: Any, node: Node, i: int) -> Any:
         got=type(arg).__name__,
         at=_places(node),
     )
+
+
+def _draws(outputs: Sequence[Node]) -> dict[Cell, Node]:
+    """Every generator's state that is read, and what is drawn from it."""
+    drawn = [x for x in topological(outputs) if x.op.kind == "random"]
+    return {x.inputs[0].value: x for x in drawn if x.inputs[0].op is VARIABLE}
+
+
+def _moved_on(drawn: Node) -> Node:
+    """The state after a draw, so that each run draws anew."""
+    return drawn.inputs[0] + advance(drawn.shape)
 
 
 def _name(node: Node, i: int) -> str:

@@ -328,6 +328,20 @@ def test_session_takes_any_batch():
         assert len(session._programs) == 1
 
 
+def test_random_numbers_are_drawn_anew_for_any_batch():
+    x = batch(2)
+    noise = mg.rand_like(x)
+    g = mg.gradients((noise * x).sum(), x)
+    program = mg.compile([x], [noise, g])
+    drawn = []
+    for n in (3, 1, 3):
+        value, derivative = program(np.ones((n, 2)))
+        assert value.shape == (n, 2)
+        np.testing.assert_array_equal(value.numpy(), derivative.numpy())
+        drawn += value.flatten().tolist()
+    assert len(set(drawn)) == len(drawn)
+
+
 # --- random graphs -------------------------------------------------------------------------
 
 # Values are named by their shape: m (n, 3), v (n,), k (n, 1), c (3,), q (3, 3), s ().
