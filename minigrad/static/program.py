@@ -197,6 +197,8 @@ class Program:
 
     `source` is the Python that runs, `plan` the order and the memory, `stats` counts
     what the pipeline did. A call checks every argument before anything is written.
+    Where a placeholder has sizes that are None, the first call with each tuple of shapes
+    builds the graph for these; the last 16 builds are kept.
     """
 
     def __init__(
@@ -278,9 +280,9 @@ class Program:
         """Run on arrays that fit; what `__call__` does after its checks."""
         watch = MODE.get().watch
         with self._lock:  # buffers belong to the program, not to the thread
-            if self.dynamic:
-                self._build = self._made_for(tuple([x.shape for x in arrays]))
-            build = self.build
+            build = self._build
+            if build is None or self.dynamic:
+                build = self._build = self._made_for(tuple([x.shape for x in arrays]))
             run = build.run if watch is None else watch.program(build)
             try:
                 return run(*arrays)

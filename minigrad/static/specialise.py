@@ -41,10 +41,17 @@ def specialise(
         new[node] = Node(
             PLACEHOLDER, (), {}, shape, node.dtype, name=node.name, like=node
         )
+    return [new[x] for x in inputs], replay(wanted, new, extents)
+
+
+def replay(
+    wanted: Sequence[Node], new: dict[Node, Any], extents: dict[Unknown, int]
+) -> list[Node]:
+    """`wanted` over a graph in which the keys of `new` are replaced by their values."""
     for node in sorted(topological(wanted), key=attrgetter("seq")):
         if node not in new:
             new[node] = _replayed(node, [new[x] for x in node.inputs], extents)
-    return [new[x] for x in inputs], [new[x] for x in wanted]
+    return [new[x] for x in wanted]
 
 
 def _extents(inputs: Sequence[Node], shapes: Shapes) -> dict[Unknown, int]:

@@ -50,6 +50,8 @@ W = mg.constant(numbers(3, 5))
         (lambda x: x @ W, (None, 5)),
         (lambda x: x + mg.constant(np.ones((4, 3))), (4, 3)),
         (lambda x: x.sum(1), (None,)),
+        (lambda x: x.view(x.size(0), -1), (None, 3)),
+        (lambda x: mg.ones_like(x[:, :2]) * 3, (None, 2)),
         (lambda x: x.mean(0, keepdim=True), (1, 3)),
         (lambda x: x.T, (3, None)),
         (lambda x: x.reshape(-1), (None,)),
