@@ -63,6 +63,7 @@ for _name in _NAMES:
 
 
 def is_known(sizes: Iterable[Any]) -> bool:
+    """Is none of these sizes an Unknown?"""
     return not any(isinstance(n, Unknown) for n in sizes)
 
 
@@ -109,6 +110,8 @@ def resolved(value: Any, extents: dict[Unknown, int]) -> Any:
         return {key: resolved(part, extents) for key, part in value.items()}
     if type(value) is tuple:
         return tuple(resolved(part, extents) for part in value)
+    if isinstance(value, slice):
+        return slice(*resolved((value.start, value.stop, value.step), extents))
     return value
 
 

@@ -404,7 +404,10 @@ def indexed(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     a = args[0]
     try:
         arrays = [_index_ghost(op, index) for index in args[1:]]
-        if not all(is_known(x.shape) for x in (a, *arrays)):
+        ends = [
+            n for p in attrs["key"] if isinstance(p, slice) for n in (p.start, p.stop)
+        ]
+        if not all(map(is_known, (ends, *(x.shape for x in (a, *arrays))))):
             return _picked(op, a.shape, arrays, attrs["key"]), a.dtype
         ghost = np.broadcast_to(np.empty((), a.dtype), a.shape)
         return op.fn(ghost, *arrays, **attrs).shape, a.dtype
@@ -464,8 +467,10 @@ def _picked(op: Any, shape: Shape, arrays: Sequence[Any], key: Sequence[Any]) ->
 
 def _span(n: Any, part: slice) -> Any:
     """How much of a size a slice shows."""
-    if isinstance(n, Unknown):
-        return n if part in (ALL, np.s_[::-1]) else Unknown()
+    if part.start is None and part.stop is None and part.step in (None, -1):
+        return n
+    if not is_known((n, part.start, part.stop)):
+        return Unknown()
     return len(range(*part.indices(n)))
 
 

@@ -376,8 +376,26 @@ def _signature(leaves: list) -> tuple[tuple, tuple[int, ...]]:
 def _value(leaf: Any) -> tuple:
     if isinstance(leaf, np.ndarray):
         return "array", leaf.shape, leaf.dtype, False
+    if type(leaf) is float:  # 0.0 and -0.0 are equal, nan is not even equal to itself
+        return float, repr(leaf)
     try:
         hash(leaf)
     except TypeError:
-        return "object", id(leaf)
+        return "object", _Identity(leaf)
     return type(leaf), leaf
+
+
+class _Identity:
+    """What cannot be hashed, told by who it is; held, so that nothing else gets its id."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.held is other.held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+    def __repr__(self) -> str:
+        return repr(self.held)

@@ -62,15 +62,18 @@ def _changed(name: str, before: tuple, now: tuple) -> Misfit:
     if before[0] != now[0]:
         text = f"argument {name} is {_kind(now)}, before {_kind(before)}"
         return Misfit("type", name, text)
+    if now[0] not in ("tensor", "array"):
+        new, old = (
+            value if kind is float else reprlib.repr(value)
+            for kind, value in (now, before)
+        )
+        return Misfit("value", name, f"argument {name} is {new}, before {old}")
     for i, kind in enumerate(("shape", "dtype"), 1):
-        if len(now) > 2 and before[i] != now[i]:
+        if before[i] != now[i]:
             text = f"argument {name} has {kind} {now[i]}, before {before[i]}"
             return Misfit(kind, name, text)
-    if len(now) > 2:
-        text = f"argument {name} {'needs' if now[3] else 'needs no'} gradient now"
-        return Misfit("requires_grad", name, text)
-    values = (reprlib.repr(part[1]) for part in (now, before))
-    return Misfit("value", name, "argument {} is {}, before {}".format(name, *values))
+    text = f"argument {name} {'needs' if now[3] else 'needs no'} gradient now"
+    return Misfit("requires_grad", name, text)
 
 
 def _kind(argument: tuple) -> str:

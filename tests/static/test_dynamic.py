@@ -66,6 +66,8 @@ W = mg.constant(numbers(3, 5))
         (lambda x: x[:, 0], (None,)),
         (lambda x: x[1:], (None, 3)),
         (lambda x: x[None, ..., 2], (1, None)),
+        (lambda x: mg.constant(numbers(9, 2))[: x.shape[0]], (None, 2)),
+        (lambda x: x[x.shape[0] :], (None, 3)),
         (lambda x: x[np.array([0, 1, 0])], (3, 3)),
         (lambda x: x[:, np.array([0, 1])], (None, 2)),
         (lambda x: x[:, np.array([True, False, True])], (None, 2)),

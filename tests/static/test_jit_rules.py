@@ -427,6 +427,29 @@ def test_a_number_that_changes_at_every_call_gets_advice():
     assert "as a tensor: mg.tensor(rate)" in storm
 
 
+def test_values_that_only_look_equal_are_told_apart():
+    f = mg.jit(lambda x, k: x * k)
+    zeros = [f(mg.ones(1), k).item() for k in (0.0, -0.0)]
+    assert np.signbit(zeros).tolist() == [False, True]
+    assert [f(mg.ones(1), float("nan")).isnan().item() for _ in range(3)] == [True] * 3
+    assert f(mg.ones(1), True).item() == f(mg.ones(1), 1).item() == 1
+    assert f.traces == 5
+
+
+def test_objects_without_a_hash_are_told_apart_by_who_they_are():
+    class Box:
+        __hash__ = None
+
+        def __init__(self, value):
+            self.value = value
+
+    f = mg.jit(lambda x, box: x * box.value)
+    assert [f(mg.ones(1), Box(i)).item() for i in range(10)] == list(range(10))
+    box = Box(3)
+    assert f(mg.ones(1), box).item() == f(mg.ones(1), box).item() == 3
+    assert f.traces == 11
+
+
 def test_numbers_in_tensors_do_not_retrace():
     step = mg.jit(lambda x, rate: x * rate)
     for i in range(5):
