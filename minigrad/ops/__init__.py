@@ -1,6 +1,7 @@
 """The op table: what can be computed, one entry per primitive."""
 
 from minigrad.ops import (
+    conv,
     effects,
     elementwise,
     extents,
@@ -19,6 +20,7 @@ __all__ = [
     "Mode",
     "Op",
     "Value",
+    "conv",
     "effects",
     "elementwise",
     "extents",

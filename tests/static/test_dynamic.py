@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+import minigrad.nn.functional as F
 from minigrad.errors import FeedError, GraphError, IndexingError, ShapeError
 from minigrad.static.program import BUILDS_KEPT
 
@@ -344,6 +345,42 @@ def test_random_numbers_are_drawn_anew_for_any_batch():
         np.testing.assert_array_equal(value.numpy(), derivative.numpy())
         drawn += value.flatten().tolist()
     assert len(set(drawn)) == len(drawn)
+
+
+def pixels(n):
+    return numbers(n, 2, 6, 6, seed=n)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda x, w: F.conv2d(x, w[:, :, :3, :3], padding=1),
+        lambda x, w: F.max_pool2d(x * w[0, :, :1, :1], 2),
+        lambda x, w: F.avg_pool2d(x, 3, 2, 1) * w[0, 0, 0, 0],
+        lambda x, w: F.adaptive_avg_pool2d(x, 1).flatten(1) @ w[0, :, 0, :2],
+        lambda x, w: F.linear(x, w[0, 0]),
+        lambda x, w: F.layer_norm(x, (6, 6)) * w[0, 0],
+        lambda x, w: F.group_norm(x, 2) * w[0, 1],
+        lambda x, w: F.batch_norm(x, None, None, training=True) * w[0],
+        lambda x, w: F.cross_entropy((x * w[0]).flatten(1), x[:, 0, 0].argmax(1)),
+        lambda x, w: F.cross_entropy(x * w[0], x.softmax(1)),
+        lambda x, w: F.mse_loss(x * w[0], x),
+        lambda x, w: F.scaled_dot_product_attention(x, x * w[0], x),
+        lambda x, w: F.pad(x * w[0], (1, 1)),
+    ],
+)
+def test_layers_and_losses_take_any_batch(layer):
+    x, w = batch(2, 6, 6), mg.variable(numbers(2, 2, 6, 6))
+    y = layer(x, w)
+    program = mg.compile([x], [y, *mg.gradients((y * y).sum(), [x, w])])
+    leaf = mg.tensor(w.get_value(), requires_grad=True)
+    for n in (4, 1):
+        image = mg.tensor(pixels(n), requires_grad=True)
+        expected = layer(image, leaf)
+        right = expected, *mg.autograd.grad((expected * expected).sum(), [image, leaf])
+        for ours, theirs in zip(program(pixels(n)), right):
+            theirs = theirs.detach().numpy()
+            np.testing.assert_allclose(ours.numpy(), theirs, 1e-9, 1e-12)
 
 
 # --- random graphs -------------------------------------------------------------------------
