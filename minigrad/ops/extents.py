@@ -20,12 +20,12 @@ from minigrad.ops.op import Op
 
 
 class Unknown:
-    """One size that is not known yet; `factors` if it is the product of such sizes."""
+    """One size that is not known yet; or what `rule` makes of `sizes` that are not."""
 
-    __slots__ = ("factors",)
+    __slots__ = ("rule", "sizes")
 
-    def __init__(self, factors: tuple = ()) -> None:
-        self.factors = factors
+    def __init__(self, sizes: tuple = (), rule: Callable | None = None) -> None:
+        self.sizes, self.rule = sizes, rule
 
     def __repr__(self) -> str:
         return "None"
@@ -38,9 +38,9 @@ class Unknown:
 
     def known(self, extents: dict[Unknown, int]) -> int:
         """The size, now that `extents` tells."""
-        if self.factors:
-            return math.prod(resolved(self.factors, extents))
-        return extents[self]
+        if self.rule is None:
+            return extents[self]
+        return self.rule(resolved(self.sizes, extents))
 
 
 def _lesson(self: Any, *_: Any) -> NoReturn:
@@ -84,7 +84,16 @@ def product(sizes: Iterable[Any]) -> Any:
         return number
     if number == 1 and len(unknown) == 1:
         return unknown[0]
-    return Unknown((number, *unknown))
+    return Unknown((number, *unknown), math.prod)
+
+
+def widest(sizes: Iterable[Any]) -> Any:
+    """The size of an axis on which arrays with `sizes` along it are broadcast."""
+    others = {n for n in sizes if isinstance(n, Unknown) or n != 1}
+    known = {n for n in others if not isinstance(n, Unknown)}
+    if len(known or others) > 1:  # any of the unknown may turn out to be 1
+        return Unknown(tuple(others), widest)
+    return next(iter(known or others), 1)
 
 
 def parts(sizes: Iterable[Any]) -> tuple[int, list[Unknown]]:
@@ -94,8 +103,8 @@ def parts(sizes: Iterable[Any]) -> tuple[int, list[Unknown]]:
     for n in sizes:
         if not isinstance(n, Unknown):
             number *= n
-        elif n.factors:
-            inner, more = parts(n.factors)
+        elif n.rule is math.prod:
+            inner, more = parts(n.sizes)
             number, unknown = number * inner, unknown + more
         else:
             unknown.append(n)

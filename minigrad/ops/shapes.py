@@ -23,7 +23,7 @@ from minigrad.errors import (
     user_names,
     user_scope,
 )
-from minigrad.ops.extents import Unknown, agree, alike, is_known, parts, product
+from minigrad.ops.extents import Unknown, agree, alike, is_known, parts, product, widest
 
 Shape = tuple[Any, ...]  # of sizes, each an int or Unknown
 ALL = np.s_[:]
@@ -203,19 +203,16 @@ def broadcast(op: Any, args: Sequence[Any], without: int = 0) -> Shape:
     ndim = max(map(len, shapes))
     out = []
     for axis in range(-ndim, 0):
-        sizes = {s[axis] for s in shapes if len(s) >= -axis} - {1}
-        unknown = {n for n in sizes if isinstance(n, Unknown)}
-        sizes -= unknown
-        if len(sizes) > 1:
+        sizes = {s[axis] for s in shapes if len(s) >= -axis}
+        known = {n for n in sizes if not isinstance(n, Unknown) and n != 1}
+        if len(known) > 1:
             raise ShapeError(
                 f"{user_scope() or op.name}: the shapes do not broadcast",
                 expected="sizes that are equal or 1, compared from the last axis",
-                got=f"{describe_all(args)}  (axis {axis - without}: {sorted(sizes)})",
+                got=f"{describe_all(args)}  (axis {axis - without}: {sorted(known)})",
                 remedy="insert an axis with x.unsqueeze(dim) or reshape one operand",
             )
-        if unknown and not sizes:  # of several any may turn out to be 1
-            sizes = unknown if len(unknown) == 1 else {Unknown()}
-        out.append(sizes.pop() if sizes else 1)
+        out.append(widest(sizes))
     return tuple(out)
 
 

@@ -103,11 +103,11 @@ class _Compiled:
                     self.grads.append((weakref.ref(t), len(outputs) if kept else None))
                     outputs += [trace.value_of(grad)] if kept else []
                     del t, grad
-                self.fed_grads = []  # the same for arguments
-                for i in self.fed:
+                self.fed_grads = []  # the same for arguments, if anybody wants them
+                for i in self.fed if keep_grads else ():
                     if (grad := proxies[i]._grad) is not None:
-                        self.fed_grads.append((i, len(outputs) if keep_grads else None))
-                        outputs += [trace.value_of(grad)] if keep_grads else []
+                        self.fed_grads.append((i, len(outputs)))
+                        outputs.append(trace.value_of(grad))
                     del grad
                 del result
             outputs += trace.effects
@@ -211,7 +211,7 @@ class _Compiled:
             if t is not None:
                 t._grad = None if at is None else wrap(values[at])
         for i, at in self.fed_grads:
-            leaves[i]._grad = None if at is None else wrap(values[at])
+            leaves[i]._grad = wrap(values[at])
         results = []
         for kind, x in self.template:
             if kind == "node":

@@ -185,13 +185,16 @@ def test_gradients_of_arguments_are_kept_on_request():
         (x * x).sum().backward()
 
     x = mg.tensor([1.0, 2.0], requires_grad=True)
-    mg.jit(f)(x)
+    plain = mg.jit(f)
+    plain(x)
     assert x.grad is None
     kept = mg.jit(f, keep_grads=True)
     kept(x)
     assert x.grad.tolist() == [2, 4]
     with pytest.raises(GraphError, match="has one already"):
         kept(x)
+    plain(x)
+    assert x.grad.tolist() == [2, 4]
 
 
 # --- results -------------------------------------------------------------------------------
