@@ -112,9 +112,10 @@ class _Compiled:
                 del result
             outputs += trace.effects
             trace.check_state()
-            updates = trace.updates()
+            updates, self.guards = trace.updates(), trace.guards
             self.roots, self.rebound = trace.roots, REBOUND[0]
             self.outside = frozenset(trace.state)  # cells
+            self.modules = trace.modules
             self.grads_seen = [
                 (weakref.ref(t), *seen) for t, seen in trace.grads_seen.items()
             ]
@@ -162,12 +163,16 @@ class _Compiled:
 
     def misfit(self, leaves: list) -> Misfit | None:
         """Why this trace may not serve a call with these arguments, as things are now."""
-        if self.rebound != REBOUND[0]:  # some `x.data = y`: was it state of ours?
+        if self.rebound != REBOUND[0]:  # some `x.data = y`, `m.eval()`: was it ours?
             for ref, cell, name in self.roots:
                 t = ref()
                 if t is not None and t.cell is not cell:
                     text = "{} has other memory (x.data = y)"
                     return Misfit.of_state("memory", name, text)
+            for module, was in self.modules.items():
+                if (m := module()) is not None and m.built_in() != was:
+                    text = "a {} is in another mode, or made of other parts"
+                    return Misfit.of_state("module", type(m).__name__, text)
             self.rebound = REBOUND[0]
         for i, cell in self.state_cells.items():
             if leaves[i].cell is not cell:
@@ -184,6 +189,10 @@ class _Compiled:
             if t is not None and (t._grad is not None) != had:
                 text = f"the .grad of {{}} is {'None' if had else 'there'} now"
                 return Misfit.of_state(".grad", name, text)
+        for read, value in self.guards:
+            if read() != value:
+                text = "an option that the function takes as fixed has changed"
+                return Misfit("option", "", text)
         return None
 
     def _about(self, i: int, text: str) -> Misfit:
