@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops import shapes
+from minigrad.ops.keys import indexed
 from minigrad.ops.op import Op, Rule
 
 Shape = tuple[int, ...]
@@ -88,7 +89,7 @@ slice = movement(
     "slice",
     lambda a, key: a[key],
     lambda g, sa, key: put(zeros(g, shape=sa), g, view="slice", attrs={"key": key}),
-    shapes.indexed,
+    indexed,
     _samples(
         key=[
             (0, ...),
