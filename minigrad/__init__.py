@@ -41,6 +41,7 @@ from minigrad.random import (
     randn_like,
     randperm,
 )
+from minigrad.static.control import cond, foldl, scan, stop_gradient, while_loop
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target
 from minigrad.static.session import Session

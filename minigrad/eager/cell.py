@@ -104,13 +104,17 @@ def views_of(t: Tensor) -> list[View]:
 
 def check_writable(t: Tensor, op: str) -> None:
     """Raise, before anything changes, where memory or tape could not follow a write."""
+    state = MODE.get()
+    for watcher in (state.trace, state.watch):
+        if watcher is not None:
+            watcher.check_write(t, op)
     if not t.array.flags.writeable:
         raise GradError(
             f"{op}_: this memory cannot be written",
             got=f"{name_of(t, 'the tensor')} {t.shape}, expanded or read-only",
             remedy="x.clone() has memory for every element",
         )
-    if MODE.get().grad:
+    if state.grad:
         check_rebase(t, op)
 
 

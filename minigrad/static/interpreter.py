@@ -10,7 +10,8 @@ import builtins
 import itertools
 import linecache
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from minigrad.eager.cell import Cell
 from minigrad.errors import Origin
 from minigrad.ops.linalg import matmul
 from minigrad.ops.movement import permute
+from minigrad.static.blocks import write_block
 from minigrad.static.node import CONSTANT, VARIABLE, Node
 from minigrad.static.plan import FRESH, Plan, root_of
 
@@ -82,6 +84,10 @@ class _Writer:
         self.head = f"def program({', '.join(self.names.values())}):"
         self.lines = [self.head]
         self.said = ""
+        self.indent = "    "
+        self.made = 0
+        self.inner: dict[Plan, tuple[list, dict]] = {}
+        self.results: dict[Node, dict[int, str]] = {}  # of loops and branches
         self.made_by: dict[int, Node] = {}
         self.slots = [np.empty(size, np.uint8) for size in plan.sizes]
         self.buffers: dict[tuple, str] = {}
@@ -105,20 +111,35 @@ class _Writer:
         self._line(f"return [{', '.join(returned)}]")
         return Emitted("\n".join(self.lines) + "\n", self.scope, self.made_by)
 
-    def _line(self, text: str, node: Node | None = None) -> None:
+    @contextmanager
+    def inside(self, plan: Plan) -> Iterator[None]:
+        """Write the steps of a body, which has a plan and buffers of its own."""
+        outer = self.plan, self.slots, self.buffers
+        if plan not in self.inner:
+            self.inner[plan] = [np.empty(size, np.uint8) for size in plan.sizes], {}
+        self.plan, (self.slots, self.buffers) = plan, self.inner[plan]
+        yield
+        self.plan, self.slots, self.buffers = outer
+
+    def _line(self, text: str, node: Node | None = None, ticks: bool = True) -> None:
         if node is not None:
             comment = f"# {_comment(node.origin)}" if node.origin else ""
             if comment != self.said:  # once for all that one line of the user's made
                 self.said = comment
                 text = f"{text:<46}  {comment}".rstrip()
-        self.lines.append(f"    {text}")
+        self.lines.append(f"{self.indent}{text}")
         if node is not None:
             self.made_by[len(self.lines)] = node
-            if self.tick is not None:
-                self.lines.append(f"    tick({node.op.name!r})")
+            if ticks and self.tick is not None:
+                self.lines.append(f"{self.indent}tick({node.op.name!r})")
 
     def _variables(self) -> list[Cell]:
         return [node.value for node in self.plan.order if node.op is VARIABLE]
+
+    def new_name(self) -> str:
+        """A name for a value that a call makes, unlike all others."""
+        self.made += 1
+        return f"u{self.made}"
 
     def _cell(self, cell: Cell) -> str:
         name = self.cells.get(cell)
@@ -136,7 +157,13 @@ class _Writer:
             elif node.op is CONSTANT:
                 self._bind(node, "k", node.value)
             return
+        if node.op.kind == "item":
+            self.names[node] = self.results[node.inputs[0]][node.attrs["i"]]
+            return
         operands = [self.names[x] for x in node.inputs]
+        if node.op.kind == "control":
+            self.results[node] = write_block(self, node, operands)
+            return
         if node.op.view:
             if operands[0] in self.scope:  # the same array in every call: view it once
                 array = node.op.fn(self.scope[operands[0]], **node.attrs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -110,6 +110,10 @@ class Node(Methods):
             x if x.dtype.kind == "f" and self.op.rule(i) is not None else None
             for i, x in enumerate(self.inputs)
         )
+
+    def on(self, inputs: tuple[Node, ...]) -> Node:
+        """The same operation on other inputs of the same shapes."""
+        return Node(self.op, inputs, self.attrs, self.shape, self.dtype, like=self)
 
     # --- a variable's value ------------------------------------------------------------
     def _cell(self, what: str) -> Cell:
@@ -282,8 +286,13 @@ def _cast_node(value: Any, dtype: np.dtype) -> Node:
 # --- reading and differentiating graphs --------------------------------------------------
 
 
-def topological(outputs: Iterable[Node]) -> list[Node]:
-    """Every node that `outputs` need, inputs before users; does not recurse."""
+def topological(
+    outputs: Iterable[Node], stop: Callable[[Node], bool] = lambda node: False
+) -> list[Node]:
+    """Every node that `outputs` need, inputs before users; does not recurse.
+
+    The walk does not go beyond nodes for which `stop` is true.
+    """
     order: list[Node] = []
     seen: set[Node] = set()
     stack = [(node, False) for node in reversed(list(outputs))]
@@ -294,7 +303,8 @@ def topological(outputs: Iterable[Node]) -> list[Node]:
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            stack += [(x, False) for x in reversed(node.inputs) if x not in seen]
+            if not stop(node):
+                stack += [(x, False) for x in reversed(node.inputs) if x not in seen]
     return order
 
 
@@ -322,7 +332,7 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
                 expected="a float dtype",
                 got=repr(x),
             )
-    found = sweep(seeds, _pull_nodes, set(wrt))
+    found = sweep(seeds, pull_nodes, set(wrt))
     result = [found[x][0] if x in found else None for x in wrt]
     return result if isinstance(xs, (list, tuple)) else result[0]
 
@@ -339,7 +349,7 @@ def _seed(y: Node, g: Any) -> Node:
     return lift(g)
 
 
-def _pull_nodes(node: Node, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
+def pull_nodes(node: Node, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
     plan = node.op.plan(wanted)
     with on_behalf_of(node.origin):
         return plan.pull(g, plan.pick(node.inputs, node), node.attrs)

@@ -18,7 +18,7 @@ from minigrad.static.node import CONSTANT, VARIABLE, Node, topological
 FRESH, VIEW = "fresh", "view"
 
 
-@dataclass
+@dataclass(eq=False)
 class Plan:
     """What `make_plan` decides.
 
@@ -45,27 +45,31 @@ def nbytes(node: Node) -> int:
 
 def root_of(node: Node) -> Node:
     """The node whose memory a chain of views shows."""
-    while node.op.view:
+    while node.op.view or node.op.kind == "item":
         node = node.inputs[0]
     return node
 
 
 def make_plan(
-    outputs: Sequence[Node], updates: dict[Cell, Node], aside: bool = False
+    outputs: Sequence[Node],
+    updates: dict[Cell, Node],
+    aside: bool = False,
+    body: bool = False,
 ) -> Plan:
     """Order the nodes and give every result a place.
 
-    `aside` computes every new value before any variable is written.
+    `aside` computes every new value before any variable is written. The outputs of a
+    `body` outlive its next run, so also what they are only views of is made afresh.
     """
     plan = _schedule(outputs, updates, aside)
-    leaving = set(outputs)
+    leaving = {root_of(node) for node in outputs} if body else set(outputs)
     pinned = {root_of(node) for node in (*outputs, *plan.copied.values())}
     last = _last_use(plan.order)
     free: dict[int, list[int]] = {}
     for step, node in enumerate(plan.order):
         if node.op.kind == "source" or node in plan.place:
             continue
-        if node.op.view:
+        if node.op.view or node.op.kind == "item":
             plan.place[node] = VIEW
             continue
         ending = {
@@ -75,7 +79,7 @@ def make_plan(
         }
         ending = {x: slot for x, slot in ending.items() if x not in pinned}
         heir = next((x for x in ending if _in_place(node, x)), None)
-        if node in leaving:
+        if node in leaving or node.op.kind == "control":
             plan.place[node] = FRESH
         elif heir is not None:
             plan.place[node] = ending.pop(heir)

@@ -27,6 +27,7 @@ from minigrad.errors import (
 from minigrad.ops import shapes
 from minigrad.ops.op import MODE
 from minigrad.static.interpreter import emit
+from minigrad.static.loop import PARAMETER, leaked
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
 from minigrad.static.plan import Plan, make_plan, nbytes
 from minigrad.static.rewrite import REWRITES, Rewrite, optimize, settle_reshapes
@@ -301,6 +302,8 @@ def _check_inputs(inputs: list[Node], outputs: Sequence[Node]) -> None:
         raise GraphError("compile: a placeholder is listed twice among the inputs")
     fed = set(inputs)
     for node in topological(outputs):
+        if node.op is PARAMETER:
+            raise leaked(node)
         if node.op is PLACEHOLDER and node not in fed:
             raise GraphError(
                 "compile: a placeholder that the outputs need is not fed",

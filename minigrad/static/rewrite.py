@@ -134,12 +134,13 @@ def _layout(node: Node, layout: dict[Node, np.ndarray | None]) -> np.ndarray | N
         return layout[node]
     if node.op is CONSTANT:
         return node.value
-    return None if node.op.kind == "source" else np.empty(node.shape, node.dtype)
+    known = node.op.kind not in ("source", "item")
+    return np.empty(node.shape, node.dtype) if known else None
 
 
 def _improve(node: Node, rewrites: Sequence[Rewrite]) -> Node:
     again = True
-    while again and node.op.kind != "source":
+    while again and node.op.kind not in ("source", "control", "item"):
         again = False
         for rewrite in rewrites:
             better = rewrite(node)
@@ -161,7 +162,7 @@ def _key(node: Node) -> tuple:
     """Equal keys mean equal values; slices in attributes have no hash, so their repr."""
     if node.op.kind == "source":
         return _source_key(node)
-    return node.op.name, tuple(map(id, node.inputs)), repr(node.attrs)
+    return node.op, tuple(map(id, node.inputs)), repr(node.attrs)
 
 
 def _source_key(node: Node) -> tuple:

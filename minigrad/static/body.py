@@ -1,0 +1,176 @@
+"""Bodies: what a function given to `scan`, `while_loop` or `cond` computes, as a graph.
+
+Which problem this solves: the function runs once, on symbols. What it reads from outside
+(weights, other nodes) becomes further inputs, the captures; what it may not do (write
+to tensors from outside, keep its symbols, call backward) is refused with a lesson.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from minigrad.eager.cell import Cell, parent_of, views_of
+from minigrad.eager.tape import LEAF
+from minigrad.eager.tensor import Tensor
+from minigrad.errors import GradError, GraphError, name_of
+from minigrad.ops.op import MODE, mode
+from minigrad.profiling import Watch
+from minigrad.static.loop import PARAMETER, leaked, parameter, stop_gradient
+from minigrad.static.node import (
+    CONSTANT,
+    VARIABLE,
+    Node,
+    constant,
+    lift,
+    topological,
+)
+from minigrad.static.trace import Trace
+
+
+def refuse_write(what: str, t: Tensor, op: str) -> NoReturn:
+    raise GraphError(
+        f"{op}_: the body of {what} writes to a tensor that was not made in it",
+        expected="a body that returns what is new; Python runs it once, for all rounds",
+        got=f"{name_of(t, 'the tensor')} {t.shape}",
+        remedy="make it a loop variable and return x + y; batch norm: call .eval(), or "
+        "normalise outside",
+    )
+
+
+def refuse_backward(what: str) -> NoReturn:
+    raise GradError(
+        f"backward: inside the body of {what}",
+        expected="a loss that the body returns",
+        got="a call of backward() in it",
+        remedy="call backward() on what comes out; or mg.autograd.grad(y, x) in the body",
+    )
+
+
+class Guard(Watch):
+    """Holds an eager body to the rules that a traced one must obey.
+
+    It looks on during the first run alone, so that the others cost what they must.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.born: set[Cell] = set()
+
+    def around(self, op: Any, run: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
+        if run.__name__ == "inplace":
+            self.check_write(args[1], op.name)
+        result = run(*args, **kwargs)
+        if not op.view:
+            self.adopt(result)
+        return result
+
+    def adopt(self, t: Tensor) -> None:
+        self.born.add(t.cell)
+
+    def check_write(self, t: Tensor, op: str) -> None:
+        if t.cell not in self.born:
+            refuse_write(self.what, t, op)
+
+    def check_backward(self) -> None:
+        refuse_backward(self.what)
+
+
+class Body(Trace):
+    """A trace inside another trace or inside a graph that is built by hand.
+
+    The tape stays on: which Tensors carry a record says through which values the user
+    lets gradients flow. A value without one is read through `stop_gradient`.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+        self.parent = MODE.get().trace
+        self.first = constant(0).seq  # nodes with a lower number are from outside
+        self.captured: dict[Tensor, Node] = {}
+        self.taping = MODE.get().grad
+
+    def born(self, node: Node) -> Tensor:
+        """A Tensor of the body; a parameter of the user's is one too."""
+        t = super().born(node)
+        if node.op is PARAMETER and self.taping and t.dtype.kind == "f":
+            t.record = LEAF
+        return t
+
+    def value_of(self, arg: Any) -> Any:
+        """The Node of a Tensor; one from outside is captured, handle by handle.
+
+        `w` and `w.detach()` are one storage and need different gradients.
+        """
+        if not isinstance(arg, Tensor):
+            return arg
+        views = views_of(arg)
+        node = self.env.get((views[-1].base if views else arg).cell)
+        if node is None:
+            if arg not in self.captured:
+                self.captured[arg] = parameter(arg, name_of(arg, ""))
+            return self.captured[arg]
+        for view in reversed(views):
+            node = view.op(node, **view.attrs)
+        cut = self.taping and arg.dtype.kind == "f" and parent_of(arg) is None
+        return stop_gradient(node) if cut and node.op is not CONSTANT else node
+
+    def check_write(self, t: Tensor, op: str) -> None:
+        node = self.env.get(t.cell)
+        if node is None or node.op is PARAMETER:
+            refuse_write(self.what, t, op)
+
+    def check_backward(self) -> None:
+        refuse_backward(self.what)
+
+    def saw_grad(self, t: Tensor) -> None:
+        if self.parent is not None:
+            self.parent.saw_grad(t)
+
+    def close(
+        self, params: Sequence[Node], results: Sequence[Node]
+    ) -> tuple[list[Node], list[Node], list[Any]]:
+        """The body on its own feet: all parameters, results, and what is captured.
+
+        Nodes from outside that the body's nodes read give their places to parameters.
+        """
+        own = {*params, *self.captured.values()}
+
+        def outside(node: Node) -> bool:
+            older = node.seq < self.first and node.op is not CONSTANT
+            return node not in own and (older or node.op is VARIABLE)
+
+        new: dict[Node, Node] = {}
+        captured = []
+        for node in topological(results, outside):
+            if outside(node):
+                captured.append(node)
+                new[node] = parameter(node, node.name)
+                continue
+            if node.op is PARAMETER and node not in own:
+                raise leaked(node)
+            inputs = tuple(new[x] for x in node.inputs)
+            same = all(x is y for x, y in zip(inputs, node.inputs))
+            new[node] = node if same else node.on(inputs)
+        handles = [(p, t) for t, p in self.captured.items() if p in new]
+        inner = [*params, *(p for p, _ in handles), *(new[x] for x in captured)]
+        return inner, [new[x] for x in results], [*(t for _, t in handles), *captured]
+
+
+def trace_body(
+    what: str, params: list[Node], as_nodes: bool, run: Callable[[list], list]
+) -> tuple[list[Node], list[Node], list[Any]]:
+    """Let `run` turn parameters into results; see `Body.close` for what comes back."""
+    body = Body(what)
+    try:
+        with mode(trace=body):
+            results = [lift(x) for x in run(_values(body, params, as_nodes))]
+    finally:
+        body.restore()
+    body.check_leaks()
+    return body.close(params, results)
+
+
+def _values(body: Body, params: list[Node], as_nodes: bool) -> list:
+    return list(params) if as_nodes else [body.born(p) for p in params]
