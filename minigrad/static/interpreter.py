@@ -139,7 +139,7 @@ class _Writer:
     def new_name(self) -> str:
         """A name for a value that a call makes, unlike all others."""
         self.made += 1
-        return f"u{self.made}"
+        return f"v{self.made}"
 
     def _cell(self, cell: Cell) -> str:
         name = self.cells.get(cell)
@@ -171,13 +171,13 @@ class _Writer:
             elif _is_transpose(node):
                 self.names[node] = f"{operands[0]}.T"
             else:
-                self.names[node] = f"v{len(self.names)}"
+                self.names[node] = self.new_name()
                 call = self._call(node, operands, "")
                 self._line(f"{self.names[node]} = {call}", node)
             return
         place = self.plan.place[node]
         if place == FRESH:
-            self.names[node] = f"v{len(self.names)}"
+            self.names[node] = self.new_name()
             dtype = str(node.dtype)
             self.scope[dtype] = node.dtype
             out = f"empty({node.shape}, {dtype})"
@@ -238,7 +238,7 @@ class _Writer:
                 given.add(node)
                 names.append(self.names[node])
             else:
-                name = f"v{len(self.names) + len(names)}_out"
+                name = self.new_name()
                 self._line(f"{name} = {self.names[node]}.copy('C')")
                 names.append(name)
         return names
@@ -247,7 +247,7 @@ class _Writer:
         """A new value that must survive until the commit: variables may change before."""
         if root_of(node).op is not VARIABLE:
             return self.names[node]
-        name = f"v{len(self.names)}_{len(self.lines)}"
+        name = self.new_name()
         self._line(f"{name} = {self.names[node]}.copy()")
         return name
 
