@@ -16,7 +16,13 @@ from minigrad.eager.tensor import Tensor
 from minigrad.errors import GradError, GraphError, name_of
 from minigrad.ops.op import MODE, mode
 from minigrad.profiling import Watch
-from minigrad.static.loop import PARAMETER, leaked, parameter, stop_gradient
+from minigrad.static.loop import (
+    PARAMETER,
+    leaked,
+    parameter,
+    stop_gradient,
+    substitute,
+)
 from minigrad.static.node import (
     CONSTANT,
     VARIABLE,
@@ -61,7 +67,7 @@ class Guard(Watch):
         if run.__name__ == "inplace":
             self.check_write(args[1], op.name)
         result = run(*args, **kwargs)
-        if not op.view:
+        if isinstance(result, Tensor) and not op.view:
             self.adopt(result)
         return result
 
@@ -141,21 +147,16 @@ class Body(Trace):
             older = node.seq < self.first and node.op is not CONSTANT
             return node not in own and (older or node.op is VARIABLE)
 
-        new: dict[Node, Node] = {}
-        captured = []
-        for node in topological(results, outside):
-            if outside(node):
-                captured.append(node)
-                new[node] = parameter(node, node.name)
-                continue
-            if node.op is PARAMETER and node not in own:
+        inside = topological(results, outside)
+        for node in inside:
+            if node.op is PARAMETER and node not in own and not outside(node):
                 raise leaked(node)
-            inputs = tuple(new[x] for x in node.inputs)
-            same = all(x is y for x, y in zip(inputs, node.inputs))
-            new[node] = node if same else node.on(inputs)
+        captured = [node for node in inside if outside(node)]
+        new = {node: parameter(node, node.name) for node in captured}
+        results = substitute(results, new)
         handles = [(p, t) for t, p in self.captured.items() if p in new]
         inner = [*params, *(p for p, _ in handles), *(new[x] for x in captured)]
-        return inner, [new[x] for x in results], [*(t for _, t in handles), *captured]
+        return inner, results, [*(t for _, t in handles), *captured]
 
 
 def trace_body(

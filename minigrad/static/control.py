@@ -9,6 +9,7 @@ results and gradients.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, NoReturn
@@ -16,8 +17,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from minigrad.backend import bool_
-from minigrad.creation import as_tensor, tensor
-from minigrad.eager.tensor import Tensor
+from minigrad.creation import as_tensor, tensor, zeros
+from minigrad.eager.tensor import Tensor, wrap
 from minigrad.errors import (
     DTypeError,
     GraphError,
@@ -25,7 +26,7 @@ from minigrad.errors import (
     name_of,
     user_origin,
 )
-from minigrad.functions import stack
+from minigrad.functions import cat, stack
 from minigrad.ops import shapes
 from minigrad.ops.op import MODE
 from minigrad.static import loop as control
@@ -84,8 +85,9 @@ def _inputs(world: type, values: Sequence[Any]) -> list[Any]:
 
 
 def _outputs(world: type, op: Any, inputs: Sequence[Any], count: int) -> list[Any]:
-    nodes = world is Node or any(isinstance(x, Node) for x in inputs)
-    made = (Node if nodes else Tensor).apply(op, tuple(inputs), {})  # type: ignore[attr-defined]
+    made = op(*inputs)
+    if world is Tensor and isinstance(made, Node):
+        made = wrap(made)
     return [item(made, i=i) for i in range(count)]
 
 
@@ -129,6 +131,8 @@ def _fitting_leaf(what: str, name: str, old: Any, new: Any) -> Any:
         if order(weak.dtype.kind) <= order(old.dtype.kind) and not old.shape:
             return tensor(new, dtype=old.dtype)
     new = _start([new])[0]
+    if new.dtype == old.dtype and tuple(new.shape) == tuple(old.shape):
+        return new
     at = [o for o in (user_origin(), getattr(new, "origin", None)) if o]
     if tuple(new.shape) != tuple(old.shape):
         raise ShapeError(
@@ -138,15 +142,13 @@ def _fitting_leaf(what: str, name: str, old: Any, new: Any) -> Any:
             remedy="start with the final shape and write into a part of it, or stack ys",
             at=at,
         )
-    if new.dtype != old.dtype:
-        raise DTypeError(
-            f"{what}: the loop variable {name} changes its dtype",
-            expected=f"{name} {old.dtype}, as it came in",
-            got=str(new.dtype),
-            remedy=f"start with {name}.to({str(new.dtype)!r}), or cast what you return",
-            at=at,
-        )
-    return new
+    raise DTypeError(
+        f"{what}: the loop variable {name} changes its dtype",
+        expected=f"{name} {old.dtype}, as it came in",
+        got=str(new.dtype),
+        remedy=f"start with {name}.to({str(new.dtype)!r}), or cast what you return",
+        at=at,
+    )
 
 
 def _check_condition(what: str, value: Any) -> Any:
@@ -251,7 +253,7 @@ def _length(stacks: Sequence[Any], length: int | None) -> int:
 def _scan_eagerly(
     step: Any, carry: list, start: _Form, stacks: list, length: int, reverse: bool
 ) -> tuple[Any, Any]:
-    rows = [x.unbind(0) for x in stacks]
+    rows = [_rows(x) for x in stacks]
     out: list[Any] = [None] * length
     order = range(length - 1, -1, -1) if reverse else range(length)
     for k, t in enumerate(order):
@@ -263,8 +265,23 @@ def _scan_eagerly(
             carry, y = step(values)
         out[t] = _start(y.values)
         _demand_tensors([*carry, *out[t]])
-    ys = [stack(list(column)) for column in zip(*out)]
+    ys = [_stacked(column) for column in zip(*out)]
     return start.rebuild(carry), y.rebuild(ys)
+
+
+# The derivative of a row is a whole array of zeros but for the row. By way of about
+# sqrt(T) blocks the derivatives of T rows cost T sqrt(T), not T squared.
+
+
+def _rows(x: Tensor) -> list[Tensor]:
+    size = math.isqrt(len(x))
+    return [row for block in x.split(size) for row in block.unbind(0)]
+
+
+def _stacked(rows: Sequence[Tensor]) -> Tensor:
+    size = math.isqrt(len(rows))
+    blocks = [stack(rows[k : k + size]) for k in range(0, len(rows), size)]
+    return cat(blocks)
 
 
 def _scan_symbolically(
@@ -286,6 +303,9 @@ def _scan_symbolically(
         params, results[:n], results[n:], len(stacks), length=length, reverse=reverse
     )
     inputs = [*_inputs(world, [*carry, *stacks]), *captured]
+    if length == 0 and not _is_symbolic([*carry, *stacks, *captured]):
+        ys = [zeros((0, *y.shape), dtype=y.dtype) for y in results[n:]]
+        return start.rebuild(carry), forms[0].rebuild(ys)
     values = _outputs(world, op, inputs, len(results))
     return start.rebuild(values[:n]), forms[0].rebuild(values[n:])
 

@@ -22,7 +22,7 @@ import numpy as np
 from minigrad.autodiff import sweep
 from minigrad.backend import float64, int64
 from minigrad.errors import GraphError, user_origin
-from minigrad.ops.op import Op, Plan
+from minigrad.ops.op import Op, Plan, Value
 from minigrad.static.node import Node, Source, constant, pull_nodes, topological
 
 PARAMETER = Source("parameter", "a value that each run of a body is given")
@@ -42,6 +42,16 @@ UNKNOWN = Unknown(0)
 def parameter(like: Any, name: str = "") -> Node:
     """What stands in a body for a value with the shape and dtype of `like`."""
     return Node(PARAMETER, (), {}, like.shape, like.dtype, name=name)
+
+
+def substitute(outputs: Sequence[Node], new: dict[Node, Node]) -> list[Node]:
+    """`outputs` with nodes that have another in `new` replaced; `new` grows."""
+    for node in topological(outputs, new.__contains__):
+        if node not in new:
+            inputs = tuple(new[x] for x in node.inputs)
+            same = all(x is y for x, y in zip(inputs, node.inputs))
+            new[node] = node if same else node.on(inputs)
+    return [new[node] for node in outputs]
 
 
 def leaked(node: Node) -> GraphError:
@@ -93,6 +103,12 @@ class Control(Op):
         self._plans = {}
         for slot, value in slots.items():
             setattr(self, slot, value)
+
+    def __call__(self, *args: Any, **attrs: Any) -> Any:
+        """As any op; one of nothing but arrays, or of nothing at all, is a Node."""
+        if any(isinstance(x, Value) for x in args):
+            return super().__call__(*args, **attrs)
+        return Node.apply(self, args, attrs)
 
     def plan(self, wanted: tuple[bool, ...]) -> Plan:
         """A rule of several cotangents has one call for all; it may need everything."""

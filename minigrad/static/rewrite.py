@@ -7,12 +7,15 @@ a better node or None. They are applied in one walk from the inputs to the outpu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from minigrad.ops.elementwise import add, cast, div, mul, neg, sub
 from minigrad.ops.movement import broadcast_to, is_view, permute, reshape
+from minigrad.static.loop import stop_gradient
 from minigrad.static.node import CONSTANT, Node, constant, topological
+from minigrad.static.tidy import tidy
 
 Rewrite = Callable[[Node], Node | None]
 
@@ -62,6 +65,8 @@ def idle(node: Node) -> Node | None:
         return x
     if node.op is cast and x.dtype == node.dtype:
         return x
+    if node.op is stop_gradient:  # all derivatives are there already
+        return x
     if node.op is permute and node.attrs["axes"] == tuple(range(len(node.shape))):
         return x
     return None
@@ -91,6 +96,15 @@ REWRITES: Sequence[Rewrite] = (
 
 def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) -> list:
     """`outputs` over a graph with the rewrites applied and equal nodes merged."""
+    better = _rewritten(outputs, rewrites)
+    if rewrites and any(node.op.kind == "control" for node in topological(better)):
+        # What moves out of a body, or into it, may meet its like there.
+        better = tidy(better, partial(optimize, rewrites=rewrites))
+        better = _rewritten(better, rewrites)
+    return better
+
+
+def _rewritten(outputs: Sequence[Node], rewrites: Sequence[Rewrite]) -> list:
     new: dict[Node, Node] = {}
     seen: dict[tuple, Node] = {}
     for node in topological(outputs):

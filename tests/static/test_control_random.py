@@ -161,6 +161,8 @@ def check(seed, order):
     rng = np.random.default_rng(seed)
     arrays = [rng.normal(size=3), rng.normal(size=3)]
     expected = run_eagerly(f, arrays, order)
+    if not all((np.abs(y) < 1e9).all() for y in expected):
+        pytest.skip("the numbers of this program grow beyond all bounds")
     for name, got in (
         ("jit", run_jitted(f, arrays, order)),
         ("graph", run_by_hand(f, arrays, order)),

@@ -1,0 +1,213 @@
+"""Rewrites of loops and branches: what nobody reads is not computed, and nothing twice.
+
+A derivative may ask a loop for any of its stacks, so a Loop is built with all of them.
+Once the whole graph is known, those that are not read are dropped, with the carries that
+only they needed; constants move into the body, and what is the same in every run moves
+out of it. Bodies are rewritten like any graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minigrad.static.loop import Branch, Loop, item, parameter, substitute
+from minigrad.static.node import CONSTANT, Node, topological
+
+Optimize = Callable[[Sequence[Node]], list]
+Slim = tuple[Any, list[int], dict[int, int]]  # op, inputs that stay, new output numbers
+
+# What may be computed although no run might come: kinds of ops that cannot fail.
+STEADY = ("elementwise", "reduce", "movement", "contraction")
+
+
+def tidy(outputs: Sequence[Node], optimize: Optimize) -> list[Node]:
+    """`outputs` over a graph whose loops and branches hold only what is needed."""
+    order = topological(outputs)
+    slim = _slimmed(order, outputs)
+    new: dict[Node, Node] = {}
+    results: dict[Node, dict[int, Node]] = {}
+    for node in order:
+        if node.op.kind == "item" and node.inputs[0] in results:
+            new[node] = results[node.inputs[0]].get(node.attrs["i"], node)
+        elif node in slim:
+            op, kept, numbers = slim[node]
+            inputs = [new[node.inputs[i]] for i in kept]
+            rewrite = _loop if isinstance(op, Loop) else _branch
+            found = rewrite(op, inputs, node, sorted(numbers.values()), optimize)
+            results[node] = {old: found[i] for old, i in numbers.items()}
+        elif node.op.kind == "control":
+            results[node] = {}  # nobody reads any of it
+        else:
+            same = all(new[x] is x for x in node.inputs)
+            new[node] = node if same else node.on(tuple(new[x] for x in node.inputs))
+    return [new[node] for node in outputs]
+
+
+def _slimmed(order: Sequence[Node], outputs: Sequence[Node]) -> dict[Node, Slim]:
+    """Each Loop and Branch without what is not read, found from the last to the first."""
+    live = set(outputs)
+    read: dict[Node, set[int]] = {}
+    slim: dict[Node, Slim] = {}
+    for node in reversed(order):
+        if node not in live:
+            continue
+        if node.op.kind == "item":
+            read.setdefault(node.inputs[0], set()).add(node.attrs["i"])
+        if node.op.kind == "control":
+            slimming = _slim_loop if isinstance(node.op, Loop) else _slim_branch
+            slim[node] = slimming(node.op, read[node])
+            live.update(node.inputs[i] for i in slim[node][1])
+        else:
+            live.update(node.inputs)
+    return slim
+
+
+def _slim_branch(op: Branch, read: set[int]) -> Slim:
+    kept = sorted(read)
+    sides = [[side[i] for i in kept] for side in op.sides]
+    used = set(topological([*sides[0], *sides[1]]))
+    places = [k for k, p in enumerate(op.params) if p in used]
+    new = Branch([op.params[k] for k in places], *sides)
+    return new, [0, *(k + 1 for k in places)], {i: k for k, i in enumerate(kept)}
+
+
+def _slim_loop(op: Loop, read: set[int]) -> Slim:
+    n, m = len(op.nexts), len(op.ys)
+    rows = [j for j in range(m) if n + j in read]
+    seeds = [*([] if op.pred is None else [op.pred]), *(op.ys[j] for j in rows)]
+    live = {i for i in range(n) if i in read or op.entry(i) in read}
+    while True:  # a carry that a live one is computed from is live as well
+        used = set(topological([*seeds, *(op.nexts[i] for i in live)]))
+        more = {i for i, p in enumerate(op.carries) if p in used} | live
+        if more == live:
+            break
+        live = more
+    carries = sorted(live)
+    places = [k for k, p in enumerate(op.params) if k in live or (k >= n and p in used)]
+    new = Loop(
+        [op.params[k] for k in places],
+        [op.nexts[i] for i in carries],
+        [op.ys[j] for j in rows],
+        sum(n <= k < n + len(op.xs) for k in places),
+        pred=op.pred, length=op.length, limit=op.limit, reverse=op.reverse,
+    )  # fmt: skip
+    numbers = {i: k for k, i in enumerate(carries)}
+    numbers |= {n + j: len(carries) + k for k, j in enumerate(rows)}
+    numbers |= {op.entry(i): new.entry(k) for k, i in enumerate(carries)}
+    numbers[op.count] = new.count
+    inputs = [*places, *([len(op.params)] if op.given else [])]
+    return new, inputs, {i: k for i, k in numbers.items() if i in read}
+
+
+def _known(
+    params: Sequence[Node], inputs: Sequence[Node], new: dict[Node, Node]
+) -> list[tuple[Node, Node]]:
+    """The parameters that stay; constants and what is given twice take their places."""
+    first: dict[Node, Node] = {}
+    stay = []
+    for p, x in zip(params, inputs):
+        if x.op is CONSTANT:
+            new[p] = x
+        elif x in first:
+            new[p] = first[x]
+        else:
+            first[x] = p
+            stay.append((p, x))
+    return stay
+
+
+def _branch(
+    op: Branch, inputs: list[Node], node: Node, read: list[int], optimize: Optimize
+) -> dict[int, Node]:
+    new: dict[Node, Node] = {}
+    stay = _known(op.params, inputs[1:], new)
+    sides = [optimize(substitute(side, new)) for side in op.sides]
+    used = set(topological([*sides[0], *sides[1]]))
+    stay = [(p, x) for p, x in stay if p in used]
+    op = Branch([p for p, _ in stay], *sides)
+    return _items(op, [inputs[0], *(x for _, x in stay)], node, read)
+
+
+def _loop(
+    op: Loop, inputs: list[Node], node: Node, read: list[int], optimize: Optimize
+) -> dict[int, Node]:
+    n, m = len(op.nexts), len(op.xs)
+    new: dict[Node, Node] = {}
+    fixed = [
+        i
+        for i, (p, x) in enumerate(zip(op.carries, op.nexts))
+        if x is p and op.entry(i) not in read
+    ]
+    rounds = [i for i in range(n) if i not in fixed]
+    closed = [*((op.carries[i], inputs[i]) for i in fixed)]
+    closed += zip(op.captures, inputs[n + m :])
+    rows = list(zip(op.xs, inputs[n : n + m]))
+    closed = _known(*_columns(closed), new)
+    rows = _same(rows, new)
+
+    head = [] if op.pred is None else [op.pred]
+    wanted = [*head, *(op.nexts[i] for i in rounds), *op.ys]
+    body = optimize(substitute(wanted, new))
+    body, closed = _hoist(body, closed)
+    used = set(topological(body))
+    rows = [(p, x) for p, x in rows if p in used]
+    closed = [(p, x) for p, x in closed if p in used]
+    h, k = len(head), len(head) + len(rounds)
+    moved = Loop(
+        [*(op.carries[i] for i in rounds), *(p for p, _ in (*rows, *closed))],
+        body[h:k], body[k:], len(rows), pred=body[0] if head else None,
+        length=op.length, limit=op.limit, reverse=op.reverse,
+    )  # fmt: skip
+    arguments = [*(inputs[i] for i in rounds), *(x for _, x in (*rows, *closed))]
+    arguments += inputs[-1:] if op.given else []
+    numbers = {i: at for at, i in enumerate(rounds)}
+    numbers |= {n + j: len(rounds) + j for j in range(len(op.ys))}
+    numbers |= {op.entry(i): moved.entry(at) for at, i in enumerate(rounds)}
+    numbers[op.count] = moved.count
+    found = _items(moved, arguments, node, [numbers[i] for i in read if i in numbers])
+    results = {i: found[numbers[i]] for i in read if i in numbers}
+    return results | {i: inputs[i] for i in fixed}
+
+
+def _columns(pairs: Sequence[tuple]) -> tuple[list, list]:
+    return [p for p, _ in pairs], [x for _, x in pairs]
+
+
+def _same(rows: list[tuple[Node, Node]], new: dict[Node, Node]) -> list:
+    """Rows of one stack are read once."""
+    first: dict[Node, Node] = {}
+    for p, x in rows:
+        if first.setdefault(x, p) is not p:
+            new[p] = first[x]
+    return [(p, x) for p, x in rows if p not in new]
+
+
+def _hoist(body: list[Node], closed: list[tuple[Node, Node]]) -> tuple[list, list]:
+    """Compute outside what depends on captures alone; it becomes a capture."""
+    outer: dict[Node, Node] = dict(closed)
+    steady: set[Node] = set()
+    new: dict[Node, Node] = {}
+    for node in topological(body):
+        if node.op.kind in STEADY and node.inputs:
+            known = all(x in outer or x.op is CONSTANT for x in node.inputs)
+            if known and any(x in outer for x in node.inputs):
+                outer[node] = node.on(tuple(outer.get(x, x) for x in node.inputs))
+                steady.add(node)
+    readers = [x for node in topological(body) if node not in steady for x in node.inputs]
+    for node in dict.fromkeys([*readers, *body]):
+        if node in steady:
+            new[node] = parameter(node)
+            closed = [*closed, (new[node], outer[node])]
+    return substitute(body, new), closed
+
+
+def _items(
+    op: Any, inputs: Sequence[Node], like: Node, read: list[int]
+) -> dict[int, Node]:
+    made = Node(op, tuple(inputs), {}, like.shape, like.dtype, like=like)
+    found = {}
+    for i in read:
+        shape, dtype = op.output(i)
+        found[i] = Node(item, (made,), {"i": i}, shape, dtype, like=like)
+    return found
