@@ -6,6 +6,7 @@ its buffers are made once, its results anew in each run, since they outlive it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,8 +15,9 @@ import numpy as np
 
 from minigrad.static.loop import Branch, Loop
 from minigrad.static.node import Node, topological
-from minigrad.static.plan import make_plan, root_of
+from minigrad.static.plan import FRESH, Plan, in_place, make_plan, root_of
 from minigrad.static.rewrite import settle_reshapes
+from minigrad.static.tidy import slim_branch, slim_loop
 
 
 def grown(stack: np.ndarray) -> np.ndarray:
@@ -32,8 +34,12 @@ def write_block(writer: Any, node: Node, operands: list[str]) -> dict[int, str]:
         for x in writer.plan.order
         if x.op.kind == "item" and x.inputs[0] is node
     }
-    write = _loop if isinstance(node.op, Loop) else _branch
-    return write(writer, node, operands, sorted(read))
+    slim, write = (
+        (slim_loop, _loop) if isinstance(node.op, Loop) else (slim_branch, _branch)
+    )
+    op, kept, numbers = slim(node.op, read)
+    names = write(writer, op, node, [operands[k] for k in kept], set(numbers.values()))
+    return {old: names[new] for old, new in numbers.items()}
 
 
 @contextmanager
@@ -45,107 +51,133 @@ def _indented(writer: Any, line: str, node: Node | None = None) -> Iterator[None
     writer.indent = before
 
 
-def _body(writer: Any, wanted: Sequence[Node], first: int = 0) -> Iterator[Any]:
-    """Write a body in two parts: what its first `first` results need, then the rest.
-
-    Yields after each part; in the end the caller finds the results in `writer.names`.
-    """
-    settled = settle_reshapes(wanted)
-    plan = make_plan(settled, {}, body=True)
-    cut = len(topological(settled[:first]))
-    for part in (plan.order[:cut], plan.order[cut:]):
-        with writer.inside(plan):
-            for node in part:
-                writer._step(node)
-        yield settled
+def _steps(writer: Any, plan: Plan, order: Sequence[Node]) -> None:
+    with writer.inside(plan):
+        for node in order:
+            writer._step(node)
 
 
-def _owned(writer: Any, node: Node, params: Sequence[Node]) -> str:
-    """The name of a result in memory of its own; what a parameter shows is copied."""
-    name = writer.names[node]
-    return f"{name}.copy()" if root_of(node).op.kind == "source" else name
+def _is_given(node: Node) -> bool:
+    """Does the value show memory that was there before the body ran?"""
+    return root_of(node).op.kind == "source"
 
 
 def _branch(
-    writer: Any, node: Node, operands: list[str], read: list[int]
+    writer: Any, op: Branch, node: Node, operands: list[str], read: set[int]
 ) -> dict[int, str]:
-    op: Branch = node.op
     writer.names.update(zip(op.params, operands[1:]))
     names = {i: writer.new_name() for i in read}
     for head, side in zip((f"if {operands[0]}:", "else:"), op.sides):
         with _indented(writer, head, node):
-            *_, results = _body(writer, [side[i] for i in read])
-            for i, result in zip(read, results):
-                writer._line(f"{names[i]} = {_owned(writer, result, op.params)}")
-            if not read:
-                writer._line("pass")
+            results = settle_reshapes(side)
+            plan = make_plan(results, {}, body=True)
+            _steps(writer, plan, plan.order)
+            for i, name in names.items():
+                value = writer.names[results[i]]
+                copy = ".copy()" if _is_given(results[i]) else ""
+                writer._line(f"{name} = {value}{copy}")
     return names
 
 
 def _loop(
-    writer: Any, node: Node, operands: list[str], read: list[int]
+    writer: Any, op: Loop, node: Node, operands: list[str], read: set[int]
 ) -> dict[int, str]:
-    op: Loop = node.op
-    n, m = len(op.nexts), len(op.ys)
+    n, head = len(op.nexts), [] if op.pred is None else [op.pred]
     writer.scope |= {"grown": grown, "asarray": np.asarray}
     trip = writer.new_name()
     carries = [writer.new_name() for _ in op.nexts]
-    writer.names.update(zip(op.params, [*carries, *operands[n:]]))
     for name, operand in zip(carries, operands):
         writer._line(f"{name} = {operand}.copy()")
-    names = dict(enumerate(carries))
-    stacks = {i: writer.new_name() for i in read if n <= i < op.count}
-    for i, name in stacks.items():
-        shape, dtype = op.output(i)
-        writer.scope[str(dtype)] = dtype
-        height = 16 if op.pred is not None else op.length
-        height = f"int({operands[-1]})" if op.given else height
-        rest = "".join(f"{size}, " for size in shape[1:])
-        writer._line(f"{name} = empty(({height}, {rest}), {dtype})")
-    with _indented(writer, _head(writer, op, trip, operands), node):
+    stacks = _make_stacks(writer, op, operands, read)
+    settled = settle_reshapes([*head, *op.nexts, *op.ys])
+    pred, nexts, ys = (
+        settled[: len(head)],
+        settled[len(head) :][:n],
+        settled[len(head) + n :],
+    )
+    plan = make_plan(settled, {}, body=True)
+    _place_results(
+        plan,
+        op,
+        nexts,
+        ys,
+        carries,
+        [f"{stacks[n + j]}[{trip}, ...]" for j in range(len(ys))],
+    )
+    cut = len(topological(pred))
+
+    if op.pred is not None:
+        writer._line(f"{trip} = 0")
+    with _indented(writer, _head(op, trip, operands), node):
+        writer.names.update(zip(op.params, [*carries, *operands[n:]]))
         for p, name in zip(op.xs, operands[n:]):
             writer.names[p] = writer.new_name()
             writer._line(f"{writer.names[p]} = {name}[{trip}, ...]")
-        wanted = [*op.nexts, *op.ys]
-        head = [] if op.pred is None else [op.pred]
-        parts = _body(writer, [*head, *wanted], len(head))
-        settled = next(parts)
-        if op.pred is not None:
-            writer._line(f"if not {writer.names[settled[0]]}: break")
+        for name in stacks.values() if pred else ():
+            writer._line(f"if {trip} == len({name}): {name} = grown({name})")
+        _steps(writer, plan, plan.order[:cut])
+        for x in pred:
+            writer._line(f"if not {writer.names[x]}: break")
         for i, name in stacks.items():
-            if i >= n + m:
-                if op.pred is not None:
-                    grow = f"{name} = grown({name})"
-                    writer._line(f"if {trip} == len({name}): {grow}")
-                writer._line(f"{name}[{trip}] = {carries[i - n - m]}")
-        next(parts)
-        results = settled[len(settled) - n - m :]
-        for i, name in stacks.items():
-            if i < n + m:
-                writer._line(f"{name}[{trip}] = {writer.names[results[i]]}")
-        moved = [
-            (c, writer.names[x])
-            for c, p, x in zip(carries, op.carries, results)
-            if x is not p
-        ]
+            if i >= op.entry(0):
+                writer._line(f"{name}[{trip}] = {carries[i - op.entry(0)]}")
+        _steps(writer, plan, plan.order[cut:])
+        for j, x in enumerate(ys):
+            row = f"{stacks[n + j]}[{trip}, ...]"
+            if plan.place.get(x) != row:
+                writer._line(f"{row} = {writer.names[x]}")
+        moved = [(c, writer.names[x]) for c, x in zip(carries, nexts)]
+        moved = [(c, name) for c, name in moved if c != name]
         if moved:
             left, right = zip(*moved)
             writer._line(f"{', '.join(left)} = {', '.join(right)}")
-        if op.pred is not None:
-            writer._line(f"{trip} += 1")
-        writer._line("pass")
-    for c, x in zip(carries, results):  # no result may be memory of somebody else's
-        if root_of(x).op.kind == "source":
+        writer._line(f"{trip} += 1" if pred else "pass")
+    for c, x in zip(carries, nexts):  # no result may be memory of somebody else's
+        if _is_given(x):
             writer._line(f"{c} = {c}.copy()")
+    names = dict(enumerate(carries)) | stacks
     if op.count in read:
         names[op.count] = writer.new_name()
         writer._line(f"{names[op.count]} = asarray({trip})")
-    return names | stacks
+    return names
 
 
-def _head(writer: Any, op: Loop, trip: str, operands: list[str]) -> str:
+def _make_stacks(
+    writer: Any, op: Loop, operands: list[str], read: set[int]
+) -> dict[int, str]:
+    height = f"int({operands[-1]})" if op.given else op.length
+    stacks = {}
+    for i in sorted(read):
+        if len(op.nexts) <= i < op.count:
+            shape, dtype = op.output(i)
+            writer.scope[str(dtype)] = dtype
+            sizes = ", ".join(map(str, (16 if height is None else height, *shape[1:])))
+            stacks[i] = writer.new_name()
+            writer._line(f"{stacks[i]} = empty(({sizes},), {dtype})")
+    return stacks
+
+
+def _place_results(
+    plan: Plan, op: Loop, nexts: list, ys: list, carries: list[str], rows: list[str]
+) -> None:
+    """Let results be computed where they are to be: in their stack, or in their carry.
+
+    A carry may be overwritten by its next value if nothing else ever shows it.
+    """
+    readers = Counter(x for node in plan.order for x in node.inputs)
+    roots = Counter(map(root_of, (*nexts, *ys)))
+    for x, row in zip(ys, rows):
+        if plan.place.get(x) == FRESH and x.op.kind != "control":
+            plan.place[x] = row
+    for p, x, name in zip(op.carries, nexts, carries):
+        alone = readers[p] == 1 and roots[x] == 1 and roots[p] == 0
+        alone = alone and any(y is p for y in x.inputs)
+        if alone and plan.place.get(x) == FRESH and in_place(x, p):
+            plan.place[x] = name
+
+
+def _head(op: Loop, trip: str, operands: list[str]) -> str:
     if op.pred is not None:
-        writer._line(f"{trip} = 0")
         return f"while {f'{trip} < {op.limit}' if op.limit is not None else True}:"
-    times = f"int({operands[-1]})" if op.given else op.length
-    return f"for {trip} in " + (f"reversed(range({times})):" if op.reverse else f"range({times}):")
+    times = f"range(int({operands[-1]}))" if op.given else f"range({op.length})"
+    return f"for {trip} in {f'reversed({times})' if op.reverse else times}:"

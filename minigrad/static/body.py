@@ -63,7 +63,9 @@ class Guard(Watch):
         self.what = what
         self.born: set[Cell] = set()
 
-    def around(self, op: Any, run: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
+    def around(
+        self, op: Any, run: Callable[..., Any], args: tuple, kwargs: dict
+    ) -> Any:
         if run.__name__ == "inplace":
             self.check_write(args[1], op.name)
         result = run(*args, **kwargs)

@@ -67,7 +67,9 @@ def _is_symbolic(values: Sequence[Any]) -> bool:
 
 def _start(values: Sequence[Any]) -> list[Any]:
     """Numbers and arrays as Tensors; Nodes stay."""
-    return [x if isinstance(x, (Node, Tensor)) else as_tensor(_plain(x)) for x in values]
+    return [
+        x if isinstance(x, (Node, Tensor)) else as_tensor(_plain(x)) for x in values
+    ]
 
 
 def _plain(value: Any) -> Any:
@@ -239,7 +241,9 @@ def scan(
 
 
 def _length(stacks: Sequence[Any], length: int | None) -> int:
-    heights = {len(x) if not isinstance(x, Node) else x.shape[0] for x in stacks if x.shape}
+    heights = {
+        len(x) if not isinstance(x, Node) else x.shape[0] for x in stacks if x.shape
+    }
     heights |= set() if length is None else {length}
     if len(heights) != 1 or any(not x.shape for x in stacks):
         raise ShapeError(
@@ -317,9 +321,9 @@ def _row(x: Any) -> Node:
 def foldl(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any) -> Any:
     """Combine the rows of `elems` from the left: `acc = fn(acc, x)` for each.
 
-        >>> import minigrad as mg
-        >>> mg.foldl(lambda a, x: a * 2 + x, mg.tensor([1.0, 2.0, 3.0]), 0.0)
-        tensor(11.)
+    >>> import minigrad as mg
+    >>> mg.foldl(lambda a, x: a * 2 + x, mg.tensor([1.0, 2.0, 3.0]), 0.0)
+    tensor(11.)
     """
     return scan(lambda acc, x: (fn(acc, x), None), initializer, elems)[0]
 

@@ -180,11 +180,16 @@ class _Writer:
             self.names[node] = self.new_name()
             dtype = str(node.dtype)
             self.scope[dtype] = node.dtype
-            out = f"empty({node.shape}, {dtype})"
-            call = self._call(node, operands, out)
+            call = self._call(node, operands, f"empty({node.shape}, {dtype})")
+            self._line(f"{self.names[node]} = {call}", node)
+        elif isinstance(place, str) and not place.isidentifier():  # a row of a stack
+            self.names[node] = self.new_name()
+            call = self._call(node, operands, place)
             self._line(f"{self.names[node]} = {call}", node)
         else:
-            out = self.cells[place] if isinstance(place, Cell) else self._buffer(node)
+            if isinstance(place, Cell):
+                place = self.cells[place]
+            out = place if isinstance(place, str) else self._buffer(node)
             self.names[node] = out
             self._line(self._call(node, operands, out), node)
         if self.check_nan and node.dtype.kind == "f":

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,11 @@ from minigrad.ops.op import Op, Plan, Value
 from minigrad.static.node import Node, Source, constant, pull_nodes, topological
 
 PARAMETER = Source("parameter", "a value that each run of a body is given")
+# Kinds and names of ops whose results are kept for the way back: to compute one again
+# takes longer than to write it down and to read it (measured at 16 x 64: 1 to 10 us
+# against 0.5).
+DEAR = """contraction reduce indexing random control exp log tanh sigmoid sin cos pow
+erf sqrt div logsumexp cumsum""".split()
 SEVERAL = float64  # the dtype written on nodes that stand for several values
 
 
@@ -74,7 +79,9 @@ class Bundle:
 
     __slots__ = ("parts", "shape", "dtype")
 
-    def __init__(self, parts: dict[int, tuple], shape: tuple = (), dtype: Any = SEVERAL):
+    def __init__(
+        self, parts: dict[int, tuple], shape: tuple = (), dtype: Any = SEVERAL
+    ):
         self.parts, self.shape, self.dtype = parts, shape, dtype
 
     def __add__(self, other: Bundle) -> Bundle:
@@ -153,8 +160,9 @@ class Loop(Control):
     captures. `nexts` are the new carries, `ys` the rows that are stacked. A body runs
     `length` times; or while `pred`, read on the entry carries, is true, at most `limit`
     times; or as often as the last input says. The inputs are those of the parameters; the
-    outputs the final carries, the stacks of ys, the stacks of entry carries (which only
-    derivatives read), and the number of times that the body ran.
+    outputs the final carries, the stacks of ys, and what only derivatives read: the
+    stacks of entry carries, the number of times that the body ran, and a stack of every
+    node of the body.
     """
 
     def __init__(
@@ -192,18 +200,32 @@ class Loop(Control):
 
     def output(self, i: int) -> tuple[tuple[int, ...], np.dtype]:
         """Shape and dtype of output `i`."""
-        rows = (*self.nexts, *self.ys, *self.carries)
         if i == self.count:
             return (), int64
         if i < len(self.nexts):
-            return rows[i].shape, rows[i].dtype
+            return self.nexts[i].shape, self.nexts[i].dtype
+        row = self.row(i)
         height = UNKNOWN if self.length is None else self.length
-        return (height, *rows[i].shape), rows[i].dtype
+        return (height, *row.shape), row.dtype
 
-    def bodies(self) -> list[list[Node]]:
-        """What must be computed in a run: the condition comes first."""
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """All nodes of the body."""
         head = [] if self.pred is None else [self.pred]
-        return [[*head, *self.nexts, *self.ys]]
+        return topological([*head, *self.nexts, *self.ys])
+
+    def row(self, i: int) -> Node:
+        """What the stack that is output `i` has rows of."""
+        if i > self.count:
+            return self.nodes[i - self.count - 1]
+        return (*self.nexts, *self.ys, *self.carries)[i]
+
+    def stack_of(self, node: Node) -> int:
+        """The output that stacks `node` of the body."""
+        for j, row in enumerate(self.ys):
+            if row is node:
+                return len(self.nexts) + j
+        return self.count + 1 + next(k for k, x in enumerate(self.nodes) if x is node)
 
     # --- the derivative ------------------------------------------------------------------
     def pull(self, wanted: Sequence[bool], g: Any, saved: tuple, attrs: dict) -> tuple:
@@ -218,9 +240,9 @@ class Loop(Control):
         cotangent = {i: parameter(self.carries[i]) for i in back}
         arrived: list[tuple[Node, Any]] = []  # rows of cotangents, and their stacks
         seeds = [(self.nexts[i], p) for i, p in cotangent.items()]
-        for j, row in enumerate(self.ys):
-            for p in self._rows(g.parts.get(n + j), row, arrived):
-                seeds.append((row, p))
+        for i in self._stacks_with(g):
+            for p in self._rows(g.parts[i], self.row(i), arrived):
+                seeds.append((self.row(i), p))
         targets = {p for p, want in zip(self.params, wanted) if want}
         found = sweep(seeds, pull_nodes, targets | {self.carries[i] for i in back})
         found = {p: ct for p, (ct, _) in found.items()}
@@ -241,8 +263,12 @@ class Loop(Control):
             return (None,) * len(inputs)
 
         ys = [found[p] for p in stacked]
-        used = set(topological([*nexts, *ys]))
-        rows = [
+        saved = {node: parameter(node) for node in self._dear([*nexts, *ys])}
+        rows = [(p, item(y, i=self.stack_of(node))) for node, p in saved.items()]
+        body = substitute([*nexts, *ys], saved)
+        nexts, ys = body[: len(nexts)], body[len(nexts) :]
+        used = set(topological(body))
+        rows += [
             (p, item(y, i=self.entry(i)))
             for i, p in enumerate(self.carries)
             if p in used
@@ -276,7 +302,7 @@ class Loop(Control):
         n = len(self.nexts)
         reached = [_reached(node) for node in self.nexts]
         exist = {i for i in range(n) if i in g.parts or self.entry(i) in g.parts}
-        from_ys = [_reached(row) for j, row in enumerate(self.ys) if n + j in g.parts]
+        from_ys = [_reached(self.row(i)) for i in self._stacks_with(g)]
         exist |= {i for i, p in enumerate(self.carries) if any(p in r for r in from_ys)}
         targets = {p for p, want in zip(self.params, wanted) if want}
         useful = {i for i in range(n) if self.carries[i] in targets}
@@ -287,6 +313,28 @@ class Loop(Control):
                 exist |= leads if i in exist else set()
                 useful |= {i} if leads & useful else set()
         return sorted(exist & useful)
+
+    def _stacks_with(self, g: Bundle) -> list[int]:
+        """The stacks for which cotangents came, but for those of entry carries."""
+        n = len(self.nexts)
+        return [i for i in g.parts if n <= i < self.entry(0) or i > self.count]
+
+    def _dear(self, wanted: Sequence[Node]) -> list[Node]:
+        """The nodes of the body that `wanted` reads and that cost more than a look-up."""
+        forward = set(self.nodes)
+        edge = [x for x in topological(wanted, forward.__contains__) if x in forward]
+        changing = {*self.carries, *self.xs}
+        dear = []
+        for node in edge:
+            # Stacks of stacks whose heights differ there are none.
+            if node.op.kind == "control" or any(type(n) is Unknown for n in node.shape):
+                continue
+            below = topological([node])
+            if any(x.op.name in DEAR or x.op.kind in DEAR for x in below) and any(
+                x in changing for x in below
+            ):
+                dear.append(node)
+        return dear
 
     def _rows(
         self, stacks: tuple | None, row: Node, arrived: list[tuple[Node, Any]]
@@ -313,10 +361,6 @@ class Branch(Control):
     def output(self, i: int) -> tuple[tuple[int, ...], np.dtype]:
         """Shape and dtype of output `i`."""
         return self.sides[0][i].shape, self.sides[0][i].dtype
-
-    def bodies(self) -> list[list[Node]]:
-        """The two bodies, of which one is computed."""
-        return [list(side) for side in self.sides]
 
     def pull(self, wanted: Sequence[bool], g: Any, saved: tuple, attrs: dict) -> tuple:
         """A Branch over the gradients of the two bodies."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from minigrad.eager.cell import Cell
+from minigrad.ops.indexing import index_add, index_put
 from minigrad.ops.movement import put
 from minigrad.static.node import CONSTANT, VARIABLE, Node, topological
 
@@ -78,7 +79,7 @@ def make_plan(
             if last[x] == step and isinstance(slot := plan.place.get(x), int)
         }
         ending = {x: slot for x, slot in ending.items() if x not in pinned}
-        heir = next((x for x in ending if _in_place(node, x)), None)
+        heir = next((x for x in ending if in_place(node, x)), None)
         if node in leaving or node.op.kind == "control":
             plan.place[node] = FRESH
         elif heir is not None:
@@ -105,7 +106,7 @@ def _last_use(order: Sequence[Node]) -> dict[Node, int]:
     return {root_of(x): i for i, node in enumerate(order) for x in node.inputs}
 
 
-def _in_place(node: Node, x: Node) -> bool:
+def in_place(node: Node, x: Node) -> bool:
     """May `node` overwrite its input `x`, which nobody needs afterwards?
 
     Element by element that is safe if every operand that shows this memory shows all of
@@ -116,7 +117,8 @@ def _in_place(node: Node, x: Node) -> bool:
     sharing = [i for i, y in enumerate(node.inputs) if root_of(y) is x]
     if any(node.inputs[i] is not x for i in sharing):
         return False
-    return node.op.kind == "elementwise" or (node.op is put and sharing == [0])
+    into_first = node.op in (put, index_put, index_add) and sharing == [0]
+    return node.op.kind == "elementwise" or into_first
 
 
 def _schedule(outputs: Sequence[Node], updates: dict[Cell, Node], aside: bool) -> Plan:
@@ -151,7 +153,7 @@ def _updates_in_place(node: Node, cell: Cell) -> bool:
     mine = [x for x in node.inputs if _reads_cell(x, cell)]
     if not mine:
         return node.op.kind == "elementwise"
-    return _in_place(node, root_of(mine[0]))
+    return in_place(node, root_of(mine[0]))
 
 
 def _reads(node: Node, cell: Cell) -> bool:

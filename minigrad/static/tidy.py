@@ -55,7 +55,7 @@ def _slimmed(order: Sequence[Node], outputs: Sequence[Node]) -> dict[Node, Slim]
         if node.op.kind == "item":
             read.setdefault(node.inputs[0], set()).add(node.attrs["i"])
         if node.op.kind == "control":
-            slimming = _slim_loop if isinstance(node.op, Loop) else _slim_branch
+            slimming = slim_loop if isinstance(node.op, Loop) else slim_branch
             slim[node] = slimming(node.op, read[node])
             live.update(node.inputs[i] for i in slim[node][1])
         else:
@@ -63,7 +63,7 @@ def _slimmed(order: Sequence[Node], outputs: Sequence[Node]) -> dict[Node, Slim]
     return slim
 
 
-def _slim_branch(op: Branch, read: set[int]) -> Slim:
+def slim_branch(op: Branch, read: set[int]) -> Slim:
     kept = sorted(read)
     sides = [[side[i] for i in kept] for side in op.sides]
     used = set(topological([*sides[0], *sides[1]]))
@@ -72,10 +72,11 @@ def _slim_branch(op: Branch, read: set[int]) -> Slim:
     return new, [0, *(k + 1 for k in places)], {i: k for k, i in enumerate(kept)}
 
 
-def _slim_loop(op: Loop, read: set[int]) -> Slim:
+def slim_loop(op: Loop, read: set[int]) -> Slim:
     n, m = len(op.nexts), len(op.ys)
-    rows = [j for j in range(m) if n + j in read]
-    seeds = [*([] if op.pred is None else [op.pred]), *(op.ys[j] for j in rows)]
+    rows = [i for i in sorted(read) if n <= i < n + m or i > op.count]
+    ys = [op.row(i) for i in rows]
+    seeds = [*([] if op.pred is None else [op.pred]), *ys]
     live = {i for i in range(n) if i in read or op.entry(i) in read}
     while True:  # a carry that a live one is computed from is live as well
         used = set(topological([*seeds, *(op.nexts[i] for i in live)]))
@@ -88,12 +89,12 @@ def _slim_loop(op: Loop, read: set[int]) -> Slim:
     new = Loop(
         [op.params[k] for k in places],
         [op.nexts[i] for i in carries],
-        [op.ys[j] for j in rows],
+        ys,
         sum(n <= k < n + len(op.xs) for k in places),
         pred=op.pred, length=op.length, limit=op.limit, reverse=op.reverse,
     )  # fmt: skip
     numbers = {i: k for k, i in enumerate(carries)}
-    numbers |= {n + j: len(carries) + k for k, j in enumerate(rows)}
+    numbers |= {i: len(carries) + k for k, i in enumerate(rows)}
     numbers |= {op.entry(i): new.entry(k) for k, i in enumerate(carries)}
     numbers[op.count] = new.count
     inputs = [*places, *([len(op.params)] if op.given else [])]
@@ -194,7 +195,9 @@ def _hoist(body: list[Node], closed: list[tuple[Node, Node]]) -> tuple[list, lis
             if known and any(x in outer for x in node.inputs):
                 outer[node] = node.on(tuple(outer.get(x, x) for x in node.inputs))
                 steady.add(node)
-    readers = [x for node in topological(body) if node not in steady for x in node.inputs]
+    readers = [
+        x for node in topological(body) if node not in steady for x in node.inputs
+    ]
     for node in dict.fromkeys([*readers, *body]):
         if node in steady:
             new[node] = parameter(node)
