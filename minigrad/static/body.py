@@ -122,7 +122,9 @@ class Body(Trace):
         for view in reversed(views):
             node = view.op(node, **view.attrs)
         cut = self.taping and arg.dtype.kind == "f" and parent_of(arg) is None
-        return stop_gradient(node) if cut and node.op is not CONSTANT else node
+        # The results of a loop, which itself is no value, are cut one by one.
+        whole = node.op is CONSTANT or node.op.kind == "control"
+        return stop_gradient(node) if cut and not whole else node
 
     def check_write(self, t: Tensor, op: str) -> None:
         node = self.env.get(t.cell)
