@@ -440,6 +440,7 @@ def cond(
             raise GraphError(
                 "cond: a branch returned None",
                 expected="the same structure of values from both",
+                got=_outline(form) if form.holes else "nothing",
                 remedy="return a value; to do nothing, return the operand",
             )
         return _start(form.values), form
