@@ -21,9 +21,11 @@ from minigrad.backend import (
     float16,
     float32,
     float64,
+    get_default_device,
     get_default_dtype,
     int32,
     int64,
+    set_default_device,
     set_default_dtype,
     uint8,
 )
@@ -31,21 +33,12 @@ from minigrad.creation import *
 from minigrad.eager.tensor import Tensor
 from minigrad.functions import *
 from minigrad.profiling import count_ops, profile
-from minigrad.random import (
-    Generator,
-    manual_seed,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
-)
+from minigrad.random import *
 from minigrad.static.control import cond, foldl, scan, stop_gradient, while_loop
+from minigrad.static.jit import jit
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target
 from minigrad.static.session import Session
-from minigrad.static.trace import jit
 from minigrad.viz import show, tape
 
 if TYPE_CHECKING:

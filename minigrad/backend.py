@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import functools
 import importlib
+import warnings
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray
 
+# inf and nan are results like any other, as in PyTorch: NumPy's warnings about them are
+# laid at the line that called NumPy, so those of minigrad's own lines can be left out.
+# (pytest undoes this and wants "ignore::RuntimeWarning:minigrad" among its settings.)
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\b")
+
 LATE = {
     "show": "minigrad.viz:show",
-    "jit": "minigrad.static.trace:jit",
+    "jit": "minigrad.static.jit:jit",
 }
 
 
@@ -45,6 +51,20 @@ def set_default_dtype(dtype: Any) -> None:
     if dtype.kind != "f":
         raise TypeError(f"the default dtype must be a float dtype, not {dtype}")
     _default_dtype[0] = dtype
+
+
+_default_device = ["cpu"]
+
+
+def get_default_device() -> device:
+    """Where tensors are created unless `device=` says otherwise."""
+    return device(_default_device[0])
+
+
+def set_default_device(where: Any) -> None:
+    """Create tensors on `where` from now on; raises where there is no such device."""
+    device(where).check()
+    _default_device[0] = str(where)
 
 
 class device:

@@ -40,9 +40,9 @@ class Watch:
     def around(self, op: Op, run: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
         return run(*args, **kwargs)
 
-    def program(self, program: Any) -> Callable[..., list]:
+    def program(self, build: Any) -> Callable[..., list]:
         """The function to run for a compiled program."""
-        return self._outer.program(program) if self._outer is not None else program.run
+        return self._outer.program(build) if self._outer is not None else build.run
 
     def adopt(self, t: Any) -> None:
         """A Tensor was created from data."""
@@ -90,10 +90,10 @@ class count_ops(Watch):
         self._count(op)
         return run(*args, **kwargs)
 
-    def program(self, program: Any) -> Callable[..., list]:
-        for node in program.ops:
+    def program(self, build: Any) -> Callable[..., list]:
+        for node in build.ops:
             self._count(node.op)
-        return super().program(program)
+        return super().program(build)
 
     def _count(self, op: Op) -> None:
         self.by_name[op.name] = self.by_name.get(op.name, 0) + 1
@@ -140,15 +140,15 @@ class profile(Watch):
     def around(self, op: Op, run: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
         return self._timed(op.name, run, args, kwargs)
 
-    def program(self, program: Any) -> Callable[..., list]:
-        super().program(program)  # blocks further out may count it
+    def program(self, build: Any) -> Callable[..., list]:
+        super().program(build)  # blocks further out may count it
         last = [0.0]
 
         def tick(name: str) -> None:
             self._add(name, perf_counter() - last[0])
             last[0] = perf_counter()
 
-        run = program.ticking(tick)
+        run = build.ticking(tick)
 
         def timed(*arrays: Any) -> list:
             last[0] = perf_counter()

@@ -12,13 +12,17 @@ import minigrad
 
 from .checking import check, hint
 from .claims import claim
-from .data import load_digits, split_digits
+from .data import load_digits, load_names, load_nile, load_sunspots, split_digits
 from .display import figure, show
 from .drawings import curves, gallery, matrices
 from .expect import expect_error
+from .measuring import measure, peak_bytes
 from .peers import side_by_side
+from .predicting import predict
+from .progress import progress
 from .quizzes import quiz
 from .rounding import rounded
+from .stepping import stepper
 
 __all__ = [
     "check",
@@ -29,12 +33,20 @@ __all__ = [
     "gallery",
     "hint",
     "load_digits",
+    "load_names",
+    "load_nile",
+    "load_sunspots",
     "matrices",
+    "measure",
+    "peak_bytes",
+    "predict",
+    "progress",
     "quiz",
     "rounded",
     "show",
     "side_by_side",
     "split_digits",
+    "stepper",
 ]
 
 minigrad.set_default_target("interpreter")

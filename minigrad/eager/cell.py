@@ -109,10 +109,14 @@ def check_writable(t: Tensor, op: str) -> None:
         if watcher is not None:
             watcher.check_write(t, op)
     if not t.array.flags.writeable:
+        copied = t.view_of is None and MODE.get().trace is not None
         raise GradError(
             f"{op}_: this memory cannot be written",
-            got=f"{name_of(t, 'the tensor')} {t.shape}, expanded or read-only",
-            remedy="x.clone() has memory for every element",
+            got=f"{name_of(t, 'the tensor')} {t.shape}, "
+            + ("a copy made by a traced index" if copied else "expanded or read-only"),
+            remedy="x[i] = x[i] + y writes into x"
+            if copied
+            else "x.clone() has memory for every element",
         )
     if state.grad:
         check_rebase(t, op)

@@ -6,17 +6,17 @@ What the tape needs of the old values is set aside before they go.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from minigrad.backend import Array
 from minigrad.eager.cell import check_writable, parent_of, write
 from minigrad.eager.tape import Record
-from minigrad.eager.tensor import Tensor, compute, track
+from minigrad.eager.tensor import STAMPED, Tensor, compute, track
 from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
 from minigrad.methods import Methods, split_key
-from minigrad.ops import elementwise, formulas
+from minigrad.ops import elementwise, formulas, shapes
 from minigrad.ops.indexing import index_put
 from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Op
 from minigrad.rearrange import demand_same_dtype
@@ -43,6 +43,23 @@ def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
     return target
 
 
+def _at_once(fn: Any, target: Tensor, other: Any) -> bool:
+    """What nearly every optimizer does: no tape, no trace, two arrays of one dtype."""
+    grad, trace, watch = MODE.get()
+    if grad or trace is not None or watch is not None or type(other) is not Tensor:
+        return False
+    array, operand = target.array, other.array
+    if array.dtype is not operand.dtype or array.dtype.kind != "f":
+        return False
+    try:
+        fn(array, operand, array)
+    except (ValueError, TypeError):
+        return False
+    target.cell.version += 1
+    target.cell.writer = user_origin()
+    return True
+
+
 def _is_tracked(arg: Any) -> bool:
     return isinstance(arg, Tensor) and parent_of(arg) is not None
 
@@ -63,7 +80,7 @@ def _straight(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
                 return False
     try:
         op.fn(array, *operands, out=array, **attrs)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return False
     target.cell.version += 1
     target.cell.writer = user_origin()
@@ -78,12 +95,12 @@ def _check_fits(name: str, target: Tensor, y: Any) -> None:
             got=str(tuple(y.shape)),
             remedy=f"x = x.{name}(...) makes a new tensor",
         )
-    if y.dtype.kind == "f" and target.dtype.kind != "f":
+    if shapes.category(y.dtype) > shapes.category(target.dtype):
         raise DTypeError(
             f"{name}_: the result would have another dtype",
             expected=f"{name_of(target, 'the tensor')} {target.dtype}",
             got=str(y.dtype),
-            remedy=f"x = x.{name}(...) makes a new tensor; or x = x.float() first",
+            remedy=f"x = x.{name}(...) makes a new tensor; or cast x first",
         )
 
 
@@ -118,8 +135,12 @@ def _save_written(record: Record, target: Tensor, y: Any) -> None:
 def twin(name: str) -> Any:
     """The method `name` in place: its op's own write, or the result copied over."""
     op, method = TABLE.get(name), getattr(Tensor, name)
+    ufunc = op.fn if op in STAMPED and isinstance(op.fn, np.ufunc) else None
+    quick = ufunc is not None and ufunc.nin == 2
 
     def write_result(self: Tensor, *others: Any, **options: Any) -> Tensor:
+        if quick and not options and _at_once(ufunc, self, *others):
+            return self
         if op is not None and not options and len(others) == op.named - 1:
             return inplace(op, self, *others)
         check_writable(self, name)
@@ -166,6 +187,16 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
         inplace(elementwise.copy, part, value)
 
 
+def _refused(name: str) -> Any:
+    def refuse(self: Tensor, *dims: Any) -> NoReturn:
+        raise NotImplementedError(
+            f"{name}_: a tensor keeps its shape for life; write x = x.{name}(...), a view"
+        )
+
+    refuse.__name__, refuse.__doc__ = f"{name}_", f"Not there: see `{name}`."
+    return refuse
+
+
 OPERATORS = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
     "floordiv": "floor_divide", "mod": "remainder",
@@ -176,5 +207,7 @@ for _name in (*vars(elementwise), *vars(formulas)):
         setattr(Tensor, f"{_name}_", twin(_name))
 for _method in (copy_, fill_, zero_, __setitem__):
     setattr(Tensor, _method.__name__, _method)
+for _name in ("unsqueeze", "squeeze", "t", "transpose", "swapaxes", "swapdims"):
+    setattr(Tensor, f"{_name}_", _refused(_name))
 for _operator, _name in OPERATORS.items():
     setattr(Tensor, f"__i{_operator}__", twin(_name))

@@ -1,6 +1,6 @@
 """The op table: what can be computed, one entry per primitive."""
 
-from minigrad.ops import elementwise, indexing, linalg, movement, reduce
+from minigrad.ops import elementwise, indexing, linalg, movement, randomness, reduce
 from minigrad.ops.op import MODE, ORIGIN, TABLE, Mode, Op, Value, mode, on_behalf_of
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "mode",
     "movement",
     "on_behalf_of",
+    "randomness",
     "reduce",
 ]

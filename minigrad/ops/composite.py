@@ -89,6 +89,8 @@ def norm(
     axes = {"axis": shapes.normalize_axes("norm", dim, a.ndim), "keepdims": keepdim}
     if p in (2, "fro", None):
         return _off_zero(sqrt, square(a).sum(**axes))
+    if p == "nuc":
+        raise NotImplementedError("norm: p='nuc' needs singular values")
     if not shapes.is_number(p):
         raise ArgumentError("norm: wants a number or 'fro'", got=f"p={p!r}")
     if math.isinf(p):

@@ -8,16 +8,17 @@ to tensors from outside, keep its symbols, call backward) is refused with a less
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from minigrad.eager.cell import Cell, parent_of, views_of
 from minigrad.eager.tape import LEAF
-from minigrad.eager.tensor import Tensor
+from minigrad.eager.tensor import Tensor, wrap
 from minigrad.errors import GradError, GraphError, name_of
 from minigrad.ops.op import MODE, mode
 from minigrad.profiling import Watch
 from minigrad.static.loop import (
     PARAMETER,
+    item,
     leaked,
     parameter,
     stop_gradient,
@@ -98,6 +99,8 @@ class Body(Trace):
         self.first = constant(0).seq  # nodes with a lower number are from outside
         self.captured: dict[Tensor, Node] = {}
         self.taping = MODE.get().grad
+        self.hidden: dict[Tensor, Node] = {}  # states of generators that draw
+        self.drawn: list[dict[Tensor, Node]] = []  # what they are after each side
 
     def born(self, node: Node) -> Tensor:
         """A Tensor of the body; a parameter of the user's is one too."""
@@ -128,8 +131,36 @@ class Body(Trace):
 
     def check_write(self, t: Tensor, op: str) -> None:
         node = self.env.get(t.cell)
-        if node is None or node.op is PARAMETER:
+        if t not in self.hidden and (node is None or node.op is PARAMETER):
             refuse_write(self.what, t, op)
+
+    def carry(self, t: Tensor) -> None:
+        """The state of a generator goes round with the loop variables."""
+        if t in self.hidden:
+            return
+        if self.parent is None:
+            raise GraphError(
+                f"{self.what}: random numbers in a graph that is built by hand",
+                expected="a body that draws nothing, or a loop under jit",
+                got="a generator whose state no graph updates",
+                remedy="draw before the loop and pass the numbers as xs",
+            )
+        self.parent.carry(t)
+        self.hidden[t] = self.env[t.cell] = parameter(t)
+
+    def end_side(self) -> None:
+        """The next function begins with the generators as they were."""
+        self.drawn.append({t: self.env[t.cell] for t in self.hidden})
+        self.env.update((t.cell, p) for t, p in self.hidden.items())
+
+    def refuse_draws(self) -> None:
+        """A condition is read once more than the body runs, so it cannot draw."""
+        if any(self.env[t.cell] is not p for t, p in self.hidden.items()):
+            raise GraphError(
+                f"{self.what}: the condition draws random numbers",
+                expected="a condition that only reads the loop variables",
+                remedy="draw in the body and pass the number on as a loop variable",
+            )
 
     def check_backward(self) -> None:
         refuse_backward(self.what)
@@ -163,19 +194,53 @@ class Body(Trace):
         return inner, results, [*(t for _, t in handles), *captured]
 
 
+class Traced(NamedTuple):
+    """A body that stands on its own: all parameters, what each side gives, its inputs.
+
+    `hidden` are the states of generators that draw. They stand first among parameters,
+    inputs and results, as the carries that they are.
+    """
+
+    params: list[Node]
+    sides: list[list[Node]]
+    captured: list[Any]
+    hidden: list[Tensor]
+
+    def apply(self, op: Any, inputs: Sequence[Any], world: type) -> list[Any]:
+        """The results of `op`; those of `hidden` are written back to the generators."""
+        made = op(*inputs, *self.captured)
+        if world is Tensor and isinstance(made, Node):
+            made = wrap(made)
+        results = [item(made, i=i) for i in range(len(self.sides[0]))]
+        for t, state in zip(self.hidden, results):
+            with mode(grad=False):
+                t.copy_(state)
+        return results[len(self.hidden) :]
+
+
 def trace_body(
-    what: str, params: list[Node], as_nodes: bool, run: Callable[[list], list]
-) -> tuple[list[Node], list[Node], list[Any]]:
-    """Let `run` turn parameters into results; see `Body.close` for what comes back."""
+    what: str,
+    params: list[Node],
+    as_nodes: bool,
+    runs: Sequence[Callable[[list, Body], list]],
+) -> Traced:
+    """Let each of `runs` turn the parameters into results."""
     body = Body(what)
+    sides = []
     try:
         with mode(trace=body):
-            results = [lift(x) for x in run(_values(body, params, as_nodes))]
+            for run in runs:
+                values = list(params) if as_nodes else [body.born(p) for p in params]
+                sides.append([lift(x) for x in run(values, body)])
+                del values
+                body.end_side()
     finally:
         body.restore()
     body.check_leaks()
-    return body.close(params, results)
-
-
-def _values(body: Body, params: list[Node], as_nodes: bool) -> list:
-    return list(params) if as_nodes else [body.born(p) for p in params]
+    for side, drawn in zip(sides, body.drawn):
+        side[:0] = [drawn.get(t, p) for t, p in body.hidden.items()]
+    params = [*body.hidden.values(), *params]
+    inner, results, captured = body.close(params, [x for side in sides for x in side])
+    n = len(sides[0])
+    split_sides = [results[k : k + n] for k in range(0, len(results), n or 1)]
+    return Traced(inner, split_sides or sides, captured, list(body.hidden))

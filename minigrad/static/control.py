@@ -18,7 +18,7 @@ import numpy as np
 
 from minigrad.backend import bool_
 from minigrad.creation import as_tensor, tensor, zeros
-from minigrad.eager.tensor import Tensor, wrap
+from minigrad.eager.tensor import Tensor
 from minigrad.errors import (
     DTypeError,
     GraphError,
@@ -31,9 +31,9 @@ from minigrad.ops import shapes
 from minigrad.ops.op import MODE
 from minigrad.static import loop as control
 from minigrad.static.body import Guard, trace_body
-from minigrad.static.loop import Branch, Loop, item, parameter
-from minigrad.static.node import Node, constant, lift
-from minigrad.static.trace import flatten, unflatten
+from minigrad.static.jit import flatten, unflatten
+from minigrad.static.loop import Branch, Loop, parameter
+from minigrad.static.node import Node, lift
 
 # --- the values of nested structures -----------------------------------------------------
 
@@ -84,13 +84,6 @@ def _world(values: Sequence[Any]) -> type:
 
 def _inputs(world: type, values: Sequence[Any]) -> list[Any]:
     return [lift(x) for x in values] if world is Node else list(values)
-
-
-def _outputs(world: type, op: Any, inputs: Sequence[Any], count: int) -> list[Any]:
-    made = op(*inputs)
-    if world is Tensor and isinstance(made, Node):
-        made = wrap(made)
-    return [item(made, i=i) for i in range(count)]
 
 
 class _FoundNode(Exception):
@@ -295,23 +288,24 @@ def _scan_symbolically(
     params = [parameter(x) for x in carry] + [_row(x) for x in stacks]
     forms: list[_Form] = []
 
-    def run(values: list) -> list:
+    def run(values: list, body: Any) -> list:
         new, y = step(values)
         results = [*new, *_start(y.values)]
         forms.append(y.forget())
         return results
 
-    params, results, captured = trace_body("scan", params, world is Node, run)
-    n = len(carry)
-    op = Loop(
-        params, results[:n], results[n:], len(stacks), length=length, reverse=reverse
-    )
-    inputs = [*_inputs(world, [*carry, *stacks]), *captured]
-    if length == 0 and not _is_symbolic([*carry, *stacks, *captured]):
+    traced = trace_body("scan", params, world is Node, [run])
+    (results,), hidden = traced.sides, traced.hidden
+    n = len(hidden) + len(carry)
+    if length == 0 and not _is_symbolic([*carry, *stacks, *traced.captured]):
         ys = [zeros((0, *y.shape), dtype=y.dtype) for y in results[n:]]
         return start.rebuild(carry), forms[0].rebuild(ys)
-    values = _outputs(world, op, inputs, len(results))
-    return start.rebuild(values[:n]), forms[0].rebuild(values[n:])
+    op = Loop(
+        traced.params, results[:n], results[n:], len(stacks),
+        length=length, reverse=reverse,
+    )  # fmt: skip
+    values = traced.apply(op, _inputs(world, [*hidden, *carry, *stacks]), world)
+    return start.rebuild(values[: len(carry)]), forms[0].rebuild(values[len(carry) :])
 
 
 def _row(x: Any) -> Node:
@@ -372,17 +366,18 @@ def while_loop(
             pass
     world = _world(carry)
 
-    def run(values: list) -> list:
+    def run(values: list, body: Any) -> list:
         pred = _check_condition("while_loop", call(cond, values))
-        return [pred, *step(values)]
+        body.refuse_draws()
+        return [*step(values), pred]
 
     params = [parameter(x) for x in carry]
-    params, (pred, *nexts), captured = trace_body(
-        "while_loop", params, world is Node, run
-    )
-    op = Loop(params, nexts, (), pred=pred, limit=max_iterations)
-    inputs = [*_inputs(world, carry), *captured]
-    return start.rebuild(_outputs(world, op, inputs, len(nexts)))
+    traced = trace_body("while_loop", params, world is Node, [run])
+    (nexts,) = traced.sides
+    pred = nexts.pop()
+    op = Loop(traced.params, nexts, (), pred=pred, limit=max_iterations)
+    inputs = _inputs(world, [*traced.hidden, *carry])
+    return start.rebuild(traced.apply(op, inputs, world))
 
 
 def start_like(values: Sequence[Any], form: Any) -> Any:
@@ -452,30 +447,32 @@ def cond(
     pred = _start([pred])[0]
     world = _world([pred, *values])
 
-    def run(values: list) -> list:
+    def then(values: list, body: Any) -> list:
         results, form = side(true_fn, values)
-        others, other = side(false_fn, values)
         forms.append(form)
-        _check_sides(form, other, results, others)
-        form.forget()
-        return [*results, *others]
+        return results
+
+    def otherwise(values: list, body: Any) -> list:
+        others, other = side(false_fn, values)
+        _check_sides(forms[0], other, others)
+        forms[0].forget()
+        return others
 
     params = [parameter(x) for x in values]
-    params, results, captured = trace_body("cond", params, world is Node, run)
-    n = len(results) // 2
-    op = Branch(params, results[:n], results[n:])
-    inputs = [*_inputs(world, [pred, *values]), *captured]
-    return forms[0].rebuild(_outputs(world, op, inputs, n))
+    traced = trace_body("cond", params, world is Node, [then, otherwise])
+    op = Branch(traced.params, *traced.sides)
+    inputs = _inputs(world, [pred, *traced.hidden, *values])
+    return forms[0].rebuild(traced.apply(op, inputs, world))
 
 
-def _check_sides(form: _Form, other: _Form, results: list, others: list) -> None:
+def _check_sides(form: _Form, other: _Form, others: list) -> None:
     if not form.alike(other):
         raise GraphError(
             "cond: the branches return different structures",
             expected=f"{_outline(form)}, as true_fn",
             got=f"{_outline(other)} from false_fn",
         )
-    for i, (a, b) in enumerate(zip(results, others)):
+    for i, (a, b) in enumerate(zip(_start(form.values), others)):
         for what, x, y, kind in (
             ("shapes", tuple(a.shape), tuple(b.shape), ShapeError),
             ("dtypes", a.dtype, b.dtype, DTypeError),

@@ -75,6 +75,7 @@ class _Writer:
         self.plan = plan
         self.check_nan, self.tick = check_nan, tick
         self.scope: dict[str, Any] = {
+            "__name__": __name__,
             "copyto": np.copyto,
             "empty": np.empty,
             "check_finite": check_finite,

@@ -13,7 +13,7 @@ Tensors or Nodes the engine treats them like any op of many arguments.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, partial, reduce
 from typing import Any
 
@@ -263,9 +263,9 @@ class Loop(Control):
             return (None,) * len(inputs)
 
         ys = [found[p] for p in stacked]
-        saved = {node: parameter(node) for node in self._dear([*nexts, *ys])}
-        rows = [(p, item(y, i=self.stack_of(node))) for node, p in saved.items()]
-        body = substitute([*nexts, *ys], saved)
+        kept = {node: parameter(node) for node in self._dear([*nexts, *ys])}
+        rows = [(p, item(y, i=self.stack_of(node))) for node, p in kept.items()]
+        body = substitute([*nexts, *ys], kept)
         nexts, ys = body[: len(nexts)], body[len(nexts) :]
         used = set(topological(body))
         rows += [
@@ -382,8 +382,7 @@ class Branch(Control):
         given = [(p, x) for p, x in given if p in used]
         out = Branch([p for p, _ in given], *sides)(pred, *(x for _, x in given))
         at = {p: k for k, p in enumerate(reached)}
-        cts = [item(out, i=at[p]) if p in at else None for p in self.params]
-        return (None, *cts)
+        return (None, *(item(out, i=at[p]) if p in at else None for p in self.params))
 
 
 def _zeros(like: Node) -> np.ndarray:

@@ -26,6 +26,7 @@ from minigrad.errors import (
 )
 from minigrad.ops import shapes
 from minigrad.ops.op import MODE
+from minigrad.ops.randomness import advance
 from minigrad.static.interpreter import emit
 from minigrad.static.loop import PARAMETER, leaked
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
@@ -125,6 +126,63 @@ def _check_update(key: Any, value: Any) -> tuple[Cell, Node]:
     return target.value, node
 
 
+class Build:
+    """A graph taken through the pipeline once: every stage of it, and what runs.
+
+    `stages` holds the nodes wanted as they were at each stage, by name and in order;
+    `plan` the order and the memory; `emitted` the source and its function.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Node],
+        outputs: Sequence[Node],
+        updates: dict[Cell, Node],
+        rewrites: Sequence[Rewrite],
+        check_nan: bool,
+    ) -> None:
+        wanted = [*outputs, *updates.values()]
+        self.stages = {"graph": wanted, "optimized": optimize(wanted, rewrites)}
+        final = settle_reshapes(self.stages["optimized"])
+        self.inputs, self.outputs = inputs, final[: len(outputs)]
+        self.updates = dict(zip(updates, final[len(outputs) :]))
+        self.plan: Plan = make_plan(self.outputs, self.updates, aside=check_nan)
+        self.emitted = emit(self.plan, inputs, self.outputs, check_nan)
+        self.run: Callable[..., list] = self.emitted.function
+        self.ops = [n for n in self.plan.order if n.op.kind != "source"]
+
+    def ticking(self, tick: Callable[[str], None]) -> Callable[..., list]:
+        """`run`, but calling `tick` with the op's name after each step."""
+        return emit(self.plan, self.inputs, self.outputs, tick=tick).function
+
+    def stats(self) -> dict[str, int]:
+        computed = [n for n in self.ops if not n.op.view]
+        return {
+            "nodes": len(topological(self.stages["graph"])),
+            "optimized": len(topological(self.stages["optimized"])),
+            "bytes_naive": sum(map(nbytes, computed)),
+            "bytes_planned": sum(self.plan.sizes),
+        }
+
+    def explain(self, error: Exception) -> Exception:
+        """A failure inside the generated source, told at the user's own line."""
+        if isinstance(error, MinigradError):
+            return error
+        trace, node = error.__traceback__, None
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self.emitted.filename:
+                node = self.emitted.lines.get(trace.tb_lineno)
+            trace = trace.tb_next
+        if node is None:
+            return error
+        kind = NotFiniteError if isinstance(error, FloatingPointError) else GraphError
+        return kind(
+            f"{node.op.name}: {error}",
+            got=", ".join(map(repr, node.inputs)),
+            at=node.origin,
+        )
+
+
 class Program:
     """A compiled graph, called with a value per placeholder; returns detached Tensors.
 
@@ -147,17 +205,10 @@ class Program:
         self.target = check_target(target)
         self.rebuild = rebuild
         _check_inputs(self.inputs, [*outputs, *updates.values()])
-        wanted = [*outputs, *updates.values()]
-        self.stages = {"graph": wanted, "optimized": optimize(wanted, rewrites)}
-        final = settle_reshapes(self.stages["optimized"])
-        self.outputs = final[: len(outputs)]
-        self.updates = dict(zip(updates, final[len(outputs) :]))
-        self.plan: Plan = make_plan(self.outputs, self.updates, aside=check_nan)
+        updates = {**_draws([*outputs, *updates.values()]), **updates}
         self._written = set(updates)
         self._lock = threading.Lock()
-        self._emitted = emit(self.plan, self.inputs, self.outputs, check_nan)
-        self.run: Callable[..., list] = self._emitted.function
-        self.ops = [n for n in self.plan.order if n.op.kind != "source"]
+        self.build = Build(self.inputs, outputs, updates, rewrites, check_nan)
 
     def __call__(self, *args: Any) -> Any:
         """Run with one value per placeholder, in the order of `inputs`."""
@@ -183,19 +234,16 @@ class Program:
     def run_arrays(self, arrays: Sequence[Any]) -> list:
         """Run on arrays that fit; what `__call__` does after its checks."""
         watch = MODE.get().watch
-        run = self.run if watch is None else watch.program(self)
+        build = self.build
+        run = build.run if watch is None else watch.program(build)
         try:
             with self._lock:  # buffers belong to the program, not to the thread
                 return run(*arrays)
         except Exception as error:
-            explained = self._explain(error)
+            explained = build.explain(error)
             if explained is error:
                 raise
             raise explained from error
-
-    def ticking(self, tick: Callable[[str], None]) -> Callable[..., list]:
-        """`run`, but calling `tick` with the op's name after each step."""
-        return emit(self.plan, self.inputs, self.outputs, tick=tick).function
 
     def _feed(self, i: int, node: Node, arg: Any) -> Any:
         """`arg` as the array the placeholder wants, or the error that says why not."""
@@ -224,39 +272,30 @@ class Program:
             array = array.astype(node.dtype)
         return array
 
-    def _explain(self, error: Exception) -> Exception:
-        """A failure inside the generated source, told at the user's own line."""
-        if isinstance(error, MinigradError):
-            return error
-        trace, node = error.__traceback__, None
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == self._emitted.filename:
-                node = self._emitted.lines.get(trace.tb_lineno)
-            trace = trace.tb_next
-        if node is None:
-            return error
-        kind = NotFiniteError if isinstance(error, FloatingPointError) else GraphError
-        return kind(
-            f"{node.op.name}: {error}",
-            got=", ".join(map(repr, node.inputs)),
-            at=node.origin,
-        )
-
     @property
     def source(self) -> str:
         """The Python source that a call runs."""
-        return self._emitted.source
+        return self.build.emitted.source
+
+    @property
+    def plan(self) -> Plan:
+        """The order of the nodes and the memory of their results."""
+        return self.build.plan
+
+    @property
+    def stages(self) -> dict[str, list[Node]]:
+        """The nodes wanted as they were at each stage of the pipeline."""
+        return self.build.stages
+
+    @property
+    def ops(self) -> list[Node]:
+        """The nodes that a call computes, in order."""
+        return self.build.ops
 
     @property
     def stats(self) -> dict[str, int]:
         """Nodes before and after the rewrites; bytes without reuse and as planned."""
-        computed = [n for n in self.ops if not n.op.view]
-        return {
-            "nodes": len(topological(self.stages["graph"])),
-            "optimized": len(topological(self.stages["optimized"])),
-            "bytes_naive": sum(map(nbytes, computed)),
-            "bytes_planned": sum(self.plan.sizes),
-        }
+        return self.build.stats()
 
     def show(self, stage: str = "optimized") -> Any:
         """The picture of the graph at a stage: "graph" or "optimized"."""
@@ -265,8 +304,8 @@ class Program:
     def __repr__(self) -> str:
         names = ", ".join(_name(node, i) for i, node in enumerate(self.inputs))
         return (
-            f"<Program ({names}) -> {len(self.outputs)} outputs, "
-            f"{len(self.updates)} updates, {len(self.ops)} ops>"
+            f"<Program ({names}) -> {len(self.build.outputs)} outputs, "
+            f"{len(self.build.updates)} updates, {len(self.ops)} ops>"
         )
 
 
@@ -284,6 +323,13 @@ def _as_array(arg: Any, node: Node, i: int) -> Any:
         got=type(arg).__name__,
         at=_places(node),
     )
+
+
+def _draws(outputs: Sequence[Node]) -> dict[Cell, Node]:
+    """Every generator's state that is read moves on, so that each run draws anew."""
+    drawn = [x for x in topological(outputs) if x.op.kind == "random"]
+    states = {x: x.inputs[0] for x in drawn if x.inputs[0].op is VARIABLE}
+    return {state.value: state + advance(x.shape) for x, state in states.items()}
 
 
 def _name(node: Node, i: int) -> str:

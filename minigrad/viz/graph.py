@@ -28,13 +28,13 @@ def program_diagram(
         stages = ", ".join(program.stages)
         raise ValueError(f"show: stage must be one of {stages}, not {stage!r}")
     roots = program.stages[stage]
-    count = len(program.outputs)
+    count = len(program.build.outputs)
     names = Names()
     picture = graph_diagram(
         roots, roots[:count], f"{_called(roots[:count], names)}, stage {stage}",
         filled=filled, inputs=program.inputs,
     )  # fmt: skip
-    for cell, value in zip(program.updates, roots[count:]):
+    for cell, value in zip(program.build.updates, roots[count:]):
         variable = cell.node() if cell.node else None
         word = "a variable" if variable is None else names.of(variable, "a variable")
         update = ("update", id(cell))

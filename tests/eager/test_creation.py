@@ -20,7 +20,7 @@ MADE = {
     "full_like": lambda t: t.full_like(t.ones(2, dtype=t.float64), 3),
     "full_like with dtype": lambda t: t.full_like(t.ones(2), 3, dtype=t.int64),
     "zeros_like with dtype": lambda t: t.zeros_like(t.ones(2), dtype=t.int32),
-    "empty": lambda t: t.empty(2, 3) * 0,
+    "empty": lambda t: t.empty(2, 3).zero_(),
     "empty_like": lambda t: t.empty_like(t.ones(2)) * 0,
     "zeros of ()": lambda t: t.zeros(()),
     "zeros of nothing": lambda t: t.zeros(0, 3),
@@ -157,3 +157,11 @@ def test_the_same_seed_gives_the_same_numbers():
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
     assert sorted(first[3].tolist()) == list(range(6))
+
+
+def test_the_default_device_is_the_cpu_and_must_exist():
+    assert mg.get_default_device() == "cpu"
+    with pytest.raises(RuntimeError, match="CPU only"):
+        mg.set_default_device("cuda")
+    mg.set_default_device("cpu")
+    assert mg.zeros(2).device == mg.get_default_device()

@@ -3,7 +3,7 @@
 import numpy as np
 
 import minigrad as mg
-from minigrad.static.trace import flatten
+from minigrad.static.jit import flatten
 
 
 def _arrays(tree):

@@ -62,7 +62,7 @@ def test_tanh_of_each_row():
 def test_recurrence_that_reads_its_input_backwards():
     # Theano, tutorial/loop: x(t) = tanh(x(t - 1).dot(W) + y(t).dot(U) + p(T - t).dot(V)).
     def recurrence(x, w, y, u, p, v):
-        body = lambda h, row: ((h @ w + row[0] @ u + row[1] @ v).tanh(),) * 2  # noqa: E731
+        body = lambda h, row: ((h @ w + row[0] @ u + row[1] @ v).tanh(),) * 2
         return mg.scan(body, x, (y, p.flip(0)))[1]
 
     x = np.zeros(2, FLOATS)
@@ -105,7 +105,7 @@ def test_counting_to_ten():
 def test_sum_of_squares():
     # TensorFlow, tf.while_loop: sumSquare2(10) is 285.
     def sum_squares(n):
-        condition = lambda i, _: i < n  # noqa: E731
+        condition = lambda i, _: i < n
         return mg.while_loop(condition, lambda i, r: (i + 1, r + i * i), [0, 0])[1]
 
     assert everywhere(sum_squares, np.int64(10)) == 285
@@ -136,7 +136,7 @@ def test_running_sums_from_both_ends():
 def test_fibonacci_with_a_pair_as_carry():
     # TensorFlow, tf.scan: "fibonaccis": [1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144].
     def fibonacci(a, b):
-        step = lambda c, _: ((c[1], c[0] + c[1]), c[1])  # noqa: E731
+        step = lambda c, _: ((c[1], c[0] + c[1]), c[1])
         return mg.scan(step, (a, b), None, length=12)[1]
 
     expected = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144]
@@ -151,7 +151,7 @@ def test_sum_by_folding():
     assert everywhere(folded, np.arange(1, 7)) == 21
 
 
-@pytest.mark.parametrize("x, y, expected", [(2, 5, 34), (5, 2, 25)])
+@pytest.mark.parametrize(("x", "y", "expected"), [(2, 5, 34), (5, 2, 25)])
 def test_one_of_two_products(x, y, expected):
     # TensorFlow, tf.cond: x * 17 if x < y else y + 23; the page's 34 for 2 and 5.
     def choice(x, y):
@@ -160,7 +160,7 @@ def test_one_of_two_products(x, y, expected):
     assert everywhere(choice, np.int64(x), np.int64(y)) == expected
 
 
-@pytest.mark.parametrize("start, expected", [(1.0, 2.0), (-1.0, -2.0)])
+@pytest.mark.parametrize(("start", "expected"), [(1.0, 2.0), (-1.0, -2.0)])
 def test_one_more_or_one_less(start, expected):
     # JAX, "Control flow and logical operators": lax.cond(pred, x + 1, x - 1, operand).
     def choice(x):
@@ -195,19 +195,19 @@ def test_logistic_map():
     # Strogatz, "Nonlinear Dynamics and Chaos", 10.2: r = 2.8 settles at 1 - 1 / r; the
     # derivative there goes to d(1 - 1 / r) / dr = 1 / r^2.
     def settle(r):
-        step = lambda x, _: (r * x * (1 - x), None)  # noqa: E731
+        step = lambda x, _: (r * x * (1 - x), None)
         return mg.scan(step, r * 0.0 + 0.2, None, length=200)[0]
 
     check(everywhere(settle, np.float64(2.8)), 1 - 1 / 2.8)
     check(gradients_everywhere(settle, np.float64(2.8))[0], 1 / 2.8**2)
 
 
-@pytest.mark.parametrize("start, steps", [(1, 0), (6, 8), (27, 111), (97, 118)])
+@pytest.mark.parametrize(("start", "steps"), [(1, 0), (6, 8), (27, 111), (97, 118)])
 def test_collatz_steps(start, steps):
     # OEIS A006577: steps to reach 1 in the 3x + 1 problem.
     def collatz(n):
         def step(n, count):
-            half = lambda n: n // 2  # noqa: E731
+            half = lambda n: n // 2
             return mg.cond(n % 2 == 0, half, lambda n: 3 * n + 1, n), count + 1
 
         return mg.while_loop(lambda n, _: n != 1, step, (n, 0))[1]
@@ -219,7 +219,7 @@ def test_square_root_by_newton():
     # JAX issues and textbooks: iterate until the residual is small; the gradient of the
     # result is that of the square root.
     def root(a):
-        away = lambda x: ((x * x - a) ** 2).sum() > 1e-20  # noqa: E731
+        away = lambda x: ((x * x - a) ** 2).sum() > 1e-20
         return mg.while_loop(away, lambda x: (x + a / x) * 0.5, a * 0.5 + 0.5)
 
     check(everywhere(root, np.float64(2)), np.sqrt(2))
