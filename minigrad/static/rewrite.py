@@ -12,7 +12,8 @@ from functools import partial
 import numpy as np
 
 from minigrad.ops.elementwise import add, cast, div, mul, neg, sub
-from minigrad.ops.movement import broadcast_to, is_view, permute, reshape
+from minigrad.ops.indexing import index_add
+from minigrad.ops.movement import broadcast_to, is_view, permute, reshape, zeros
 from minigrad.static.loop import stop_gradient
 from minigrad.static.node import CONSTANT, Node, constant, topological
 from minigrad.static.tidy import tidy
@@ -85,12 +86,29 @@ def implicit_broadcast(node: Node) -> Node | None:
     return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
 
 
+def add_rows(node: Node) -> Node | None:
+    """x plus zeros to which rows were added is x to which the rows are added.
+
+    So the derivative of `x[i]` in a loop touches one row in a round, not all of x.
+    """
+    if node.op is not add:
+        return None
+    for x, y in (node.inputs, node.inputs[::-1]):
+        if y.op is index_add and y.shape == x.shape == node.shape:
+            into = y.inputs[0]
+            if into.op is zeros or _is(into, 0):
+                inputs = (x, *y.inputs[1:])
+                return Node(index_add, inputs, y.attrs, y.shape, y.dtype, like=node)
+    return None
+
+
 REWRITES: Sequence[Rewrite] = (
     fold,
     implicit_broadcast,
     neutral,
     double_negation,
     idle,
+    add_rows,
 )
 
 
