@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from minigrad.ops.op import on_behalf_of
+from minigrad.static.batch import batch_rows, product_sums, sum_of_products
 from minigrad.static.loop import Branch, Loop, item, parameter, substitute
 from minigrad.static.node import CONSTANT, Node, topological
 
@@ -29,12 +31,15 @@ def tidy(outputs: Sequence[Node], optimize: Optimize) -> list[Node]:
     results: dict[Node, dict[int, Node]] = {}
     for node in order:
         if node.op.kind == "item" and node.inputs[0] in results:
-            new[node] = results[node.inputs[0]].get(node.attrs["i"], node)
+            x = new[node] = results[node.inputs[0]].get(node.attrs["i"], node)
+            if x.op is item:  # give it the line of the one whose place it takes
+                new[node] = item_of(x.inputs[0], x.attrs["i"], node)
         elif node in slim:
             op, kept, numbers = slim[node]
             inputs = [new[node.inputs[i]] for i in kept]
             rewrite = _loop if isinstance(op, Loop) else _branch
-            found = rewrite(op, inputs, node, sorted(numbers.values()), optimize)
+            with on_behalf_of(node.origin):
+                found = rewrite(op, inputs, node, sorted(numbers.values()), optimize)
             results[node] = {old: found[i] for old, i in numbers.items()}
         elif node.op.kind == "control":
             results[node] = {}  # nobody reads any of it
@@ -127,7 +132,9 @@ def _branch(
     used = set(topological([*sides[0], *sides[1]]))
     stay = [(p, x) for p, x in stay if p in used]
     op = Branch([p for p, _ in stay], *sides)
-    return _items(op, [inputs[0], *(x for _, x in stay)], node, read)
+    arguments = (inputs[0], *(x for _, x in stay))
+    made = Node(op, arguments, {}, node.shape, node.dtype, like=node)
+    return {i: item_of(made, i, node) for i in read}
 
 
 def _loop(
@@ -151,13 +158,27 @@ def _loop(
     wanted = [*head, *(op.nexts[i] for i in rounds), *op.ys]
     body = optimize(substitute(wanted, new))
     body, closed = _hoist(body, closed)
-    used = set(topological(body))
+    h, k = len(head), len(head) + len(rounds)
+    pred, nexts, ys = body[:h], body[h:k], body[k:]
+    sums: dict[int, tuple[Node, Node]] = {}
+    if op.length:
+        body, rows = batch_rows(body, rows, closed, op.length)
+        nexts, ys = body[:k], body[k:]
+        final = {i for i in rounds if op.entry(i) not in read}
+        sums = product_sums([op.carries[i] for i in rounds], nexts, ys)
+        sums = {rounds[at]: ab for at, ab in sums.items() if rounds[at] in final}
+        nexts = [x for i, x in zip(rounds, nexts) if i not in sums]
+        rounds = [i for i in rounds if i not in sums]
+        known = {p for p, _ in rows}
+        for x in dict.fromkeys(x for ab in sums.values() for x in ab):
+            ys += [] if x in known or x in set(ys) else [x]
+    used = set(topological([*pred, *nexts, *ys]))
+    stacks = dict(rows)
     rows = [(p, x) for p, x in rows if p in used]
     closed = [(p, x) for p, x in closed if p in used]
-    h, k = len(head), len(head) + len(rounds)
     moved = Loop(
         [*(op.carries[i] for i in rounds), *(p for p, _ in (*rows, *closed))],
-        body[h:k], body[k:], len(rows), pred=body[0] if head else None,
+        nexts, ys, len(rows), pred=pred[0] if pred else None,
         length=op.length, limit=op.limit, reverse=op.reverse,
     )  # fmt: skip
     arguments = [*(inputs[i] for i in rounds), *(x for _, x in (*rows, *closed))]
@@ -166,8 +187,11 @@ def _loop(
     numbers |= {n + j: len(rounds) + j for j in range(len(op.ys))}
     numbers |= {op.entry(i): moved.entry(at) for at, i in enumerate(rounds)}
     numbers[op.count] = moved.count
-    found = _items(moved, arguments, node, [numbers[i] for i in read if i in numbers])
-    results = {i: found[numbers[i]] for i in read if i in numbers}
+    made = Node(moved, tuple(arguments), {}, node.shape, node.dtype, like=node)
+    results = {i: item_of(made, numbers[i], node) for i in read if i in numbers}
+    stacks |= {x: item_of(made, len(nexts) + j, node) for j, x in enumerate(ys)}
+    for i, (a, b) in sums.items():
+        results[i] = sum_of_products(inputs[i], stacks[a], stacks[b])
     return results | {i: inputs[i] for i in fixed}
 
 
@@ -205,12 +229,6 @@ def _hoist(body: list[Node], closed: list[tuple[Node, Node]]) -> tuple[list, lis
     return substitute(body, new), closed
 
 
-def _items(
-    op: Any, inputs: Sequence[Node], like: Node, read: list[int]
-) -> dict[int, Node]:
-    made = Node(op, tuple(inputs), {}, like.shape, like.dtype, like=like)
-    found = {}
-    for i in read:
-        shape, dtype = op.output(i)
-        found[i] = Node(item, (made,), {"i": i}, shape, dtype, like=like)
-    return found
+def item_of(made: Node, i: int, like: Node) -> Node:
+    """Output `i` of a Loop or Branch, with the origin of `like`."""
+    return Node(item, (made,), {"i": i}, *made.op.output(i), like=like)

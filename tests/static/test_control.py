@@ -1,5 +1,6 @@
 """Loops and branches: what they compute, what they save, and what they refuse."""
 
+import re
 import threading
 import time
 
@@ -327,15 +328,24 @@ def test_constants_move_into_the_body_and_are_folded():
 
 
 def test_a_sum_over_rounds_is_added_up_in_place():
-    w = mg.variable(np.zeros((3, 3)))
+    w = mg.variable(np.zeros(3))
     x = mg.placeholder((5, 3), mg.float64)
-    y = mg.scan(lambda h, v: ((h @ w + v).tanh(), None), np.zeros(3), x)[0]
+    y = mg.scan(lambda h, v: ((h * w + v).tanh(), None), np.zeros(3), x)[0]
     source = mg.compile([x], mg.gradients(y.sum(), w)).source
-    assert any(
-        line.strip().startswith("add(")
-        and line.count(line.split("(")[1].split(",")[0]) > 1
-        for line in source.splitlines()
-    )
+    sums = re.findall(r"^ +add\((\w+), \w+, (\w+)\)", source, re.MULTILINE)
+    assert any(first == out and first[0] == "v" for first, out in sums)
+
+
+def test_products_of_rows_and_sums_of_products_become_one_product_outside():
+    w, u = mg.variable(np.ones((3, 4))), mg.variable(np.ones((4, 4)))
+    x = mg.placeholder((5, 2, 3), mg.float64)
+    step = lambda h, v: ((v @ w + h @ u).tanh(), None)
+    y = mg.scan(step, np.zeros((2, 4)), x)[0]
+    source = mg.compile([x], mg.gradients(y.sum(), [w, u])).source
+    assert (
+        len(re.findall(r"^     +.*dot\(", source, re.MULTILINE)) == 2
+    )  # h @ u, and back
+    assert source.count("dot(") == 5
 
 
 # --- random numbers ----------------------------------------------------------------------
