@@ -15,7 +15,7 @@ import numpy as np
 
 from minigrad.static.loop import Branch, Loop
 from minigrad.static.node import Node, topological
-from minigrad.static.plan import FRESH, Plan, in_place, make_plan, root_of
+from minigrad.static.plan import FRESH, KEPT, Plan, in_place, make_plan, root_of
 from minigrad.static.rewrite import settle_reshapes
 from minigrad.static.tidy import slim_branch, slim_loop
 
@@ -88,7 +88,7 @@ def _loop(
     carries = [writer.new_name() for _ in op.nexts]
     for name, operand in zip(carries, operands):
         writer._line(f"{name} = {operand}.copy()")
-    stacks = _make_stacks(writer, op, operands, read)
+    stacks = _make_stacks(writer, op, node, operands, read)
     settled = settle_reshapes([*head, *op.nexts, *op.ys])
     pred, nexts, ys = (
         settled[: len(head)],
@@ -143,13 +143,16 @@ def _loop(
 
 
 def _make_stacks(
-    writer: Any, op: Loop, operands: list[str], read: set[int]
+    writer: Any, op: Loop, node: Node, operands: list[str], read: set[int]
 ) -> dict[int, str]:
     height = f"int({operands[-1]})" if op.given else op.length
     stacks = {}
     for i in sorted(read):
         if len(op.nexts) <= i < op.count:
             shape, dtype = op.output(i)
+            if op.length is not None and writer.plan.place[node] == KEPT:
+                stacks[i] = writer.bind("b", np.empty(shape, dtype))
+                continue
             writer.scope[str(dtype)] = dtype
             sizes = ", ".join(map(str, (16 if height is None else height, *shape[1:])))
             stacks[i] = writer.new_name()

@@ -156,7 +156,7 @@ class _Writer:
             if node.op is VARIABLE:
                 self.names[node] = self.cells[node.value]
             elif node.op is CONSTANT:
-                self._bind(node, "k", node.value)
+                self.names[node] = self.bind("k", node.value)
             return
         if node.op.kind == "item":
             self.names[node] = self.results[node.inputs[0]][node.attrs["i"]]
@@ -168,7 +168,7 @@ class _Writer:
         if node.op.view:
             if operands[0] in self.scope:  # the same array in every call: view it once
                 array = node.op.fn(self.scope[operands[0]], **node.attrs)
-                self._bind(node, "b", array)
+                self.names[node] = self.bind("b", array)
             elif _is_transpose(node):
                 self.names[node] = f"{operands[0]}.T"
             else:
@@ -196,10 +196,11 @@ class _Writer:
         if self.check_nan and node.dtype.kind == "f":
             self._line(f"check_finite({self.names[node]})", node)
 
-    def _bind(self, node: Node, prefix: str, array: Any) -> None:
+    def bind(self, prefix: str, array: Any) -> str:
+        """The name of an array that is there in every call."""
         name = f"{prefix}{len(self.scope)}"
         self.scope[name] = array
-        self.names[node] = name
+        return name
 
     def _buffer(self, node: Node) -> str:
         """The array over a slot in the node's shape and dtype; one object for each."""

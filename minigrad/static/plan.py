@@ -17,6 +17,7 @@ from minigrad.ops.movement import put
 from minigrad.static.node import CONSTANT, VARIABLE, Node, topological
 
 FRESH, VIEW = "fresh", "view"
+KEPT = "kept"  # stacks of a loop that are made once, as their height is known
 
 
 @dataclass(eq=False)
@@ -80,7 +81,9 @@ def make_plan(
         }
         ending = {x: slot for x, slot in ending.items() if x not in pinned}
         heir = next((x for x in ending if in_place(node, x)), None)
-        if node in leaving or node.op.kind == "control":
+        if node.op.kind == "control":
+            plan.place[node] = FRESH if node in leaving else KEPT
+        elif node in leaving:
             plan.place[node] = FRESH
         elif heir is not None:
             plan.place[node] = ending.pop(heir)
