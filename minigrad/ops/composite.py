@@ -197,7 +197,7 @@ def softmax(a: Any, dim: int, dtype: Any = None) -> Any:
 def log_softmax(a: Any, dim: int, dtype: Any = None) -> Any:
     """log(softmax(a)) without overflow."""
     a = floats("softmax", _to(a, dtype))
-    axis = (shapes.normalize_axis("softmax", dim, a.ndim),)
+    axis = (shapes.normalize_axis("softmax", dim, a.ndim),) if a.ndim else ()
     return a - logsumexp(a, axis=axis, keepdims=True)
 
 

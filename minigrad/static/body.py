@@ -26,6 +26,7 @@ from minigrad.static.loop import (
 )
 from minigrad.static.node import (
     CONSTANT,
+    PLACEHOLDER,
     VARIABLE,
     Node,
     constant,
@@ -180,7 +181,7 @@ class Body(Trace):
 
         def outside(node: Node) -> bool:
             older = node.seq < self.first and node.op is not CONSTANT
-            return node not in own and (older or node.op is VARIABLE)
+            return node not in own and (older or node.op in (VARIABLE, PLACEHOLDER))
 
         inside = topological(results, outside)
         for node in inside:

@@ -250,7 +250,7 @@ def _length(stacks: Sequence[Any], length: int | None) -> int:
 def _scan_eagerly(
     step: Any, carry: list, start: _Form, stacks: list, length: int, reverse: bool
 ) -> tuple[Any, Any]:
-    rows = [_rows(x) for x in stacks]
+    rows = [x.unbind(0) for x in stacks]
     out: list[Any] = [None] * length
     order = range(length - 1, -1, -1) if reverse else range(length)
     for k, t in enumerate(order):
@@ -266,16 +266,8 @@ def _scan_eagerly(
     return start.rebuild(carry), y.rebuild(ys)
 
 
-# The derivative of a row is a whole array of zeros but for the row. By way of about
-# sqrt(T) blocks the derivatives of T rows cost T sqrt(T), not T squared.
-
-
-def _rows(x: Tensor) -> list[Tensor]:
-    size = math.isqrt(len(x))
-    return [row for block in x.split(size) for row in block.unbind(0)]
-
-
 def _stacked(rows: Sequence[Tensor]) -> Tensor:
+    """The rows as one; by way of sqrt(T) blocks, as the derivative looks at all parts."""
     size = math.isqrt(len(rows))
     blocks = [stack(rows[k : k + size]) for k in range(0, len(rows), size)]
     return cat(blocks)

@@ -57,7 +57,8 @@ class Node(Methods):
     """One operation of a graph; see the module's docstring.
 
     Nodes are made by `placeholder`, `variable`, `constant` and by every op on Nodes.
-    They never change. `value` is a constant's array or a variable's Cell.
+    They never change. `value` is a constant's array, a variable's Cell or how to read a
+    number that is `live`.
     """
 
     __slots__ = (
@@ -208,6 +209,19 @@ def placeholder(shape: Sequence[int], dtype: Any = None, name: str = "") -> Node
         )
     dtype = np.dtype(dtype or get_default_dtype())
     return Node(PLACEHOLDER, (), {}, sizes, dtype, name=name)
+
+
+def live(read: Callable[[], float], name: str = "") -> Node:
+    """A number that a program fetches by itself, by calling `read`, whenever it runs.
+
+    What a learning rate is to a training step: no argument of it, and yet not frozen.
+    """
+    return Node(PLACEHOLDER, (), {}, (), np.float64, name=name, value=read)
+
+
+def is_live(node: Node) -> bool:
+    """Does the program itself fetch what this node stands for?"""
+    return node.op is PLACEHOLDER and node.value is not None
 
 
 def variable(value: Any, name: str = "") -> Node:
@@ -362,7 +376,9 @@ __all__ = [
     "Node",
     "constant",
     "gradients",
+    "is_live",
     "lift",
+    "live",
     "node_of",
     "placeholder",
     "topological",

@@ -29,7 +29,7 @@ from minigrad.ops.op import MODE
 from minigrad.ops.randomness import advance
 from minigrad.static.interpreter import emit
 from minigrad.static.loop import PARAMETER, leaked
-from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
+from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, lift, topological
 from minigrad.static.plan import Plan, make_plan, nbytes
 from minigrad.static.rewrite import REWRITES, Rewrite, optimize, settle_reshapes
 
@@ -144,12 +144,17 @@ class Build:
         wanted = [*outputs, *updates.values()]
         self.stages = {"graph": wanted, "optimized": optimize(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
-        self.inputs, self.outputs = inputs, final[: len(outputs)]
+        self.live = [node for node in topological(wanted) if is_live(node)]
+        self.inputs, self.outputs = [*inputs, *self.live], final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
         self.plan: Plan = make_plan(self.outputs, self.updates, aside=check_nan)
-        self.emitted = emit(self.plan, inputs, self.outputs, check_nan)
+        self.emitted = emit(self.plan, self.inputs, self.outputs, check_nan)
         self.run: Callable[..., list] = self.emitted.function
         self.ops = [n for n in self.plan.order if n.op.kind != "source"]
+
+    def numbers(self) -> list[np.ndarray]:
+        """What the live nodes stand for now; they are fed after the arguments."""
+        return [np.asarray(node.value(), node.dtype) for node in self.live]
 
     def ticking(self, tick: Callable[[str], None]) -> Callable[..., list]:
         """`run`, but calling `tick` with the op's name after each step."""
@@ -238,7 +243,7 @@ class Program:
         run = build.run if watch is None else watch.program(build)
         try:
             with self._lock:  # buffers belong to the program, not to the thread
-                return run(*arrays)
+                return run(*arrays, *build.numbers())
         except Exception as error:
             explained = build.explain(error)
             if explained is error:
@@ -350,7 +355,7 @@ def _check_inputs(inputs: list[Node], outputs: Sequence[Node]) -> None:
     for node in topological(outputs):
         if node.op is PARAMETER:
             raise leaked(node)
-        if node.op is PLACEHOLDER and node not in fed:
+        if node.op is PLACEHOLDER and node not in fed and not is_live(node):
             raise GraphError(
                 "compile: a placeholder that the outputs need is not fed",
                 expected=f"{node!r} among the inputs",
