@@ -264,15 +264,12 @@ class Loop(Control):
 
         ys = [found[p] for p in stacked]
         kept = {node: parameter(node) for node in self._dear([*nexts, *ys])}
-        rows = [(p, item(y, i=self.stack_of(node))) for node, p in kept.items()]
         body = substitute([*nexts, *ys], kept)
         nexts, ys = body[: len(nexts)], body[len(nexts) :]
         used = set(topological(body))
-        rows += [
-            (p, item(y, i=self.entry(i)))
-            for i, p in enumerate(self.carries)
-            if p in used
-        ]
+        rows = [(p, item(y, i=self.stack_of(node))) for node, p in kept.items()]
+        entries = [(p, i) for i, p in enumerate(self.carries) if p in used]
+        rows += [(p, item(y, i=self.entry(i))) for p, i in entries]
         given = list(zip(self.params[n:], inputs[n:]))
         rows += [(p, x) for p, x in (*given[:m], *arrived) if p in used]
         closed = [(p, x) for p, x in given[m:] if p in used]

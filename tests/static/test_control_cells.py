@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.errors import GraphError
 
 T, B, N, H = 5, 2, 3, 4
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
@@ -123,6 +124,49 @@ def test_a_training_step_with_a_scan_is_the_same_under_jit():
     np.testing.assert_allclose(losses, jitted, rtol=1e-5)
     np.testing.assert_allclose(weights, same, rtol=1e-5, atol=1e-7)
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", ["RNNCell", "GRUCell", "LSTMCell"])
+def test_cells_of_nn_work_in_bodies(name):
+    mg.manual_seed(0)
+    step = getattr(mg.nn, name)(N, H)
+    zero = mg.zeros(B, H)
+    start = (zero, zero) if name == "LSTMCell" else zero
+
+    def run(xs):
+        def body(state, x):
+            state = step(x, state)
+            return state, state[0] if isinstance(state, tuple) else state
+
+        loss = (mg.scan(body, start, xs)[1] ** 2).sum()
+        return loss, *mg.autograd.grad(loss, list(step.parameters()))
+
+    xs = mg.randn(T, B, N)
+    for x, y in zip(run(xs), mg.jit(run)(xs), strict=True):
+        np.testing.assert_allclose(x.detach().numpy(), y.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_in_a_body_drops_the_same_under_jit_and_anew_in_each_round():
+    drop, xs = mg.nn.Dropout(0.5), mg.ones(4, 8)
+    run = lambda xs: mg.scan(lambda h, x: (h, drop(x)), 0.0, xs)[1]
+    mg.manual_seed(1)
+    eager = run(xs)
+    mg.manual_seed(1)
+    assert mg.jit(run)(xs).tolist() == eager.tolist()
+    assert len({tuple(row) for row in eager.tolist()}) == 4
+
+
+@pytest.mark.parametrize("world", [lambda fn: fn, mg.jit], ids=["eager", "jit"])
+def test_batch_norm_may_not_gather_statistics_in_a_body(world):
+    norm, xs = mg.nn.BatchNorm1d(N), mg.randn(T, B, N)
+    run = world(
+        lambda xs: mg.scan(lambda h, x: (h + norm(x), None), mg.zeros(B, N), xs)[0]
+    )
+    with pytest.raises(GraphError, match=r"batch norm: call .eval\(\)"):
+        run(xs)
+    assert norm.running_mean.tolist() == [0.0] * N
+    norm.eval()
+    assert run(xs).shape == (B, N)
 
 
 def test_a_hand_built_graph_captures_the_weights_of_the_body():
