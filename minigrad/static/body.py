@@ -190,7 +190,8 @@ class Body(Trace):
         captured = [node for node in inside if outside(node)]
         new = {node: parameter(node, node.name) for node in captured}
         results = substitute(results, new)
-        handles = [(p, t) for t, p in self.captured.items() if p in new]
+        used = set(inside)
+        handles = [(p, t) for t, p in self.captured.items() if p in used]
         inner = [*params, *(p for p, _ in handles), *(new[x] for x in captured)]
         return inner, results, [*(t for _, t in handles), *captured]
 

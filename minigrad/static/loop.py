@@ -49,8 +49,9 @@ def parameter(like: Any, name: str = "") -> Node:
     return Node(PARAMETER, (), {}, like.shape, like.dtype, name=name)
 
 
-def substitute(outputs: Sequence[Node], new: dict[Node, Node]) -> list[Node]:
-    """`outputs` with nodes that have another in `new` replaced; `new` grows."""
+def substitute(outputs: Sequence[Node], places: dict[Node, Node]) -> list[Node]:
+    """`outputs` with another node in the place of each one in `places`."""
+    new = dict(places)
     for node in topological(outputs, new.__contains__):
         if node not in new:
             inputs = tuple(new[x] for x in node.inputs)
