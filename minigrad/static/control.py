@@ -238,7 +238,7 @@ def _length(stacks: Sequence[Any], length: int | None) -> int:
         len(x) if not isinstance(x, Node) else x.shape[0] for x in stacks if x.shape
     }
     heights |= set() if length is None else {length}
-    if len(heights) != 1 or any(not x.shape for x in stacks):
+    if len(heights) != 1 or min(heights) < 0 or any(not x.shape for x in stacks):
         raise ShapeError(
             "scan: how many rows there are is not clear",
             expected="xs of one length, or length=",
@@ -252,6 +252,7 @@ def _scan_eagerly(
 ) -> tuple[Any, Any]:
     rows = [x.unbind(0) for x in stacks]
     out: list[Any] = [None] * length
+    first: _Form | None = None
     order = range(length - 1, -1, -1) if reverse else range(length)
     for k, t in enumerate(order):
         values = [*carry, *(row[t] for row in rows)]
@@ -260,6 +261,13 @@ def _scan_eagerly(
                 carry, y = step(values)
         else:
             carry, y = step(values)
+        first = first or y
+        if not y.alike(first):
+            raise GraphError(
+                "scan: y has another structure than in the first round",
+                expected=_outline(first),
+                got=_outline(y),
+            )
         out[t] = _start(y.values)
         _demand_tensors([*carry, *out[t]])
     ys = [_stacked(column) for column in zip(*out)]
@@ -346,9 +354,9 @@ def while_loop(
         new = call(body, values)
         if several and type(new) is not type(loop_vars):
             if isinstance(new, (list, tuple)):
-                new = start_like(new, loop_vars)
+                new = _like(new, loop_vars)
             elif len(loop_vars) == 1:
-                new = start_like([new], loop_vars)
+                new = _like([new], loop_vars)
         return _fitting("while_loop", start, _Form(new), names, carry)
 
     if not _is_symbolic(carry):
@@ -372,7 +380,7 @@ def while_loop(
     return start.rebuild(traced.apply(op, inputs, world))
 
 
-def start_like(values: Sequence[Any], form: Any) -> Any:
+def _like(values: Sequence[Any], form: Any) -> Any:
     """`values` as a list or tuple, whichever `form` is."""
     kind = type(form)
     if len(values) == len(form):

@@ -35,6 +35,10 @@ def uneven(x):
     return mg.scan(lambda h, v: (h, None), 0.0, (x, x[:2]))
 
 
+def negative(x):
+    return mg.scan(lambda h, v: (h, None), 0.0, None, length=-1)
+
+
 def constant_condition(x):
     return mg.while_loop(lambda i: True, lambda i: i + 1, 0)
 
@@ -72,6 +76,7 @@ LESSONS = [
     (loses_one, GraphError, "carries of another structure"),
     (no_pair, GraphError, "must return a pair"),
     (uneven, ShapeError, "how many rows"),
+    (negative, ShapeError, "how many rows"),
     (constant_condition, GraphError, "this one would never change"),
     (no_condition, GraphError, "must be one bool"),
     (vector_condition, GraphError, r"got .*\(3,\) bool"),
@@ -189,3 +194,9 @@ def test_counting_and_profiling_see_into_an_eager_loop():
     with mg.count_ops() as counted:
         mg.scan(lambda h, v: (h * v, None), 1.0, mg.ones(5))
     assert counted.by_name["mul"] == 5
+
+
+def test_rows_keep_their_structure_in_an_eager_scan():
+    kinds = iter([1.0, (1.0, 2.0)])
+    with pytest.raises(GraphError, match="another structure than in the first round"):
+        mg.scan(lambda h, _: (h, next(kinds)), 0.0, None, length=2)
