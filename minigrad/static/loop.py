@@ -228,6 +228,11 @@ class Loop(Control):
                 return len(self.nexts) + j
         return self.count + 1 + next(k for k, x in enumerate(self.nodes) if x is node)
 
+    def bodies(self) -> dict[str, list[Node]]:
+        """What a run computes, as pictures show it."""
+        head = [] if self.pred is None else [self.pred]
+        return {"body": [*head, *self.nexts, *self.ys]}
+
     # --- the derivative ------------------------------------------------------------------
     def pull(self, wanted: Sequence[bool], g: Any, saved: tuple, attrs: dict) -> tuple:
         """A Loop in the other direction, over the gradient of the body.
@@ -359,6 +364,10 @@ class Branch(Control):
     def output(self, i: int) -> tuple[tuple[int, ...], np.dtype]:
         """Shape and dtype of output `i`."""
         return self.sides[0][i].shape, self.sides[0][i].dtype
+
+    def bodies(self) -> dict[str, list[Node]]:
+        """The two sides, as pictures show them."""
+        return {"if true": list(self.sides[0]), "if false": list(self.sides[1])}
 
     def pull(self, wanted: Sequence[bool], g: Any, saved: tuple, attrs: dict) -> tuple:
         """A Branch over the gradients of the two bodies."""
