@@ -238,7 +238,7 @@ def _length(stacks: Sequence[Any], length: int | None) -> int:
         len(x) if not isinstance(x, Node) else x.shape[0] for x in stacks if x.shape
     }
     heights |= set() if length is None else {length}
-    if len(heights) != 1 or min(heights) < 0 or any(not x.shape for x in stacks):
+    if len(heights) != 1 or (length or 0) < 0 or any(not x.shape for x in stacks):
         raise ShapeError(
             "scan: how many rows there are is not clear",
             expected="xs of one length, or length=",

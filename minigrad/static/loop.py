@@ -13,7 +13,7 @@ Tensors or Nodes the engine treats them like any op of many arguments.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial, reduce
 from typing import Any
 
@@ -25,6 +25,7 @@ from minigrad.errors import GraphError, user_origin
 from minigrad.ops.op import Op, Plan, Value
 from minigrad.static.node import Node, Source, constant, pull_nodes, topological
 
+Replay = Callable[[Sequence[Node], dict], list[Node]]
 PARAMETER = Source("parameter", "a value that each run of a body is given")
 # Kinds and names of ops whose results are kept for the way back: to compute one again
 # takes longer than to write it down and to read it (measured at 16 x 64: 1 to 10 us
@@ -34,14 +35,14 @@ erf sqrt div logsumexp cumsum""".split()
 SEVERAL = float64  # the dtype written on nodes that stand for several values
 
 
-class Unknown(int):
+class Counted(int):
     """The extent of a stack that is as high as the times a `while` will run."""
 
     def __repr__(self) -> str:
         return "?"
 
 
-UNKNOWN = Unknown(0)
+COUNTED = Counted(0)
 
 
 def parameter(like: Any, name: str = "") -> Node:
@@ -206,7 +207,7 @@ class Loop(Control):
         if i < len(self.nexts):
             return self.nexts[i].shape, self.nexts[i].dtype
         row = self.row(i)
-        height = UNKNOWN if self.length is None else self.length
+        height = COUNTED if self.length is None else self.length
         return (height, *row.shape), row.dtype
 
     @cached_property
@@ -227,6 +228,23 @@ class Loop(Control):
             if row is node:
                 return len(self.nexts) + j
         return self.count + 1 + next(k for k, x in enumerate(self.nodes) if x is node)
+
+    def over(self, inputs: Sequence[Node], replay: Replay) -> Loop:
+        """The same loop over inputs whose sizes are known by now."""
+        n, m, length = len(self.carries), len(self.xs), self.length
+        params = [parameter(x) for x in inputs[: len(self.params)]]
+        for k in range(n, n + m):
+            shape = inputs[k].shape
+            params[k] = Node(PARAMETER, (), {}, shape[1:], inputs[k].dtype)
+            length = None if length is None else shape[0]
+        head = [] if self.pred is None else [self.pred]
+        new = dict(zip(self.params, params))
+        body = replay([*head, *self.nexts, *self.ys], new)
+        nexts, ys = body[len(head) : len(head) + n], body[len(head) + n :]
+        return Loop(
+            params, nexts, ys, m, pred=body[0] if head else None,
+            length=length, limit=self.limit, reverse=self.reverse,
+        )  # fmt: skip
 
     def bodies(self) -> dict[str, list[Node]]:
         """What a run computes, as pictures show it."""
@@ -330,7 +348,7 @@ class Loop(Control):
         dear = []
         for node in edge:
             # Stacks of stacks whose heights differ there are none.
-            if node.op.kind == "control" or any(type(n) is Unknown for n in node.shape):
+            if node.op.kind == "control" or any(type(n) is Counted for n in node.shape):
                 continue
             below = topological([node])
             if any(x.op.name in DEAR or x.op.kind in DEAR for x in below) and any(
@@ -364,6 +382,12 @@ class Branch(Control):
     def output(self, i: int) -> tuple[tuple[int, ...], np.dtype]:
         """Shape and dtype of output `i`."""
         return self.sides[0][i].shape, self.sides[0][i].dtype
+
+    def over(self, inputs: Sequence[Node], replay: Replay) -> Branch:
+        """The same branch over inputs whose sizes are known by now."""
+        params = [parameter(x) for x in inputs[1:]]
+        sides = [replay(side, dict(zip(self.params, params))) for side in self.sides]
+        return Branch(params, *sides)
 
     def bodies(self) -> dict[str, list[Node]]:
         """The two sides, as pictures show them."""

@@ -390,3 +390,26 @@ def test_a_body_may_write_to_the_numbers_that_it_drew(world):
         return h + drawn.mul_(2.0).sum(), None
 
     assert world(lambda x: mg.scan(body, 0.0, x))(mg.ones(3))[0].item() > 6.0
+
+
+# --- sizes that are None -----------------------------------------------------------------
+
+
+def test_rows_and_batches_of_unknown_number_go_through_loops_and_their_gradients():
+    def loss(x, w):
+        h, ys = mg.scan(lambda h, v: ((h + v @ w).tanh(),) * 2, x[0], x)
+        h = mg.while_loop(lambda h: (h * h).sum() < 9.0, lambda h: h * 1.5, h)
+        return mg.cond(h.sum() > 0, lambda: (ys * ys).sum() + h.sum(), lambda: h.sum())
+
+    w = mg.variable(np.eye(3) * 0.5)
+    x = mg.placeholder((None, None, 3), mg.float64)
+    y = loss(x, w)
+    program = mg.compile([x], [y, mg.gradients(y, w)])
+    for shape in ((4, 2, 3), (6, 1, 3), (1, 5, 3)):
+        data = mg.tensor(np.random.default_rng(0).normal(size=shape))
+        weight = mg.tensor(np.eye(3) * 0.5, requires_grad=True)
+        expected = loss(data, weight)
+        expected.backward()
+        value, gradient = program(data)
+        np.testing.assert_allclose(value.item(), expected.item(), rtol=1e-9)
+        np.testing.assert_allclose(gradient.numpy(), weight.grad.numpy(), rtol=1e-8)
