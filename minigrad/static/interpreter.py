@@ -19,6 +19,7 @@ from minigrad.eager.cell import Cell
 from minigrad.errors import Origin
 from minigrad.ops.linalg import matmul
 from minigrad.ops.movement import permute
+from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, VARIABLE, Node
 from minigrad.static.plan import FRESH, Plan, root_of
 
@@ -48,7 +49,7 @@ def emit(
 ) -> Emitted:
     """Write `plan` out as a function of the arrays for `inputs`.
 
-    `tick`, if given, is called with the op's name after each step.
+    `tick`, if given, is called with the ops' names after each step.
     """
     return _Writer(plan, inputs, check_nan, tick).write(outputs)
 
@@ -90,19 +91,31 @@ class _Writer:
     def write(self, outputs: Sequence[Node]) -> Emitted:
         plan = self.plan
         direct = [c for c in plan.place.values() if isinstance(c, Cell)]
-        for cell in dict.fromkeys([*self._variables(), *plan.copied, *direct]):
+        variables = [node.value for node in plan.sources if node.op is VARIABLE]
+        for cell in dict.fromkeys([*variables, *plan.copied, *direct]):
             self._cell(cell)
-        for node in plan.order[: plan.tail]:
-            self._step(node)
-        returned = self._returns(outputs)
-        kept = {c: self._kept(node) for c, node in plan.copied.items()}
-        for node in plan.order[plan.tail :]:
-            self._step(node)
-        for cell, value in kept.items():
-            self._line(f"copyto({self.cells[cell]}, {value})")
-        for cell in (*kept, *direct):
+        for node in plan.sources:
+            self._source(node)
+        for step in plan.steps[: plan.tail]:
+            self._step(step)
+        # What shows a variable is copied before the variable changes.
+        returned = {i: self._copy(x) for i, x in enumerate(outputs) if _is_state(x)}
+        kept = {c: self._copy(x) for c, x in plan.copied.items() if _is_state(x)}
+        for step in plan.steps[plan.tail :]:
+            self._step(step)
+        for cell, node in plan.copied.items():
+            self._line(f"copyto({self.cells[cell]}, {kept.get(cell) or self.names[node]})")
+        for cell in (*plan.copied, *direct):
             self._line(f"{self.cells[cell].replace('w', 'cell')}.version += 1")
-        self._line(f"return [{', '.join(returned)}]")
+        given: set[Node] = set()  # memory of the call's own leaves as it is, but once
+        for i, node in enumerate(outputs):
+            if plan.place.get(node) == FRESH and node not in given:
+                given.add(node)
+                returned[i] = self.names[node]
+            elif i not in returned:
+                returned[i] = self._copy(node)
+        names = (returned[i] for i in range(len(outputs)))
+        self._line(f"return [{', '.join(names)}]")
         return Emitted("\n".join(self.lines) + "\n", self.scope, self.made_by)
 
     def _line(self, text: str, node: Node | None = None) -> None:
@@ -114,11 +127,6 @@ class _Writer:
         self.lines.append(f"    {text}")
         if node is not None:
             self.made_by[len(self.lines)] = node
-            if self.tick is not None:
-                self.lines.append(f"    tick({node.op.name!r})")
-
-    def _variables(self) -> list[Cell]:
-        return [node.value for node in self.plan.order if node.op is VARIABLE]
 
     def _cell(self, cell: Cell) -> str:
         name = self.cells.get(cell)
@@ -129,39 +137,54 @@ class _Writer:
             self._line(f"{name} = cell{i}.array")
         return name
 
-    def _step(self, node: Node) -> None:
-        if node.op.kind == "source":
-            if node.op is VARIABLE:
-                self.names[node] = self.cells[node.value]
-            elif node.op is CONSTANT:
-                self._bind(node, "k", node.value)
-            return
-        operands = [self.names[x] for x in node.inputs]
-        if node.op.view:
-            if operands[0] in self.scope:  # the same array in every call: view it once
-                array = node.op.fn(self.scope[operands[0]], **node.attrs)
-                self._bind(node, "b", array)
-            elif _is_transpose(node):
-                self.names[node] = f"{operands[0]}.T"
-            else:
-                self.names[node] = f"v{len(self.names)}"
-                call = self._call(node, operands, "")
-                self._line(f"{self.names[node]} = {call}", node)
-            return
-        place = self.plan.place[node]
-        if place == FRESH:
+    def _source(self, node: Node) -> None:
+        if node.op is VARIABLE:
+            self.names[node] = self.cells[node.value]
+        elif node.op is CONSTANT:
+            self._bind(node, "k", node.value)
+
+    def _step(self, step: Group) -> None:
+        before = len(self.lines)
+        if step.fused:
+            raise NotImplementedError
+        elif step.nodes[0].op.view:
+            self._view(step.nodes[0])
+        else:
+            self._compute(step.nodes[0])
+        if self.tick is not None and len(self.lines) > before:
+            self._line(f"tick({step.label!r})")
+
+    def _view(self, node: Node) -> None:
+        (operand,) = (self.names[x] for x in node.inputs)
+        if operand in self.scope:  # the same array in every call: view it once
+            array = node.op.fn(self.scope[operand], **node.attrs)
+            self._bind(node, "b", array)
+        elif _is_transpose(node):
+            self.names[node] = f"{operand}.T"
+        else:
             self.names[node] = f"v{len(self.names)}"
-            dtype = str(node.dtype)
-            self.scope[dtype] = node.dtype
-            out = f"empty({node.shape}, {dtype})"
-            call = self._call(node, operands, out)
+            call = self._call(node, [operand], "")
+            self._line(f"{self.names[node]} = {call}", node)
+
+    def _compute(self, node: Node) -> None:
+        operands = [self.names[x] for x in node.inputs]
+        if self.plan.place[node] == FRESH:
+            self.names[node] = f"v{len(self.names)}"
+            call = self._call(node, operands, self._empty(node))
             self._line(f"{self.names[node]} = {call}", node)
         else:
-            out = self.cells[place] if isinstance(place, Cell) else self._buffer(node)
-            self.names[node] = out
+            self.names[node] = out = self._place(node)
             self._line(self._call(node, operands, out), node)
         if self.check_nan and node.dtype.kind == "f":
             self._line(f"check_finite({self.names[node]})", node)
+
+    def _empty(self, node: Node) -> str:
+        self.scope[str(node.dtype)] = node.dtype
+        return f"empty({node.shape}, {node.dtype})"
+
+    def _place(self, node: Node) -> str:
+        place = self.plan.place[node]
+        return self.cells[place] if isinstance(place, Cell) else self._buffer(node)
 
     def _bind(self, node: Node, prefix: str, array: Any) -> None:
         name = f"{prefix}{len(self.scope)}"
@@ -202,27 +225,14 @@ class _Writer:
         self.scope[name] = value
         return name
 
-    def _returns(self, outputs: Sequence[Node]) -> list[str]:
-        """Outputs in memory that nothing else holds; the rest is copied."""
-        given: set[Node] = set()
-        names = []
-        for node in outputs:
-            if self.plan.place.get(node) == FRESH and node not in given:
-                given.add(node)
-                names.append(self.names[node])
-            else:
-                name = f"v{len(self.names) + len(names)}_out"
-                self._line(f"{name} = {self.names[node]}.copy('C')")
-                names.append(name)
-        return names
-
-    def _kept(self, node: Node) -> str:
-        """A new value that must survive until the commit: variables may change before."""
-        if root_of(node).op is not VARIABLE:
-            return self.names[node]
-        name = f"v{len(self.names)}_{len(self.lines)}"
-        self._line(f"{name} = {self.names[node]}.copy()")
+    def _copy(self, node: Node) -> str:
+        name = f"c{len(self.lines)}"
+        self._line(f"{name} = {self.names[node]}.copy('C')")
         return name
+
+
+def _is_state(node: Node) -> bool:
+    return root_of(node).op is VARIABLE
 
 
 def _is_transpose(node: Node) -> bool:

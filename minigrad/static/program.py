@@ -147,10 +147,10 @@ class Build:
         self.plan: Plan = make_plan(self.outputs, self.updates, aside=check_nan)
         self.emitted = emit(self.plan, inputs, self.outputs, check_nan)
         self.run: Callable[..., list] = self.emitted.function
-        self.ops = [n for n in self.plan.order if n.op.kind != "source"]
+        self.ops = self.plan.nodes
 
     def ticking(self, tick: Callable[[str], None]) -> Callable[..., list]:
-        """`run`, but calling `tick` with the op's name after each step."""
+        """`run`, but calling `tick` with the ops' names after each step."""
         return emit(self.plan, self.inputs, self.outputs, tick=tick).function
 
     def stats(self) -> dict[str, int]:
