@@ -17,6 +17,7 @@ Array = np.ndarray
 LATE = {
     "show": "minigrad.viz:show",
     "jit": "minigrad.static.trace:jit",
+    "native": "minigrad.native:emit",
 }
 
 

@@ -175,3 +175,7 @@ class NotFiniteError(MinigradError, FloatingPointError):
 
 class MissingPackageError(MinigradError, ImportError):
     """An optional package is not installed."""
+
+
+class NotNative(Exception):
+    """A graph cannot become native code here; the text says why."""

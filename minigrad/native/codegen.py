@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.eager.cell import Cell
+from minigrad.errors import NotNative
 from minigrad.native import blas, build, indexing, kernels
 from minigrad.native.expressions import CTYPES, Scalars, literal
-from minigrad.native.loops import Operand, indent, operand
-from minigrad.ops.movement import is_view
+from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand
 from minigrad.static.fuse import Group
-from minigrad.static.node import CONSTANT, PLACEHOLDER, VARIABLE, Node
-from minigrad.static.plan import FRESH, Plan, root_of
+from minigrad.static.node import CONSTANT, VARIABLE, Node, topological
+from minigrad.static.plan import FRESH, Plan, make_plan, root_of
+from minigrad.static.rewrite import accumulate, settle_reshapes
 
 KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
     "matmul": kernels.matmul,
@@ -50,11 +51,36 @@ def obstacle(nodes: Sequence[Node]) -> str:
             return f"there is no C for {node.op.name}"
         if node.dtype.name not in CTYPES or not node.dtype.isnative:
             return f"there is no C for {node.dtype}"
+        if node.op is VARIABLE and not _is_regular(node.value.array):
+            return "a variable does not lie in memory element by element"
         if node.op.kind == "indexing" and node.op.name != "argsort":
             arrays = node.inputs[1 if node.op.name == "index" else 2 :]
             if any(x.dtype.kind != "i" for x in arrays):
                 return f"there is no C for {node.op.name} by {arrays[0].dtype}"
     return ""
+
+
+def emit(
+    inputs: Sequence[Node],
+    wanted: Sequence[Node],
+    cells: Sequence[Cell],
+    check_nan: bool,
+    reference: Callable[..., list],
+) -> Native:
+    """Plan and compile a graph; the last of `wanted` are the new values of `cells`.
+
+    `reference` runs the calls that the compiled function refuses. Raises `NotNative`.
+    """
+    why = obstacle(topological(wanted)) or build.explain_absence()
+    if why:
+        raise NotNative(why)
+    known = {x: np.empty(x.shape, x.dtype) for x in inputs}
+    known |= {x: x.value.array for x in topological(wanted) if x.op is VARIABLE}
+    final = settle_reshapes(accumulate(wanted), known)
+    outputs = final[: len(wanted) - len(cells)]
+    updates = dict(zip(cells, final[len(outputs) :]))
+    plan = make_plan(outputs, updates, check_nan, kernels.joins)
+    return Native(plan, inputs, outputs, check_nan, reference)
 
 
 class Native:
@@ -68,8 +94,9 @@ class Native:
         check_nan: bool,
         reference: Callable[..., list],
     ) -> None:
+        self.plan = plan
         writer = _Writer(plan, inputs, check_nan)
-        self.source = writer.write(outputs)
+        self.source = writer.program(outputs)
         library = build.load(self.source)
         for name, address in writer.addresses.items():
             ctypes.c_void_p.in_dll(library, name).value = address
@@ -81,8 +108,10 @@ class Native:
         )
         self._pointer = ctypes.addressof(self._block)
         self._seen: list[Any] = [lambda: None] * len(inputs)
-        self._results = writer.results
-        self._written = writer.written
+        # A small result is copied out of memory of the program's own.
+        self._results = [(slot, writer.arrays[slot], *x) for slot, *x in writer.results]
+        direct = (x for x in plan.place.values() if isinstance(x, Cell))
+        self._written = [*plan.copied, *direct]
         self._reference = reference
 
     def function(self, *arrays: Any) -> list:
@@ -91,20 +120,17 @@ class Native:
         for i, (array, seen) in enumerate(zip(arrays, self._seen)):
             if seen() is not array:
                 held.append(self._feed(i, array))
-        fresh = {}
-        for i, slot, shape, dtype in self._results:
-            if slot:
-                fresh[i] = y = np.empty(shape, dtype)
-                block[slot] = _address(y)
+        results = []
+        for slot, array, shape, dtype in self._results:
+            if array is None:
+                array = np.empty(shape, dtype)
+                block[slot] = _address(array)
+            results.append(array)
         if self._run(self._pointer):
             return self._reference(*arrays)
         for cell in self._written:
             cell.version += 1
-        kept = self._kept
-        return [
-            fresh[i] if slot else kept[shape].copy()
-            for i, slot, shape, _ in self._results
-        ]
+        return [y.copy() if y is x[1] else y for y, x in zip(results, self._results)]
 
     def _feed(self, i: int, array: Any) -> Any:
         """Point to a new argument; the array that must live until the end of the call."""
@@ -121,14 +147,19 @@ def _address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
 
 
+def _is_regular(array: np.ndarray) -> bool:
+    return array.flags.aligned and all(s % array.itemsize == 0 for s in array.strides)
+
+
 SMALL_RESULT = 4096  # bytes up to which copying costs less than asking for an address
 
 
 class _Writer:
     """Names for all memory, and the lines that compute.
 
-    Names are made here, never taken from the user: `x0` an argument, `w0` a variable,
-    `k0` a constant, `b0` a buffer, `y0` a result. `arrays` is the block in order.
+    Names are made here, never taken from the user: `x0` an argument, `w3` a variable,
+    `k4` a constant, `b5` a buffer, `y6` a result, numbered as they stand in the block.
+    `arrays` holds what the block points to, None for what comes with a call.
     """
 
     def __init__(self, plan: Plan, inputs: Sequence[Node], check_nan: bool) -> None:
@@ -137,107 +168,231 @@ class _Writer:
         self.blas = blas.find()
         self.gemm = self.blas is not None
         self.addresses: dict[str, int] = {}
-        self.arrays: list[Any] = [None for _ in inputs]
-        self.names = [f"x{i}" for i in range(len(inputs))]
-        self.slot_of: dict[Any, int] = {x: i for i, x in enumerate(inputs)}
-        self.memory: dict[Node, np.ndarray] = {
-            x: np.empty(x.shape, x.dtype) for x in inputs
-        }
-        self.shown: dict[Node, np.ndarray] = dict(self.memory)
-        self.used: dict[str, str] = {}  # pointers that the present step declares
+        self.arrays: list[Any] = []
+        self.names: list[str] = []
+        self.slots: dict[Any, int] = {}  # by root node, Cell or number of the buffer
+        self.shown: dict[Node, np.ndarray] = {}
+        self.declared: dict[str, str] = {}  # the pointers that the present step uses
         self.results: list[tuple] = []
-        self.written: list[Cell] = []
-        self.lines: list[str] = []
         self.said = ""
+        for x in inputs:
+            self._new(x, "x", None)
 
     # --- memory ----------------------------------------------------------------------------
     def _new(self, key: Any, prefix: str, array: Any) -> int:
-        slot = self.slot_of[key] = len(self.arrays)
+        slot = self.slots[key] = len(self.arrays)
         self.arrays.append(array)
         self.names.append(f"{prefix}{slot}")
         return slot
 
-    def _slot(self, node: Node) -> int:
-        """The block's entry for the memory that a root node lives in."""
-        place = self.plan.place.get(node)
-        if node.op is VARIABLE:
-            place = node.value
+    def _slot(self, root: Node) -> int:
+        """Where the block says in which memory a node that is no view lives."""
+        place = root.value if root.op is VARIABLE else self.plan.place.get(root)
+        key = place if isinstance(place, (Cell, int)) else root
+        if key in self.slots:
+            return self.slots[key]
         if isinstance(place, Cell):
-            slot = self.slot_of.get(place)
-            return self._new(place, "w", place.array) if slot is None else slot
+            return self._new(key, "w", place.array)
         if isinstance(place, int):
-            slot = self.slot_of.get(place)
-            if slot is None:
-                size = self.plan.sizes[place]
-                slot = self._new(place, "b", np.empty(max(size, 1), np.uint8))
-            return slot
-        slot = self.slot_of.get(node)
-        if slot is None:
-            small = node.op is not CONSTANT
-            array = np.empty(node.shape, node.dtype) if small else _plain(node.value)
-            slot = self._new(node, "y" if small else "k", array)
-        return slot
+            return self._new(
+                key, "b", np.empty(max(self.plan.sizes[place], 1), np.uint8)
+            )
+        if root.op is CONSTANT:
+            return self._new(key, "k", self._show(root))
+        return self._new(key, "y", _result(root))
 
     def _show(self, node: Node) -> np.ndarray:
-        """An array that lies in memory as the node's value does."""
-        if node in self.shown:
-            return self.shown[node]
-        if node.op.view:
-            array = node.op.fn(self._show(node.inputs[0]), **node.attrs)
-        else:
-            place = self.plan.place.get(node)
-            cell = node.value if node.op is VARIABLE else place
-            if isinstance(cell, Cell):
-                array = cell.array
+        """An array that lies in memory as the node's value will."""
+        array = self.shown.get(node)
+        if array is None:
+            place = node.value if node.op is VARIABLE else self.plan.place.get(node)
+            if node.op.view:
+                array = node.op.fn(self._show(node.inputs[0]), **node.attrs)
+            elif isinstance(place, Cell):
+                array = place.array
             elif node.op is CONSTANT:
-                array = self.arrays[self._slot(node)]
+                array = np.require(node.value, requirements="CA")
             else:
                 array = np.empty(node.shape, node.dtype)
-        self.shown[node] = array
+            self.shown[node] = array
         return array
 
-    def _pointer(self, node: Node) -> str:
-        """The C pointer to a root's memory, declared in the present step."""
-        slot = self._slot(node)
-        name, real = self.names[slot], CTYPES[node.dtype.name]
-        if self.used.get(name, real) != real:  # a buffer that changes its type here
+    def _pointer(self, slot: int, dtype: np.dtype) -> str:
+        """The C pointer of an entry of the block, declared in the present step."""
+        name, real = self.names[slot], CTYPES[dtype.name]
+        line = f"{real} *{name} = p[{slot}];"
+        if self.declared.setdefault(name, line) != line:  # memory that changes its type
             name = f"{name}_{real}"
-        self.used[name] = real
-        self.slots_used[name] = slot
+            self.declared[name] = f"{real} *{name} = p[{slot}];"
         return name
 
     def read(self, node: Node) -> Operand:
         root = root_of(node)
-        return operand(self._pointer(root), self._show(node), self._show(root))
+        name = self._pointer(self._slot(root), root.dtype)
+        return operand(name, self._show(node), self._show(root))
 
-    write = read
+    def write(self, node: Node) -> Operand:
+        return self.read(node)
 
     def view(self, node: Node, op: Any, attrs: dict) -> tuple[Operand, tuple]:
         whole = self._show(node)
         part = op.fn(whole, **attrs)
-        return operand(self._pointer(node), part, whole), part.shape
+        return operand(self.read(node).pointer, part, whole), part.shape
 
     def scratch(self, shape: tuple[int, ...], dtype: np.dtype) -> Operand:
         array = np.empty(shape, dtype)
-        name = self.names[slot := self._new(object(), "b", array)]
-        self.used[name], self.slots_used[name] = CTYPES[dtype.name], slot
+        name = self._pointer(self._new(object(), "b", array), dtype)
         return operand(name, array, array)
 
     def constant(self, node: Node) -> str | None:
-        """A constant whose elements are all the same, as a number in the source."""
         if node.op is not CONSTANT or node.value.size == 0:
             return None
         first = node.value.reshape(-1)[:1]
-        same = node.value.size == 1 or (
-            node.value.tobytes() == first.tobytes() * node.value.size
-        )
-        return literal(first[0], node.dtype) if same else None
+        if node.value.tobytes() != first.tobytes() * node.value.size:
+            return None
+        return literal(first[0], node.dtype)
 
     def refuse(self, condition: str) -> str:
         return f"if ({condition}) return 1;"
 
     # --- the text --------------------------------------------------------------------------
-    def write_out(self) -> None: ...
+    def program(self, outputs: Sequence[Node]) -> str:
+        plan = self.plan
+        lines = self.steps(plan.steps[: plan.tail])
+        # What shows a variable is copied before the variable changes.
+        copies: dict[Any, Node] = dict(enumerate(outputs)) | plan.copied
+        aside: dict[Any, int] = {}
+        for key, node in copies.items():
+            if root_of(node).op is VARIABLE:
+                aside[key] = self._new(
+                    object(), "y", _result(node, keep=key in plan.copied)
+                )
+                lines += self._copy(aside[key], node)
+        lines += self.steps(plan.steps[plan.tail :])
+        for cell, node in plan.copied.items():
+            lines += self._commit(cell, node, aside.get(cell))
+        given: set[Node] = set()
+        for i, node in enumerate(outputs):
+            if plan.place.get(node) == FRESH and node not in given:
+                given.add(node)
+                aside[i] = self._slot(node)
+            elif i not in aside:
+                aside[i] = self._new(object(), "y", _result(node))
+                lines += self._copy(aside[i], node)
+            self.results.append((aside[i], node.shape, node.dtype))
+        head = self._head()
+        body = indent([*lines, "return 0;"])
+        return "\n".join([*head, "int program(void **p) {", *body, "}"]) + "\n"
 
-    def write(self, outputs_or_node: Any) -> Any:  # type: ignore[no-redef]
-        raise NotImplementedError
+    def steps(self, steps: Sequence[Group]) -> list[str]:
+        """The lines of groups one after another, each a block that declares its pointers."""
+        lines = []
+        for step in steps:
+            if not step.nodes[0].op.view:
+                lines += self._block(lambda step=step: self._step(step), step.nodes)
+        return lines
+
+    def _step(self, step: Group) -> list[str]:
+        first = step.nodes[0]
+        kernel = KERNELS.get(first.op.name)
+        lines = kernel(self, first) if kernel else kernels.fused(self, step)
+        if self.check_nan:
+            for node in step.outputs:
+                lines += self._finite(node) if node.dtype.kind == "f" else []
+        return lines
+
+    def _block(
+        self, write: Callable[[], list[str]], nodes: Sequence[Node]
+    ) -> list[str]:
+        self.declared = {}
+        lines = write()
+        if not lines:
+            return []
+        said = [line for line in _comments(nodes) if line != self.said]
+        self.said = said[-1] if said else self.said
+        return [*said, "{", *self.declared.values(), *lines, "}"]
+
+    def _copy(self, slot: int, node: Node) -> list[str]:
+        return self._block(lambda: self._copied(slot, node), [])
+
+    def _copied(self, slot: int, node: Node) -> list[str]:
+        ghost = np.empty(node.shape, node.dtype)
+        to = operand(self._pointer(slot, node.dtype), ghost, ghost)
+        known = self.constant(node)
+        return kernels.copied(
+            to, self.read(node) if known is None else known, node.shape
+        )
+
+    def _commit(self, cell: Cell, node: Node, aside: int | None) -> list[str]:
+        """Write an update that was computed elsewhere into its variable."""
+
+        def write() -> list[str]:
+            slot = self.slots.get(cell)
+            slot = self._new(cell, "w", cell.array) if slot is None else slot
+            to = operand(self._pointer(slot, node.dtype), cell.array, cell.array)
+            if aside is not None:
+                ghost = np.empty(node.shape, node.dtype)
+                value: Any = operand(self._pointer(aside, node.dtype), ghost, ghost)
+            else:
+                known = self.constant(node)
+                value = self.read(node) if known is None else known
+            return kernels.copied(to, value, node.shape)
+
+        return self._block(write, [])
+
+    def _finite(self, node: Node) -> list[str]:
+        place = self.read(node)
+        nest = Nest([math.prod(node.shape)])
+        nest.parallel = False
+        nest.reductions.append("reduction(|:refused)")
+        nest.at[1].append(f"refused |= !isfinite({place.pointer}[{COUNTERS[0]}]);")
+        return [
+            "{",
+            "bool refused = false;",
+            *nest.lines(),
+            self.refuse("refused"),
+            "}",
+        ]
+
+    def _head(self) -> list[str]:
+        lines = [f"#include <{x}.h>" for x in ("math", "stdbool", "stdint", "stddef")]
+        nodes = self.plan.nodes
+        kinds = {x.dtype.name for x in nodes if x.op.kind == "contraction"}
+        if self.blas is not None and kinds:
+            lines += ["enum { ROWS = 101, PLAIN = 111, TURNED = 112 }; /* of CBLAS */"]
+            for name in sorted(kinds & set(self.blas.gemm)):
+                lines.append(_gemm_pointer(name, self.blas.integer))
+                self.addresses[_gemm_name(name)] = self.blas.gemm[name]
+        lines += self.scalars.declarations()
+        return lines + kernels.declared_reductions(nodes) + [""]
+
+
+def _gemm_name(dtype: str) -> str:
+    return "blas_sgemm" if dtype == "float32" else "blas_dgemm"
+
+
+def _gemm_pointer(dtype: str, integer: str) -> str:
+    """A function pointer, set when the library is loaded."""
+    real = CTYPES[dtype]
+    args = (
+        f"int, int, int, {', '.join([integer] * 3)}, {real}, const {real} *, {integer}"
+    )
+    args += f", const {real} *, {integer}, {real}, {real} *, {integer}"
+    return f"void (*{_gemm_name(dtype)})({args});"
+
+
+def _result(node: Node, keep: bool = False) -> np.ndarray | None:
+    """Memory for a small result, which is copied; a large one is new in every call."""
+    small = math.prod(node.shape) * node.dtype.itemsize <= SMALL_RESULT
+    return np.empty(node.shape, node.dtype) if small or keep else None
+
+
+def _comments(nodes: Sequence[Node]) -> list[str]:
+    """The user's lines that a step computes, without anything that ends a comment."""
+    found: dict[str, None] = {}
+    for node in nodes:
+        if node.origin:
+            text = "".join(c if c.isprintable() else " " for c in repr(node.origin))
+            text = text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
+            found[f"/* {text[:100]} */"] = None
+    return list(found)[-3:]

@@ -87,7 +87,9 @@ class Scalars:
     def expression(self, node: Node, operands: list[str], template: str = "") -> str:
         """One element of `node`, given C names of its operands' elements."""
         inputs = node.inputs
-        dtype = node.dtype if node.op.dtype == "first" or not inputs else inputs[-1].dtype
+        dtype = (
+            node.dtype if node.op.dtype == "first" or not inputs else inputs[-1].dtype
+        )
         names = dict(zip("abc", operands, strict=False))
 
         def word(match: re.Match) -> str:
@@ -132,12 +134,16 @@ class Scalars:
             ]
             for name in sorted(self.vectors):
                 real = "float" if name.endswith("f") and name != "erf" else "double"
-                args = ", ".join([real] * (2 if name.startswith(("pow", "atan2")) else 1))
+                args = ", ".join(
+                    [real] * (2 if name.startswith(("pow", "atan2")) else 1)
+                )
                 lines.append(
                     f'__attribute__((simd("notinbranch"))) {real} {name}({args});'
                 )
             lines += ["#endif", "#endif"]
-        return lines + [line for own in self.helpers.values() for line in own.split("\n")]
+        return lines + [
+            line for own in self.helpers.values() for line in own.split("\n")
+        ]
 
 
 def literal(value: Any, dtype: np.dtype) -> str:

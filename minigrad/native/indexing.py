@@ -134,5 +134,3 @@ def written(w: Writer, node: Node) -> list[str]:
 
     lines = _checks(w, picked, node.attrs.get("lowest"))
     return lines + _copy_first(w, node) + _visits(w, picked, body)
-
-

@@ -92,7 +92,7 @@ class _Fused:
             self._load(x)
         body = self.nest.at[self.depth]
         refusals = []
-        for k, node in enumerate(n for n in self.group.nodes if n not in self.reduced):
+        for k, node in enumerate(x for x in self.group.nodes if x.op.kind != "reduce"):
             self.names[node] = name = f"t{k}"
             operands = [self.names[x] for x in node.inputs]
             text = self.w.scalars.expression(node, operands)
@@ -210,9 +210,7 @@ def _operator(node: Node) -> str:
 
 def declared_reductions(nodes: Sequence[Node]) -> list[str]:
     """amax and amin are not OpenMP's max and min: a NaN has to stay."""
-    found = {
-        _operator(x): x for x in nodes if x.op.name in ("amax", "amin")
-    }
+    found = {_operator(x): x for x in nodes if x.op.name in ("amax", "amin")}
     return [
         f"#pragma omp declare reduction({name} : {ctype(x)} : "
         f"omp_out = {_combine(x, 'omp_out', 'omp_in')}) "
@@ -281,10 +279,10 @@ def matmul(w: Writer, node: Node) -> list[str]:
 
 
 def gemm(w: Writer, node: Node) -> list[str]:
-    """c + alpha * (a @ b), in the memory of c where the plan has found that possible."""
-    _, a, b = node.inputs
+    """a + alpha * (b @ c), in the memory of a where the plan has found that possible."""
+    _, b, c = node.inputs
     lines = _copy_first(w, node)
-    return lines + _product(w, node, a, b, alpha=node.attrs["alpha"], beta=1)
+    return lines + _product(w, node, b, c, alpha=node.attrs["alpha"], beta=1)
 
 
 def _product(
@@ -303,7 +301,9 @@ def _product(
     lines: list[str] = []
     if not small and None in sides:
         for i, x in enumerate((a, b)):
-            if sides[i] is None:  # neither rows nor columns lie together: BLAS wants that
+            if (
+                sides[i] is None
+            ):  # neither rows nor columns lie together: BLAS wants that
                 fresh = w.scratch(x.shape, x.dtype)
                 lines += copied(fresh, w.read(x), x.shape)
                 fresh = fresh.over(x.shape, len(node.shape))
@@ -359,7 +359,7 @@ def _blas_call(
         _matrix_strides(Operand("", s), shape) or (False, shape[1])
         for s, shape in zip(steps[1:], shapes, strict=True)
     )
-    name = "sgemm" if node.dtype.name == "float32" else "dgemm"
+    name = "blas_sgemm" if node.dtype.name == "float32" else "blas_dgemm"
     factor = literal(alpha, node.dtype)
     flags = f"ROWS, {'TURNED' if ta else 'PLAIN'}, {'TURNED' if tb else 'PLAIN'}"
     y, a, b = places
@@ -399,7 +399,11 @@ def _small_product(
         ]  # fmt: skip
     lines = [rows, f"{real} row[{n}] = {{0}};", f"for (int64_t q = 0; q < {k}; q++) {{"]
     lines += [f"const {real} f = {factor}{product[0]};", "#pragma omp simd"]
-    lines += [f"for (int64_t c = 0; c < {n}; c++)", f"  row[c] += f * {product[1]};", "}"]
+    lines += [
+        f"for (int64_t c = 0; c < {n}; c++)",
+        f"  row[c] += f * {product[1]};",
+        "}",
+    ]
     lines += ["#pragma omp simd", f"for (int64_t c = 0; c < {n}; c++)"]
     return [*lines, f"  {result} {'+=' if beta else '='} row[c];", "}"]
 
@@ -424,7 +428,9 @@ def _walk(
     strides = to.strides if len(to.strides) == len(shape) else _spread(to.strides, axes)
     counters = COUNTERS[: len(free)]
     inside = _unravelled([shape[i] for i in axes], [source.strides[i] for i in axes])
-    start = Operand(source.pointer, tuple(source.strides[i] for i in free), source.offset)
+    start = Operand(
+        source.pointer, tuple(source.strides[i] for i in free), source.offset
+    )
     goal = Operand(to.pointer, tuple(strides[i] for i in free), to.offset)
     lines = [
         f"for (int64_t {c} = 0; {c} < {shape[i]}; {c}++) {{"
@@ -459,7 +465,7 @@ def _count(node: Node, axes: tuple[int, ...]) -> int:
 
 
 def logsumexp(w: Writer, node: Node) -> list[str]:
-    axes, real, (x,) = node.attrs["axis"], ctype(node), node.inputs
+    axes, real = node.attrs["axis"], ctype(node)
     exp, log = (w.scalars.function(f, node.dtype) for f in ("exp", "log"))
     n = _count(node, axes)
 

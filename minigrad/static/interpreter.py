@@ -27,10 +27,12 @@ _next_program = itertools.count().__next__
 
 
 class Emitted:
-    """The source, the function it defines, and which line runs which node."""
+    """The plan, its source, the function it defines, and which line runs which node."""
 
-    def __init__(self, source: str, scope: dict, lines: dict[int, Node]) -> None:
-        self.source, self.lines = source, lines
+    def __init__(
+        self, plan: Plan, source: str, scope: dict, lines: dict[int, Node]
+    ) -> None:
+        self.plan, self.source, self.lines = plan, source, lines
         self.filename = f"<minigrad program {_next_program()}>"
         # So that tracebacks and the debugger can show the generated lines.
         entry = (len(source), None, source.splitlines(True), self.filename)
@@ -104,7 +106,9 @@ class _Writer:
         for step in plan.steps[plan.tail :]:
             self._step(step)
         for cell, node in plan.copied.items():
-            self._line(f"copyto({self.cells[cell]}, {kept.get(cell) or self.names[node]})")
+            self._line(
+                f"copyto({self.cells[cell]}, {kept.get(cell) or self.names[node]})"
+            )
         for cell in (*plan.copied, *direct):
             self._line(f"{self.cells[cell].replace('w', 'cell')}.version += 1")
         given: set[Node] = set()  # memory of the call's own leaves as it is, but once
@@ -116,7 +120,8 @@ class _Writer:
                 returned[i] = self._copy(node)
         names = (returned[i] for i in range(len(outputs)))
         self._line(f"return [{', '.join(names)}]")
-        return Emitted("\n".join(self.lines) + "\n", self.scope, self.made_by)
+        source = "\n".join(self.lines) + "\n"
+        return Emitted(plan, source, self.scope, self.made_by)
 
     def _line(self, text: str, node: Node | None = None) -> None:
         if node is not None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from minigrad.eager.cell import Cell
 from minigrad.ops.elementwise import floor_divide, remainder
+from minigrad.ops.linalg import gemm
 from minigrad.ops.movement import put
 from minigrad.static.fuse import Group, Joins, fuse
 from minigrad.static.node import VARIABLE, Node, topological
@@ -119,13 +120,13 @@ def _takes_over(step: Group, node: Node, x: Node) -> bool:
     show all of it, in plain order, and none is read after `node` is computed. So the
     step may run in blocks, if each block runs its nodes in order; a step that reads rows
     more than once must finish a row before it writes one. `put` writes into a part of
-    its first operand.
+    its first operand, `gemm` adds to it.
     """
     if x.shape != node.shape or x.dtype != node.dtype:
         return False
     if any(root_of(y) is x and y is not x for y in step.inputs):
         return False
-    if node.op is put:
+    if node.op in (put, gemm):
         return [i for i, y in enumerate(node.inputs) if y is x] == [0]
     return node.op.kind == "elementwise" and step.times[x] <= step.times[node]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,17 +22,18 @@ from minigrad.errors import (
     GraphError,
     MinigradError,
     NotFiniteError,
+    NotNative,
     name_of,
     user_origin,
 )
 from minigrad.ops import shapes
 from minigrad.ops.op import MODE
-from minigrad.static.interpreter import emit
+from minigrad.static.interpreter import Emitted, emit
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
 from minigrad.static.plan import Plan, make_plan, nbytes
 from minigrad.static.rewrite import REWRITES, Rewrite, optimize, settle_reshapes
 
-TARGETS = ("auto", "interpreter")
+TARGETS = ("auto", "interpreter", "native")
 _default_target = ["auto"]
 
 
@@ -138,16 +140,39 @@ class Build:
         updates: dict[Cell, Node],
         rewrites: Sequence[Rewrite],
         check_nan: bool,
+        target: str,
     ) -> None:
         wanted = [*outputs, *updates.values()]
         self.stages = {"graph": wanted, "optimized": optimize(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
         self.inputs, self.outputs = inputs, final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
-        self.plan: Plan = make_plan(self.outputs, self.updates, aside=check_nan)
-        self.emitted = emit(self.plan, inputs, self.outputs, check_nan)
-        self.run: Callable[..., list] = self.emitted.function
+        self.check_nan = check_nan
+        self.fallback = ""  # why this is not the native code that was asked for
+        native = self._native() if target == "native" else None
+        self.target = "interpreter" if native is None else "native"
+        emitted = native or self.reference
+        self.plan: Plan = emitted.plan
+        self.source: str = emitted.source
+        self.run: Callable[..., list] = emitted.function
         self.ops = self.plan.nodes
+
+    @cached_property
+    def reference(self) -> Emitted:
+        """The graph as the interpreter runs it."""
+        plan = make_plan(self.outputs, self.updates, aside=self.check_nan)
+        return emit(plan, self.inputs, self.outputs, self.check_nan)
+
+    def _native(self) -> Any:
+        def refused(*arrays: Any) -> list:
+            return self.reference.function(*arrays)
+
+        try:
+            wanted, cells = self.stages["optimized"], list(self.updates)
+            return late("native")(self.inputs, wanted, cells, self.check_nan, refused)
+        except NotNative as why:
+            self.fallback = str(why)
+            return None
 
     def ticking(self, tick: Callable[[str], None]) -> Callable[..., list]:
         """`run`, but calling `tick` with the ops' names after each step."""
@@ -168,8 +193,8 @@ class Build:
             return error
         trace, node = error.__traceback__, None
         while trace is not None:
-            if trace.tb_frame.f_code.co_filename == self.emitted.filename:
-                node = self.emitted.lines.get(trace.tb_lineno)
+            if trace.tb_frame.f_code.co_filename == self.reference.filename:
+                node = self.reference.lines.get(trace.tb_lineno)
             trace = trace.tb_next
         if node is None:
             return error
@@ -205,7 +230,10 @@ class Program:
         _check_inputs(self.inputs, [*outputs, *updates.values()])
         self._written = set(updates)
         self._lock = threading.Lock()
-        self.build = Build(self.inputs, outputs, updates, rewrites, check_nan)
+        self.build = Build(
+            self.inputs, outputs, updates, rewrites, check_nan, self.target
+        )
+        self.target = self.build.target
 
     def __call__(self, *args: Any) -> Any:
         """Run with one value per placeholder, in the order of `inputs`."""
@@ -271,8 +299,8 @@ class Program:
 
     @property
     def source(self) -> str:
-        """The Python source that a call runs."""
-        return self.build.emitted.source
+        """The source that a call runs: Python, or C for the target "native"."""
+        return self.build.source
 
     @property
     def plan(self) -> Plan:
