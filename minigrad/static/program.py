@@ -176,7 +176,8 @@ class Build:
 
     def ticking(self, tick: Callable[[str], None]) -> Callable[..., list]:
         """`run`, but calling `tick` with the ops' names after each step."""
-        return emit(self.plan, self.inputs, self.outputs, tick=tick).function
+        plan = self.reference.plan
+        return emit(plan, self.inputs, self.outputs, tick=tick).function
 
     def stats(self) -> dict[str, int]:
         computed = [n for n in self.ops if not n.op.view]
