@@ -18,7 +18,8 @@ from minigrad.ops.movement import VIEWS
 from minigrad.static.fuse import Group
 from minigrad.static.node import Node
 
-SMALL = 32 * 32 * 32  # multiplications up to which loops beat a call of BLAS
+SMALL = 8192  # multiplications up to which loops beat a call of BLAS
+ROWS = 4  # of a small product that are computed together
 FUSIBLE = ("sum", "amax", "amin", "all", "any")  # reductions that join a group
 
 
@@ -377,7 +378,11 @@ def _small_product(
     alpha: float,
     beta: int,
 ) -> list[str]:
-    """Loops whose innermost one walks along memory: columns of b, or the inner axis."""
+    """Loops whose innermost one walks along memory: columns of b, or the inner axis.
+
+    In the first case a few rows go together, so that additions need not wait for each
+    other.
+    """
     m, n, k = sizes
     real = ctype(node)
     (down, along), (i_a, k_a), (k_b, j_b) = steps
@@ -386,26 +391,39 @@ def _small_product(
     )
     along_columns = j_b == 1 or k_b != 1
     factor = "" if alpha == 1 else f"{literal(alpha, node.dtype)} * "
-    result = f"{y}[r * {down} + c * {along}]"
-    rows = f"for (int64_t r = 0; r < {m}; r++) {{"
-    product = f"{a}[r * {i_a} + q * {k_a}]", f"{b}[q * {k_b} + c * {j_b}]"
+    sign = "+=" if beta else "="
     if not along_columns:
         return [
-            rows, f"for (int64_t c = 0; c < {n}; c++) {{", f"{real} sum = 0;",
+            f"for (int64_t r = 0; r < {m}; r++) {{",
+            f"for (int64_t c = 0; c < {n}; c++) {{",
+            f"{real} sum = 0;",
             "#pragma omp simd reduction(+:sum)",
             f"for (int64_t q = 0; q < {k}; q++)",
-            f"  sum += {product[0]} * {product[1]};",
-            f"{result} {'+=' if beta else '='} {factor}sum;", "}", "}",
+            f"  sum += {_at(a, ('r', i_a), ('q', k_a))} * {_at(b, ('q', k_b), ('c', j_b))};",
+            f"{_at(y, ('r', down), ('c', along))} {sign} {factor}sum;", "}", "}",
         ]  # fmt: skip
-    lines = [rows, f"{real} row[{n}] = {{0}};", f"for (int64_t q = 0; q < {k}; q++) {{"]
-    lines += [f"const {real} f = {factor}{product[0]};", "#pragma omp simd"]
-    lines += [
-        f"for (int64_t c = 0; c < {n}; c++)",
-        f"  row[c] += f * {product[1]};",
-        "}",
-    ]
-    lines += ["#pragma omp simd", f"for (int64_t c = 0; c < {n}; c++)"]
-    return [*lines, f"  {result} {'+=' if beta else '='} row[c];", "}"]
+    lines = []
+    for start, stop, rows in ((0, m - m % ROWS, ROWS), (m - m % ROWS, m, m % ROWS)):
+        if start == stop:
+            continue
+        each = [f"#pragma GCC unroll {rows}", f"for (int u = 0; u < {rows}; u++) {{"]
+        lines += [
+            f"for (int64_t r = {start}; r < {stop}; r += {rows}) {{",
+            f"{real} row[{rows}][{n}] = {{{{0}}}};",
+            f"for (int64_t q = 0; q < {k}; q++) {{", *each,
+            f"const {real} f = {factor}{_at(a, ('(r + u)', i_a), ('q', k_a))};",
+            "#pragma omp simd", f"for (int64_t c = 0; c < {n}; c++)",
+            f"  row[u][c] += f * {_at(b, ('q', k_b), ('c', j_b))};", "}", "}", *each,
+            "#pragma omp simd", f"for (int64_t c = 0; c < {n}; c++)",
+            f"  {_at(y, ('(r + u)', down), ('c', along))} {sign} row[u][c];", "}", "}",
+        ]  # fmt: skip
+    return lines
+
+
+def _at(pointer: str, *steps: tuple[str, int]) -> str:
+    """An element, from counters and their strides."""
+    counters, strides = zip(*steps, strict=True)
+    return Operand(pointer, strides).at(counters)
 
 
 # --- walks along one axis ------------------------------------------------------------------

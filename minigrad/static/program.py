@@ -155,6 +155,7 @@ class Build:
         self.plan: Plan = emitted.plan
         self.source: str = emitted.source
         self.run: Callable[..., list] = emitted.function
+        self.again = native.again if native else None
         self.ops = self.plan.nodes
 
     @cached_property
@@ -251,11 +252,17 @@ class Program:
                 got=str(len(args)),
                 remedy="pass a value for each placeholder, in this order",
             )
-        arrays = [
-            self._feed(i, node, arg)
-            for i, (node, arg) in enumerate(zip(self.inputs, args))
-        ]
-        return self.rebuild([wrap(array) for array in self.run_arrays(arrays)])
+        return self.rebuild([wrap(array) for array in self.run(args)])
+
+    def run(self, args: Sequence[Any]) -> list:
+        """Arrays for the outputs, from a value for each placeholder."""
+        again = self.build.again
+        if again is not None and MODE.get().watch is None:
+            with self._lock:
+                values = again(args)  # on the last call's arguments, checked then
+            if values is not None:
+                return values
+        return self.run_arrays([self._feed(i, arg) for i, arg in enumerate(args)])
 
     def run_arrays(self, arrays: Sequence[Any]) -> list:
         """Run on arrays that fit; what `__call__` does after its checks."""
@@ -271,8 +278,9 @@ class Program:
                 raise
             raise explained from error
 
-    def _feed(self, i: int, node: Node, arg: Any) -> Any:
+    def _feed(self, i: int, arg: Any) -> Any:
         """`arg` as the array the placeholder wants, or the error that says why not."""
+        node = self.inputs[i]
         if type(arg) is Tensor:
             array = arg.array if arg.cell not in self._written else arg.array.copy()
         elif isinstance(arg, Array):

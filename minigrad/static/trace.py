@@ -303,8 +303,7 @@ class _Compiled:
         )
 
     def run(self, leaves: list) -> Any:
-        arrays = [_array(leaves[i], self.program, k) for k, i in enumerate(self.fed)]
-        values = self.program.run_arrays(arrays)
+        values = self.program.run([leaves[i] for i in self.fed])
         for i, value in zip(self.written, values):
             target = leaves[i]
             if isinstance(target, Tensor):
@@ -357,10 +356,6 @@ def _proxy(trace: Trace, leaf: Any, name: str) -> Tensor:
     if isinstance(leaf, Tensor) and leaf.record is LEAF:
         t.record = LEAF
     return t
-
-
-def _array(leaf: Any, program: Program, k: int) -> Any:
-    return program._feed(k, program.inputs[k], leaf)
 
 
 class jit:
