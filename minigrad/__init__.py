@@ -21,9 +21,11 @@ from minigrad.backend import (
     float16,
     float32,
     float64,
+    get_default_device,
     get_default_dtype,
     int32,
     int64,
+    set_default_device,
     set_default_dtype,
     uint8,
 )
@@ -41,10 +43,10 @@ from minigrad.random import (
     randn_like,
     randperm,
 )
+from minigrad.static.jit import jit
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target
 from minigrad.static.session import Session
-from minigrad.static.trace import jit
 from minigrad.viz import show, tape
 
 if TYPE_CHECKING:

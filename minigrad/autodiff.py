@@ -58,7 +58,7 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
                 fresh = owned and element.op.vjp_inplace is not None
             else:
                 fresh = type(ct) is Array and ct.base is None
-            if ct.shape != parent.shape or ct.dtype != parent.dtype:
+            if ct.shape != parent.shape or ct.dtype is not parent.dtype:
                 ct, fresh = _fitted(ct, parent), False
             entry = pending.get(parent)
             if entry is None:

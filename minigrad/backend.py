@@ -16,7 +16,7 @@ Array = np.ndarray
 
 LATE = {
     "show": "minigrad.viz:show",
-    "jit": "minigrad.static.trace:jit",
+    "jit": "minigrad.static.jit:jit",
     "native": "minigrad.native:emit",
 }
 
@@ -46,6 +46,20 @@ def set_default_dtype(dtype: Any) -> None:
     if dtype.kind != "f":
         raise TypeError(f"the default dtype must be a float dtype, not {dtype}")
     _default_dtype[0] = dtype
+
+
+_default_device = ["cpu"]
+
+
+def get_default_device() -> device:
+    """Where tensors are created unless `device=` says otherwise."""
+    return device(_default_device[0])
+
+
+def set_default_device(where: Any) -> None:
+    """Create tensors on `where` from now on; raises where there is no such device."""
+    device(where).check()
+    _default_device[0] = str(where)
 
 
 class device:

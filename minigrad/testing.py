@@ -27,6 +27,7 @@ from minigrad.autograd.checking import gradgradcheck as gradgradcheck
 from minigrad.backend import Array
 from minigrad.eager.tensor import Tensor
 from minigrad.ops.op import TABLE, Op
+from minigrad.static.jit import jit
 from minigrad.static.node import (
     CONSTANT,
     Node,
@@ -35,7 +36,6 @@ from minigrad.static.node import (
     topological,
 )
 from minigrad.static.program import Program
-from minigrad.static.trace import jit
 
 
 class Sample(NamedTuple):

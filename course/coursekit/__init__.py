@@ -12,7 +12,7 @@ import minigrad
 
 from .checking import check, hint
 from .claims import claim
-from .data import load_digits, split_digits
+from .data import load_digits, load_names, load_nile, load_sunspots, split_digits
 from .display import figure, show
 from .drawings import curves, gallery, matrices
 from .expect import expect_error
@@ -29,6 +29,9 @@ __all__ = [
     "gallery",
     "hint",
     "load_digits",
+    "load_names",
+    "load_nile",
+    "load_sunspots",
     "matrices",
     "quiz",
     "rounded",

@@ -7,13 +7,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.ops.op import MODE
+from minigrad.ops.op import MODE, Mode
 
 
 def _switch(on: bool) -> bool:
     """Set whether operations are recorded; how it was before."""
     before = MODE.get()
-    MODE.set(before._replace(grad=on))
+    MODE.set(Mode(on, before.trace, before.watch))
     return before.grad
 
 

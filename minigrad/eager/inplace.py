@@ -13,7 +13,7 @@ import numpy as np
 from minigrad.backend import Array
 from minigrad.eager.cell import check_writable, parent_of, write
 from minigrad.eager.tape import Record
-from minigrad.eager.tensor import Tensor, compute, track
+from minigrad.eager.tensor import STAMPED, Tensor, compute, track
 from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
 from minigrad.methods import Methods, split_key
 from minigrad.ops import elementwise, formulas
@@ -41,6 +41,23 @@ def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
     if record is not None and "y" in record.plan.names:
         _save_written(record, target, y)
     return target
+
+
+def _at_once(fn: Any, target: Tensor, other: Any) -> bool:
+    """What nearly every optimizer does: no tape, no trace, two arrays of one dtype."""
+    grad, trace, watch = MODE.get()
+    if grad or trace is not None or watch is not None or type(other) is not Tensor:
+        return False
+    array, operand = target.array, other.array
+    if array.dtype is not operand.dtype or array.dtype.kind != "f":
+        return False
+    try:
+        fn(array, operand, array)
+    except (ValueError, TypeError):
+        return False
+    target.cell.version += 1
+    target.cell.writer = user_origin()
+    return True
 
 
 def _is_tracked(arg: Any) -> bool:
@@ -118,8 +135,12 @@ def _save_written(record: Record, target: Tensor, y: Any) -> None:
 def twin(name: str) -> Any:
     """The method `name` in place: its op's own write, or the result copied over."""
     op, method = TABLE.get(name), getattr(Tensor, name)
+    ufunc = op.fn if op in STAMPED and isinstance(op.fn, np.ufunc) else None
+    quick = ufunc is not None and ufunc.nin == 2
 
     def write_result(self: Tensor, *others: Any, **options: Any) -> Tensor:
+        if quick and not options and _at_once(ufunc, self, *others):
+            return self
         if op is not None and not options and len(others) == op.named - 1:
             return inplace(op, self, *others)
         check_writable(self, name)

@@ -204,7 +204,7 @@ def seed_for(t: Any, gradient: Any) -> Any:
                 got=f"{name_of(t, 'the tensor')} {tuple(t.shape)}",
                 remedy="reduce it first, as in .sum(), or pass gradient=",
             )
-        return np.ones(t.shape, t.dtype)
+        return np.array(1, t.dtype) if t.shape == () else np.ones(t.shape, t.dtype)
     if tuple(gradient.shape) != tuple(t.shape):
         raise ShapeError(
             "backward: the gradient passed in has another shape",

@@ -394,8 +394,11 @@ def _seed(output: Tensor, gradient: Any, create_graph: bool) -> Any:
 
 def _accumulate(leaf: Tensor, g: Any, owned: bool, create_graph: bool) -> None:
     """What `backward` leaves in `.grad`: the sum of all that came since it was None."""
-    before = leaf.grad
-    journal(leaf)
+    trace = MODE.get().trace
+    if trace is not None:
+        trace.saw_grad(leaf)
+        trace.journal(leaf)
+    before = leaf._grad
     if before is not None:
         if create_graph:
             leaf._grad = before + g

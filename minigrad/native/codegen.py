@@ -21,12 +21,13 @@ from minigrad.eager.cell import Cell
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import NotNative
 from minigrad.native import blas, build, indexing, kernels
+from minigrad.native.accumulate import accumulate
 from minigrad.native.expressions import CTYPES, Scalars, literal
 from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand
 from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, VARIABLE, Node, topological
 from minigrad.static.plan import FRESH, Plan, make_plan, root_of
-from minigrad.static.rewrite import accumulate, settle_reshapes
+from minigrad.static.rewrite import settle_reshapes
 
 KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
     "matmul": kernels.matmul,

@@ -228,6 +228,8 @@ def sum_dtype(dtype: np.dtype) -> np.dtype:
 
 def kept(shape: Shape, axis: tuple[int, ...]) -> Shape:
     """`shape` after a reduction that keeps the reduced axes as size 1."""
+    if len(axis) == len(shape):
+        return (1,) * len(axis)
     return tuple(1 if i in axis else n for i, n in enumerate(shape))
 
 

@@ -17,11 +17,23 @@ import numpy as np
 
 from minigrad.eager.cell import Cell
 from minigrad.errors import Origin
+from minigrad.ops import reduce
+from minigrad.ops.elementwise import cast, clamp_max, clamp_min, relu
 from minigrad.ops.linalg import matmul
 from minigrad.ops.movement import permute
+from minigrad.static.blocks import Loop
 from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, VARIABLE, Node
 from minigrad.static.plan import FRESH, Plan, root_of
+
+# What NumPy does in one call, if the operands are right: a function of the table that
+# asks what it was given takes twice as long on small arrays.
+BOUNDS = {
+    relu: (np.maximum, ""),
+    clamp_min: (np.maximum, "min"),
+    clamp_max: (np.minimum, "max"),
+}
+FOLDS = {reduce.sum: np.add, reduce.amax: np.maximum, reduce.amin: np.minimum}
 
 _next_program = itertools.count().__next__
 
@@ -85,6 +97,7 @@ class _Writer:
         self.head = f"def program({', '.join(self.names.values())}):"
         self.lines = [self.head]
         self.said = ""
+        self.comments: dict[tuple[int, int], str] = {}
         self.made_by: dict[int, Node] = {}
         self.slots = [np.empty(size, np.uint8) for size in plan.sizes]
         self.buffers: dict[tuple, str] = {}
@@ -125,13 +138,21 @@ class _Writer:
 
     def _line(self, text: str, node: Node | None = None) -> None:
         if node is not None:
-            comment = f"# {_comment(node.origin)}" if node.origin else ""
+            comment = self._comment(node.origin) if node.origin else ""
             if comment != self.said:  # once for all that one line of the user's made
                 self.said = comment
                 text = f"{text:<46}  {comment}".rstrip()
         self.lines.append(f"    {text}")
         if node is not None:
             self.made_by[len(self.lines)] = node
+
+    def _comment(self, origin: Origin) -> str:
+        """The user's line, without anything that could end a comment."""
+        key = id(origin.code), origin.lasti
+        if key not in self.comments:  # most lines make several nodes
+            line = "".join(c if c.isprintable() else " " for c in repr(origin))
+            self.comments[key] = f"# {line}"
+        return self.comments[key]
 
     def _cell(self, cell: Cell) -> str:
         name = self.cells.get(cell)
@@ -146,16 +167,17 @@ class _Writer:
         if node.op is VARIABLE:
             self.names[node] = self.cells[node.value]
         elif node.op is CONSTANT:
-            self._bind(node, "k", node.value)
+            self.names[node] = self._bind("k", node.value)
 
     def _step(self, step: Group) -> None:
         before = len(self.lines)
         if step.fused:
-            raise NotImplementedError
+            self._fused(step)
         elif step.nodes[0].op.view:
             self._view(step.nodes[0])
         else:
-            self._compute(step.nodes[0])
+            (node,) = step.nodes
+            self._compute(node, [self.names[x] for x in node.inputs], node.attrs)
         if self.tick is not None and len(self.lines) > before:
             self._line(f"tick({step.label!r})")
 
@@ -163,7 +185,7 @@ class _Writer:
         (operand,) = (self.names[x] for x in node.inputs)
         if operand in self.scope:  # the same array in every call: view it once
             array = node.op.fn(self.scope[operand], **node.attrs)
-            self._bind(node, "b", array)
+            self.names[node] = self._bind("b", array)
         elif _is_transpose(node):
             self.names[node] = f"{operand}.T"
         else:
@@ -171,17 +193,45 @@ class _Writer:
             call = self._call(node, [operand], "")
             self._line(f"{self.names[node]} = {call}", node)
 
-    def _compute(self, node: Node) -> None:
-        operands = [self.names[x] for x in node.inputs]
+    def _compute(self, node: Node, operands: list[str], attrs: dict) -> None:
+        self.names[node] = out = self._place(node)
         if self.plan.place[node] == FRESH:
-            self.names[node] = f"v{len(self.names)}"
-            call = self._call(node, operands, self._empty(node))
-            self._line(f"{self.names[node]} = {call}", node)
+            call = self._call(node, operands, self._empty(node), attrs)
+            self._line(f"{out} = {call}", node)
         else:
-            self.names[node] = out = self._place(node)
-            self._line(self._call(node, operands, out), node)
+            self._line(self._call(node, operands, out, attrs), node)
         if self.check_nan and node.dtype.kind == "f":
-            self._line(f"check_finite({self.names[node]})", node)
+            self._line(f"check_finite({out})", node)
+
+    def _fused(self, step: Group) -> None:
+        """A loop over pieces that stay in the cache, with all ops of the step inside."""
+        loop = Loop(step)
+        names = {x: self._piece(loop, x) for x in step.inputs}
+        partial = {}
+        for node in step.outputs:
+            if node.op.kind == "reduce":
+                names[node], partial[node] = loop.partial(node)
+                continue
+            self.names[node] = self._place(node)
+            if self.plan.place[node] == FRESH:
+                self._line(f"{self.names[node]} = {self._empty(node)}", node)
+            names[node] = self._piece(loop, node)
+        names = loop.names(names)
+        pieces = f"pieces{len(self.scope)}"
+        self.scope[pieces] = list(zip(*loop.columns.values()))
+        self._line(f"for {', '.join(loop.columns)}, in {pieces}:")
+        for piece, name in loop.head.items():
+            self._line(f"    {name} = {piece}")
+        for node in step.nodes:
+            call = self._call(node, [names[x] for x in node.inputs], names[node])
+            self._line(f"    {call}", node)
+        for node, array in partial.items():
+            name = self._bind("r", array)
+            self._compute(node, [name], node.attrs | {"axis": (0,), "keepdims": False})
+
+    def _piece(self, loop: Loop, node: Node) -> str:
+        name = self.names[node]
+        return loop.cut(name, node.shape, self.scope.get(name))
 
     def _empty(self, node: Node) -> str:
         self.scope[str(node.dtype)] = node.dtype
@@ -189,12 +239,14 @@ class _Writer:
 
     def _place(self, node: Node) -> str:
         place = self.plan.place[node]
+        if place == FRESH:
+            return f"v{len(self.names)}"
         return self.cells[place] if isinstance(place, Cell) else self._buffer(node)
 
-    def _bind(self, node: Node, prefix: str, array: Any) -> None:
+    def _bind(self, prefix: str, array: Any) -> str:
         name = f"{prefix}{len(self.scope)}"
         self.scope[name] = array
-        self.names[node] = name
+        return name
 
     def _buffer(self, node: Node) -> str:
         """The array over a slot in the node's shape and dtype; one object for each."""
@@ -206,7 +258,21 @@ class _Writer:
             self.scope[self.buffers[key]] = array
         return self.buffers[key]
 
-    def _call(self, node: Node, operands: list[str], out: str) -> str:
+    def _call(
+        self, node: Node, operands: list[str], out: str, attrs: dict | None = None
+    ) -> str:
+        attrs = node.attrs if attrs is None else attrs
+        if node.op in BOUNDS:
+            ufunc, key = BOUNDS[node.op]
+            bound = self._bind("k", np.asarray(attrs.get(key, 0), node.dtype))
+            self.scope[ufunc.__name__] = ufunc
+            return f"{ufunc.__name__}({operands[0]}, {bound}, out={out})"
+        if node.op in FOLDS and node.dtype == node.inputs[0].dtype:
+            name = f"{FOLDS[node.op].__name__}_reduce"
+            self.scope[name] = FOLDS[node.op].reduce
+            return f"{name}({operands[0]}, {attrs['axis']}, None, {out}, {attrs['keepdims']})"
+        if node.op is cast and self.plan.place[node] != FRESH:
+            return f"copyto({out}, {operands[0]}, 'unsafe')"
         fn = node.op.fn
         if node.op is matmul and all(len(x.shape) == 2 for x in node.inputs):
             fn = np.dot  # no need to ask again in every call
@@ -215,7 +281,7 @@ class _Writer:
         name = fn.__name__ if positional else node.op.name
         self.scope[name] = fn
         args = list(operands)
-        args += [f"{key}={self._literal(value)}" for key, value in node.attrs.items()]
+        args += [f"{key}={self._literal(value)}" for key, value in attrs.items()]
         if out:
             args.append(out if positional else f"out={out}")
         return f"{name}({', '.join(args)})"
@@ -243,8 +309,3 @@ def _is_state(node: Node) -> bool:
 def _is_transpose(node: Node) -> bool:
     backwards = tuple(range(len(node.shape)))[::-1]
     return node.op is permute and node.attrs["axes"] == backwards
-
-
-def _comment(origin: Origin) -> str:
-    """The user's line, without anything that could end a comment."""
-    return "".join(c if c.isprintable() else " " for c in repr(origin))

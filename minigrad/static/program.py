@@ -28,10 +28,11 @@ from minigrad.errors import (
 )
 from minigrad.ops import shapes
 from minigrad.ops.op import MODE
+from minigrad.static.blocks import fuses
 from minigrad.static.interpreter import Emitted, emit
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
 from minigrad.static.plan import Plan, make_plan, nbytes
-from minigrad.static.rewrite import REWRITES, Rewrite, optimize, settle_reshapes
+from minigrad.static.rewrite import REWRITES, Rewrite, rewritten, settle_reshapes
 
 TARGETS = ("auto", "interpreter", "native")
 _default_target = ["auto"]
@@ -143,7 +144,7 @@ class Build:
         target: str,
     ) -> None:
         wanted = [*outputs, *updates.values()]
-        self.stages = {"graph": wanted, "optimized": optimize(wanted, rewrites)}
+        self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
         self.inputs, self.outputs = inputs, final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
@@ -161,7 +162,9 @@ class Build:
     @cached_property
     def reference(self) -> Emitted:
         """The graph as the interpreter runs it."""
-        plan = make_plan(self.outputs, self.updates, aside=self.check_nan)
+        # To name the first bad line, each result must be seen on its own.
+        joins = None if self.check_nan else fuses
+        plan = make_plan(self.outputs, self.updates, self.check_nan, joins)
         return emit(plan, self.inputs, self.outputs, self.check_nan)
 
     def _native(self) -> Any:

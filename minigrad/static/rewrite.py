@@ -1,20 +1,36 @@
 """Rewrites: the graph, made smaller before it runs. Results change by rounding at most.
 
 Each rewrite looks at one node whose inputs have been rewritten already and answers with
-a better node or None. They are applied in one walk from the inputs to the outputs.
+a better node or None. Each stage is one walk from the inputs to the outputs that applies
+the stage's rewrites and those of the stages before it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from minigrad.ops.elementwise import add, cast, div, mul, neg, sub
-from minigrad.ops.linalg import gemm, matmul
+from minigrad.ops import reduce
+from minigrad.ops.elementwise import (
+    abs,
+    add,
+    cast,
+    clamp_max,
+    div,
+    exp,
+    expm1,
+    log,
+    log1p,
+    mul,
+    neg,
+    sigmoid,
+    sub,
+)
 from minigrad.ops.movement import broadcast_to, is_view, permute, reshape
-from minigrad.static.node import CONSTANT, VARIABLE, Node, constant, topological
+from minigrad.ops.op import Op, on_behalf_of
+from minigrad.static.node import CONSTANT, Node, constant, topological
 
 Rewrite = Callable[[Node], Node | None]
 
@@ -82,13 +98,91 @@ def implicit_broadcast(node: Node) -> Node | None:
     return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
 
 
-REWRITES: Sequence[Rewrite] = (
-    fold,
-    implicit_broadcast,
-    neutral,
-    double_negation,
-    idle,
-)
+# --- the same number, computed where less is lost ------------------------------------------
+
+
+def _parts(node: Node, *path: Op) -> Node | None:
+    """The operand found by following first operands through these ops, or None."""
+    for op in path:
+        if node.op is not op:
+            return None
+        node = node.inputs[0]
+    return node
+
+
+def log_of_exp(node: Node) -> Node | None:
+    """log(exp(x)) is x, and so log(softmax(x)) is log_softmax(x)."""
+    return _parts(node, log, exp)
+
+
+def log_of_softmax(node: Node) -> Node | None:
+    """log(exp(x) / sum(exp(x))), written by hand, is x - logsumexp(x)."""
+    x = _parts(node, log, div, exp)
+    if x is None:
+        return None
+    total = node.inputs[0].inputs[1]
+    if _parts(total, reduce.sum, exp) is not x or not total.attrs["keepdims"]:
+        return None
+    return x - reduce.logsumexp(x, **total.attrs)
+
+
+def log_of_sum_of_exp(node: Node) -> Node | None:
+    """log(sum(exp(x))) is logsumexp(x), which does not overflow."""
+    x = _parts(node, log, reduce.sum, exp)
+    return None if x is None else reduce.logsumexp(x, **node.inputs[0].attrs)
+
+
+def log_of_sigmoid(node: Node) -> Node | None:
+    """log(sigmoid(x)) is min(x, 0) - log(1 + exp(-|x|)), which does not underflow."""
+    x = _parts(node, log, sigmoid)
+    return None if x is None else clamp_max(x, max=0) - log1p(exp(-abs(x)))
+
+
+def log_near_one(node: Node) -> Node | None:
+    """log(1 + x) is log1p(x), which keeps the digits of a small x."""
+    if node.op is not log or node.inputs[0].op is not add:
+        return None
+    for one, x in itertools.permutations(node.inputs[0].inputs):
+        if _is(one, 1) and x.shape == node.shape:
+            return log1p(x)
+    return None
+
+
+def exp_near_zero(node: Node) -> Node | None:
+    """exp(x) - 1 is expm1(x), which keeps the digits of a small x."""
+    x = _parts(node, sub, exp)
+    if x is None or not _is(node.inputs[1], 1) or x.shape != node.shape:
+        return None
+    return expm1(x)
+
+
+# --- the stages ----------------------------------------------------------------------------
+
+STAGES: dict[str, tuple[Rewrite, ...]] = {
+    "merge": (),  # of equal nodes, in every stage
+    "fold": (fold,),
+    "simplify": (implicit_broadcast, neutral, double_negation, idle),
+    "stabilise": (
+        log_of_exp,
+        log_of_softmax,
+        log_of_sum_of_exp,
+        log_of_sigmoid,
+        log_near_one,
+        exp_near_zero,
+    ),
+}
+REWRITES: Sequence[Rewrite] = tuple(itertools.chain(*STAGES.values()))
+
+
+def rewritten(
+    outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES
+) -> dict[str, list[Node]]:
+    """`outputs` after each stage, the last being "optimized", with all rewrites."""
+    stages, chosen = {}, list[Rewrite]()
+    for stage, members in STAGES.items():
+        chosen += [rewrite for rewrite in rewrites if rewrite in members]
+        outputs = stages[stage] = optimize(outputs, chosen)
+    return stages | {"optimized": optimize(outputs, rewrites)}
 
 
 def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) -> list:
@@ -101,63 +195,10 @@ def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) ->
             continue
         inputs = tuple(new[x] for x in node.inputs)
         better = node if _same(inputs, node.inputs) else _with_inputs(node, inputs)
-        better = _improve(better, rewrites)
+        with on_behalf_of(node.origin):
+            better = _improve(better, rewrites)
         new[node] = seen.setdefault(_key(better), better)
     return [new[node] for node in outputs]
-
-
-def accumulate(outputs: Sequence[Node]) -> list:
-    """`outputs` with `w - rate * (a @ b)` as one gemm, if nobody else reads the product.
-
-    The product is then added to what is there already: to the weight that the program
-    updates, or to the sum of the products before it. A gradient that only serves to
-    update its weight never takes memory of its own.
-    """
-    readers: Counter[Node] = Counter(outputs)
-    for node in topological(outputs):
-        readers.update(node.inputs)
-    new: dict[Node, Node] = {}
-    for node in topological(outputs):
-        inputs = tuple(new[x] for x in node.inputs)
-        better = node if _same(inputs, node.inputs) else _with_inputs(node, inputs)
-        if node.op in (add, sub):
-            places = ((0, 1), (1, 0)) if node.op is add else ((0, 1),)
-            once = [readers[x] == 1 for x in node.inputs]
-            for i, j in places:
-                scaled = _scaled(node.inputs[j], readers) if once[j] else None
-                free = inputs[i].op is VARIABLE or (
-                    once[i] and inputs[i].op in (matmul, gemm)
-                )
-                if scaled and free and inputs[i].shape == node.inputs[j].shape:
-                    better = _gemm(node, inputs[i], *scaled, new)
-                    break
-        new[node] = better
-    return [new[node] for node in outputs]
-
-
-def _scaled(node: Node, readers: Counter[Node]) -> tuple[Node, Node | None] | None:
-    """`node` as a product of matrices times a number, None if it is no such thing."""
-    if node.op is matmul:
-        return node, None
-    if node.op is mul:
-        for number, product in (node.inputs, node.inputs[::-1]):
-            if product.op is matmul and readers[product] == 1 and number.shape == ():
-                return product, number
-    return None
-
-
-def _gemm(
-    node: Node, start: Node, product: Node, number: Node | None, new: dict[Node, Node]
-) -> Node:
-    """start + alpha * product; a number known in the call only scales a factor."""
-    b, c = (new[x] for x in product.inputs)
-    alpha = -1.0 if node.op is sub else 1.0
-    if number is not None and number.op is CONSTANT:
-        alpha *= float(number.value)
-    elif number is not None:
-        c = Node(mul, (new[number], c), {}, c.shape, c.dtype, like=node)
-    attrs = {"alpha": alpha}
-    return Node(gemm, (start, b, c), attrs, node.shape, node.dtype, like=node)
 
 
 def settle_reshapes(

@@ -301,6 +301,23 @@ def test_show_displays_once_and_returns_nothing(capsys):
 # -- data ------------------------------------------------------------------------------
 
 
+def test_series_are_what_the_readme_says():
+    years, spots = coursekit.load_sunspots()
+    assert years.tolist() == list(range(1700, 2009))
+    assert (spots[0], spots.max(), years[spots.argmax()]) == (5.0, 190.2, 1957)
+    years, flow = coursekit.load_nile()
+    assert years.tolist() == list(range(1871, 1971))
+    assert (flow[0], flow.min()) == (1120.0, 456.0)
+
+
+def test_names_are_what_the_readme_says():
+    lists = coursekit.load_names()
+    sizes = {label: len(names) for label, names in lists.items()}
+    assert sizes == {"female": 4275, "male": 1219, "surname": 10000}
+    assert [names[0] for names in lists.values()] == ["mary", "james", "smith"]
+    assert all(name.isalpha() and name.islower() for n in lists.values() for name in n)
+
+
 def test_digits_are_what_the_readme_says():
     images, labels = coursekit.load_digits()
     assert images.shape == (1797, 64)

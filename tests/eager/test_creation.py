@@ -157,3 +157,11 @@ def test_the_same_seed_gives_the_same_numbers():
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
     assert sorted(first[3].tolist()) == list(range(6))
+
+
+def test_the_default_device_is_the_cpu_and_must_exist():
+    assert mg.get_default_device() == "cpu"
+    with pytest.raises(RuntimeError, match="CPU only"):
+        mg.set_default_device("cuda")
+    mg.set_default_device("cpu")
+    assert mg.zeros(2).device == mg.get_default_device()

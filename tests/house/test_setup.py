@@ -5,7 +5,17 @@ import tomllib
 
 import pytest
 
-EXTRAS = {"course", "gpu", "mpi", "native", "onnx", "test", "reference", "bench"}
+EXTRAS = {
+    "browser",
+    "course",
+    "gpu",
+    "mpi",
+    "native",
+    "onnx",
+    "test",
+    "reference",
+    "bench",
+}
 
 
 @pytest.fixture(scope="module")
