@@ -24,6 +24,7 @@ from minigrad.native import blas, build, indexing, kernels
 from minigrad.native.accumulate import accumulate
 from minigrad.native.expressions import CTYPES, Scalars, literal
 from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand
+from minigrad.ops.op import MODE
 from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, VARIABLE, Node, topological
 from minigrad.static.plan import FRESH, Plan, make_plan, root_of
@@ -103,61 +104,55 @@ class Native:
         library = build.load(self.source)
         for name, function in writer.functions.items():
             ctypes.c_void_p.in_dll(library, name).value = function
-        self._run = library.program
-        self._run.argtypes, self._run.restype = [ctypes.c_void_p], ctypes.c_int
+        library.program.argtypes = [ctypes.c_void_p]
         self._kept = writer.arrays  # the memory that the block points to
         self._block = (ctypes.c_void_p * len(writer.arrays))(
             *(None if a is None else address(a) for a in writer.arrays)
         )
-        self._pointer = ctypes.addressof(self._block)
         self._seen: list[Any] = [_nothing] * len(inputs)
-        # A small result is copied out of memory of the program's own.
-        arrays = [writer.arrays[slot] for slot, *_ in writer.results]
-        self._small = [(i, a) for i, a in enumerate(arrays) if a is not None]
-        self._large = [x for x, a in zip(writer.results, arrays) if a is None]
-        direct = (x for x in plan.place.values() if isinstance(x, Cell))
-        self._written = [*plan.copied, *direct]
         self._reference = reference
+        self._go, self.again = self._calls(library.program, writer.results)
+
+    def _calls(self, program: Any, results: list[tuple]) -> tuple[Callable, Callable]:
+        """Two functions without loops or branches that this program does not need.
+
+        `go()` runs the program on what the block points to. `again(args)` does so if
+        `args` are those of the last call, where they were checked. Both answer None,
+        and nothing has happened, where they cannot.
+        """
+        direct = (x for x in self.plan.place.values() if isinstance(x, Cell))
+        scope: dict[str, Any] = {
+            "mode": MODE.get, "Tensor": Tensor, "empty": np.empty, "address": address,
+            "program": program, "seen": self._seen, "block": self._block,
+            "pointer": ctypes.addressof(self._block),
+        }  # fmt: skip
+        check = ["state = mode()", "if state.trace or state.watch: return None"]
+        for i in range(len(self._seen)):
+            array = f"args[{i}].array if type(args[{i}]) is Tensor else args[{i}]"
+            check.append(f"if seen[{i}]() is not ({array}): return None")
+        run, given = [], []
+        for i, (slot, shape, dtype) in enumerate(results):
+            scope[f"y{i}"], scope[f"dtype{i}"] = self._kept[slot], dtype
+            if self._kept[slot] is None:  # large: memory of its own in each call
+                run.append(
+                    f"y{i} = empty({shape}, dtype{i}); block[{slot}] = address(y{i})"
+                )
+            given.append(f"y{i}" if self._kept[slot] is None else f"y{i}.copy()")
+        run.append("if program(pointer): return None")
+        for i, cell in enumerate([*self.plan.copied, *direct]):
+            scope[f"cell{i}"] = cell
+            run.append(f"cell{i}.version += 1")
+        run.append(f"return [{', '.join(given)}]")
+        text = ["def go():", *run, "def again(args):", *check, *run]
+        exec("\n".join(x if x[:4] == "def " else f"  {x}" for x in text), scope)
+        return scope["go"], scope["again"]
 
     def function(self, *arrays: Any) -> list:
         """Run on arrays that fit their placeholders; new arrays come back."""
         held = [self._feed(i, x) for i, x in enumerate(arrays)]
-        results = self._results()
-        if self._run(self._pointer):
-            return self._reference(*arrays)
+        results = self._go()
         del held
-        return self._finished(results)
-
-    def again(self, args: Sequence[Any]) -> list | None:
-        """Run on the arguments of the call before: pointers to them are there already.
-
-        None, and nothing has happened, if one is another or the call is refused.
-        """
-        i = 0
-        for seen in self._seen:
-            arg = args[i]
-            if seen() is not (arg.array if type(arg) is Tensor else arg):
-                return None
-            i += 1
-        results = self._results() if self._large else []
-        if self._run(self._pointer):
-            return None
-        return self._finished(results)
-
-    def _results(self) -> list:
-        """Memory for the large results of a call."""
-        results = []
-        for slot, shape, dtype in self._large:
-            results.append(np.empty(shape, dtype))
-            self._block[slot] = address(results[-1])
-        return results
-
-    def _finished(self, results: list) -> list:
-        for cell in self._written:
-            cell.version += 1
-        for i, array in self._small:
-            results.insert(i, array.copy())
-        return results
+        return self._reference(*arrays) if results is None else results
 
     def _feed(self, i: int, array: Any) -> Any:
         """Point to an argument; the array that must live until the end of the call."""

@@ -93,7 +93,7 @@ class Nest:
         self.blocked = False
         self.opening_block: list[str] = []
         self.closing_block: list[str] = []
-        self.parallel = self.simd = True
+        self.parallel = True
 
     @property
     def counters(self) -> str:
@@ -118,11 +118,9 @@ class Nest:
             if inner and self.blocked:
                 lines += [f"#pragma omp {pragma}"] if pragma else []
                 lines.append(f"for (int part = 0; part < {self.parts}; part++) {{")
-                lines += self.opening_block
-                lines += [self._simd("")] if self.simd else []
-                lines.append(self._piece(COUNTERS[k]))
+                lines += [*self.opening_block, *self._piece(COUNTERS[k])]
                 continue
-            pragma = self._simd(pragma) if inner and self.simd else pragma
+            pragma = self._simd(pragma) if inner else pragma
             if pragma:
                 lines.append(pragma if "#" in pragma else f"#pragma omp {pragma}")
             i = COUNTERS[k]
@@ -139,11 +137,13 @@ class Nest:
         words = ["#pragma omp", pragma, "simd", *self.reductions]
         return " ".join(word for word in words if word)
 
-    def _piece(self, i: str) -> str:
-        n, block = self.sizes[-1], self.block
-        stop = f"(part + 1) * {block}LL"
-        whole = f"{stop}" if n % block == 0 else f"({stop} < {n} ? {stop} : {n})"
-        return f"for (int64_t {i} = part * {block}LL; {i} < {whole}; {i}++) {{"
+    def _piece(self, i: str) -> list[str]:
+        n, block, last = self.sizes[-1], self.block, self.parts - 1
+        return [
+            f"const int64_t stop = part < {last} ? (part + 1) * {block}LL : {n};",
+            self._simd(""),
+            f"for (int64_t {i} = part * {block}LL; {i} < stop; {i}++) {{",
+        ]
 
 
 def indent(lines: Sequence[str], depth: int = 1) -> list[str]:

@@ -242,6 +242,16 @@ class Program:
 
     def __call__(self, *args: Any) -> Any:
         """Run with one value per placeholder, in the order of `inputs`."""
+        return self.rebuild([wrap(array) for array in self.run(args)])
+
+    def run(self, args: Sequence[Any]) -> list:
+        """Arrays for the outputs, from a value for each placeholder."""
+        again = self.build.again
+        if again is not None and len(args) == len(self.inputs):
+            with self._lock:
+                values = again(args)
+            if values is not None:
+                return values
         if MODE.get().trace is not None:
             raise GraphError(
                 "a program cannot be called while jit traces",
@@ -255,16 +265,6 @@ class Program:
                 got=str(len(args)),
                 remedy="pass a value for each placeholder, in this order",
             )
-        return self.rebuild([wrap(array) for array in self.run(args)])
-
-    def run(self, args: Sequence[Any]) -> list:
-        """Arrays for the outputs, from a value for each placeholder."""
-        again = self.build.again
-        if again is not None and MODE.get().watch is None:
-            with self._lock:
-                values = again(args)  # on the last call's arguments, checked then
-            if values is not None:
-                return values
         return self.run_arrays([self._feed(i, arg) for i, arg in enumerate(args)])
 
     def run_arrays(self, arrays: Sequence[Any]) -> list:
