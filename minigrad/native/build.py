@@ -99,9 +99,8 @@ def _compile(line: tuple[str, ...], source: str, path: Path) -> None:
             kept.write_text(source)
             raise GraphError(
                 "native: the C compiler refused generated code; this is our mistake",
-                got=error.strip()[:2000],
+                got=f"{kept}\n{error.strip()[:2000]}",
                 remedy='compile(..., target="interpreter") gives the same results',
-                at=f"{kept}",
             )
         library = Path(folder, "program.so")
         digest = Path(folder, "program.sha256")

@@ -13,6 +13,7 @@ import math
 import sys
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy as np
 from minigrad.eager.cell import Cell
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import NotNative
-from minigrad.native import blas, build, indexing, kernels
+from minigrad.native import blas, build, indexing, kernels, products, walks
 from minigrad.native.accumulate import accumulate
 from minigrad.native.expressions import CTYPES, Scalars, literal
 from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand
@@ -31,16 +32,16 @@ from minigrad.static.plan import FRESH, Plan, make_plan, root_of
 from minigrad.static.rewrite import settle_reshapes
 
 KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
-    "matmul": kernels.matmul,
-    "gemm": kernels.gemm,
+    "matmul": products.matmul,
+    "gemm": products.gemm,
     "put": kernels.put,
     "zeros": kernels.zeros,
     "cat": kernels.cat,
-    "logsumexp": kernels.logsumexp,
-    "argmax": kernels.argument,
-    "argmin": kernels.argument,
-    "cumsum": kernels.cumsum,
-    "argsort": kernels.argsort,
+    "logsumexp": walks.logsumexp,
+    "argmax": walks.argument,
+    "argmin": walks.argument,
+    "cumsum": walks.cumsum,
+    "argsort": walks.argsort,
     "index": indexing.index,
     "index_put": indexing.written,
     "index_add": indexing.written,
@@ -249,7 +250,7 @@ class _Writer:
             elif isinstance(place, Cell):
                 array = place.array
             elif node.op is CONSTANT:
-                array = np.require(node.value, requirements="CA")
+                array = np.require(node.value, requirements=("C", "A"))
             else:
                 array = np.empty(node.shape, node.dtype)
             self.shown[node] = array
@@ -327,7 +328,7 @@ class _Writer:
         lines = []
         for step in steps:
             if not step.nodes[0].op.view:
-                lines += self._block(lambda step=step: self._step(step), step.nodes)
+                lines += self._block(partial(self._step, step), step.nodes)
         return lines
 
     def _step(self, step: Group) -> list[str]:

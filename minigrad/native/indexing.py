@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.native.kernels import Writer, _copy_first, _value, ctype
+from minigrad.native.kernels import Writer, copy_first, ctype, value_of
 from minigrad.native.loops import COUNTERS, Operand
 from minigrad.ops.indexing import ARRAY
 from minigrad.static.node import Node
@@ -123,7 +123,7 @@ def written(w: Writer, node: Node) -> list[str]:
     """index_put and index_add: a copy of a, then every element of b, one after another."""
     a, b, *arrays = node.inputs
     picked = _picked(w, w.write(node), a.shape, node.attrs["key"], tuple(arrays))
-    value = _value(w, b, picked.shape)
+    value = value_of(w, b, picked.shape)
     sign = "+=" if node.op.name == "index_add" else "="
 
     def body(element: str, counters: str) -> list[str]:
@@ -133,4 +133,4 @@ def written(w: Writer, node: Node) -> list[str]:
         return [f"{element} {sign} {new};"]
 
     lines = _checks(w, picked, node.attrs.get("lowest"))
-    return lines + _copy_first(w, node) + _visits(w, picked, body)
+    return lines + copy_first(w, node) + _visits(w, picked, body)

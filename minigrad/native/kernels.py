@@ -1,25 +1,23 @@
-"""C for each kind of step: fused loops, matrix products, and the ops with loops of their own.
+"""C for a step: fused loops over elements, and copies.
 
 A kernel gets the step and a `Writer`, which knows where every value lies, and answers
-with lines of C. `KERNELS` lists the ops that have one.
+with lines of C.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from minigrad.native.expressions import CTYPES, REFUSED, Scalars, literal
-from minigrad.native.loops import COUNTERS, Nest, Operand, collapse
+from minigrad.native.loops import Nest, Operand, collapse
 from minigrad.ops.movement import VIEWS
 from minigrad.static.fuse import Group
 from minigrad.static.node import Node
 
-SMALL = 8192  # multiplications up to which loops beat a call of BLAS
-ROWS = 4  # of a small product that are computed together
 FUSIBLE = ("sum", "amax", "amin", "all", "any")  # reductions that join a group
 
 
@@ -239,13 +237,13 @@ def copied(to: Operand, value: Operand | str, shape: tuple[int, ...]) -> list[st
     return nest.lines()
 
 
-def _value(w: Writer, node: Node, shape: tuple[int, ...]) -> Operand | str:
+def value_of(w: Writer, node: Node, shape: tuple[int, ...]) -> Operand | str:
     """An operand broadcast to `shape`, or the number it is."""
     known = w.constant(node)
     return known if known is not None else w.read(node).over(node.shape, len(shape))
 
 
-def _copy_first(w: Writer, node: Node) -> list[str]:
+def copy_first(w: Writer, node: Node) -> list[str]:
     """Start from a copy of the first operand, unless the result is in its place."""
     (a, *_), to = node.inputs, w.write(node)
     known = w.constant(a)
@@ -254,9 +252,9 @@ def _copy_first(w: Writer, node: Node) -> list[str]:
 
 
 def put(w: Writer, node: Node) -> list[str]:
-    lines = _copy_first(w, node)
+    lines = copy_first(w, node)
     part, shape = w.view(node, VIEWS[node.attrs["view"]], node.attrs["attrs"])
-    return lines + copied(part, _value(w, node.inputs[1], shape), shape)
+    return lines + copied(part, value_of(w, node.inputs[1], shape), shape)
 
 
 def zeros(w: Writer, node: Node) -> list[str]:
@@ -267,308 +265,6 @@ def cat(w: Writer, node: Node) -> list[str]:
     to, axis, lines = w.write(node), node.attrs["axis"], []
     at = to.offset
     for x in node.inputs:
-        lines += copied(to._replace(offset=at), _value(w, x, x.shape), x.shape)
+        lines += copied(to._replace(offset=at), value_of(w, x, x.shape), x.shape)
         at += x.shape[axis] * to.strides[axis]
     return lines
-
-
-# --- matrix products -----------------------------------------------------------------------
-
-
-def matmul(w: Writer, node: Node) -> list[str]:
-    return _product(w, node, *node.inputs, alpha=1.0, beta=0)
-
-
-def gemm(w: Writer, node: Node) -> list[str]:
-    """a + alpha * (b @ c), in the memory of a where the plan has found that possible."""
-    _, b, c = node.inputs
-    lines = _copy_first(w, node)
-    return lines + _product(w, node, b, c, alpha=node.attrs["alpha"], beta=1)
-
-
-def _product(
-    w: Writer, node: Node, a: Node, b: Node, alpha: float, beta: int
-) -> list[str]:
-    m, n, k = *node.shape[-2:], a.shape[-1]
-    if math.prod(node.shape) == 0:
-        return []
-    if k == 0:
-        return [] if beta else copied(w.write(node), "0", node.shape)
-    batch = node.shape[:-2]
-    to = w.write(node)
-    left, right = (w.read(x).over(x.shape, len(node.shape)) for x in (a, b))
-    sides = [_matrix_strides(x, s) for x, s in ((left, (m, k)), (right, (k, n)))]
-    small = m * n * k <= SMALL or not w.gemm or node.dtype.kind != "f"
-    lines: list[str] = []
-    if not small and None in sides:
-        for i, x in enumerate((a, b)):
-            if (
-                sides[i] is None
-            ):  # neither rows nor columns lie together: BLAS wants that
-                fresh = w.scratch(x.shape, x.dtype)
-                lines += copied(fresh, w.read(x), x.shape)
-                fresh = fresh.over(x.shape, len(node.shape))
-                left, right = (fresh, right) if i == 0 else (left, fresh)
-    sizes, (to, left, right) = _batched(batch, [to, left, right])
-    outer = COUNTERS[: len(sizes)]
-    for i, size in zip(outer, sizes, strict=True):
-        lines.append(f"for (int64_t {i} = 0; {i} < {size}; {i}++) {{")
-    names = [x._replace(strides=x.strides[: len(sizes)]) for x in (to, left, right)]
-    places = [f"{x.pointer} + {x.position(outer)}" for x in names]
-    steps = [x.strides[len(sizes) :] for x in (to, left, right)]
-    if small:
-        lines += _small_product(node, places, steps, (m, n, k), alpha, beta)
-    else:
-        lines += _blas_call(node, places, steps, (m, n, k), alpha, beta)
-    return lines + ["}"] * len(sizes)
-
-
-def _batched(
-    batch: tuple[int, ...], operands: list[Operand]
-) -> tuple[list[int], list[Operand]]:
-    """The loops over a batch; the strides within a matrix stay last."""
-    heads = [x._replace(strides=x.strides[:-2]) for x in operands]
-    sizes, heads = collapse(batch, heads)
-    full = [
-        h._replace(strides=h.strides + x.strides[-2:])
-        for h, x in zip(heads, operands, strict=True)
-    ]
-    return sizes, full
-
-
-def _matrix_strides(x: Operand, shape: tuple[int, int]) -> tuple[bool, int] | None:
-    """Is the matrix transposed, and how far apart are its rows? None: BLAS cannot."""
-    (rows, columns), (down, along) = shape, x.strides[-2:]
-    if (along == 1 or columns == 1) and (down >= columns or rows == 1):
-        return False, max(down, columns)
-    if (down == 1 or rows == 1) and (along >= rows or columns == 1):
-        return True, max(along, rows)
-    return None
-
-
-def _blas_call(
-    node: Node,
-    places: list[str],
-    steps: list[tuple[int, ...]],
-    sizes: tuple[int, int, int],
-    alpha: float,
-    beta: int,
-) -> list[str]:
-    m, n, k = sizes
-    shapes = ((m, k), (k, n))
-    (ta, lda), (tb, ldb) = (
-        _matrix_strides(Operand("", s), shape) or (False, shape[1])
-        for s, shape in zip(steps[1:], shapes, strict=True)
-    )
-    name = "blas_sgemm" if node.dtype.name == "float32" else "blas_dgemm"
-    factor = literal(alpha, node.dtype)
-    flags = f"ROWS, {'TURNED' if ta else 'PLAIN'}, {'TURNED' if tb else 'PLAIN'}"
-    y, a, b = places
-    return [
-        f"{name}({flags}, {m}, {n}, {k}, {factor}, {a}, {lda}, {b}, {ldb}, "
-        f"{beta}, {y}, {n});"
-    ]
-
-
-def _small_product(
-    node: Node,
-    places: list[str],
-    steps: list[tuple[int, ...]],
-    sizes: tuple[int, int, int],
-    alpha: float,
-    beta: int,
-) -> list[str]:
-    """Loops whose innermost one walks along memory: columns of b, or the inner axis.
-
-    In the first case a few rows go together, so that additions need not wait for each
-    other.
-    """
-    m, n, k = sizes
-    real = ctype(node)
-    (down, along), (i_a, k_a), (k_b, j_b) = steps
-    y, a, b = (
-        f"({place})" if "+ 0" not in place else place.split(" ")[0] for place in places
-    )
-    along_columns = j_b == 1 or k_b != 1
-    factor = "" if alpha == 1 else f"{literal(alpha, node.dtype)} * "
-    sign = "+=" if beta else "="
-    if not along_columns:
-        return [
-            f"for (int64_t r = 0; r < {m}; r++) {{",
-            f"for (int64_t c = 0; c < {n}; c++) {{",
-            f"{real} sum = 0;",
-            "#pragma omp simd reduction(+:sum)",
-            f"for (int64_t q = 0; q < {k}; q++)",
-            f"  sum += {_at(a, ('r', i_a), ('q', k_a))} * {_at(b, ('q', k_b), ('c', j_b))};",
-            f"{_at(y, ('r', down), ('c', along))} {sign} {factor}sum;", "}", "}",
-        ]  # fmt: skip
-    lines = []
-    for start, stop, rows in ((0, m - m % ROWS, ROWS), (m - m % ROWS, m, m % ROWS)):
-        if start == stop:
-            continue
-        each = [f"#pragma GCC unroll {rows}", f"for (int u = 0; u < {rows}; u++) {{"]
-        lines += [
-            f"for (int64_t r = {start}; r < {stop}; r += {rows}) {{",
-            f"{real} row[{rows}][{n}] = {{{{0}}}};",
-            f"for (int64_t q = 0; q < {k}; q++) {{", *each,
-            f"const {real} f = {factor}{_at(a, ('(r + u)', i_a), ('q', k_a))};",
-            "#pragma omp simd", f"for (int64_t c = 0; c < {n}; c++)",
-            f"  row[u][c] += f * {_at(b, ('q', k_b), ('c', j_b))};", "}", "}", *each,
-            "#pragma omp simd", f"for (int64_t c = 0; c < {n}; c++)",
-            f"  {_at(y, ('(r + u)', down), ('c', along))} {sign} row[u][c];", "}", "}",
-        ]  # fmt: skip
-    return lines
-
-
-def _at(pointer: str, *steps: tuple[str, int]) -> str:
-    """An element, from counters and their strides."""
-    counters, strides = zip(*steps, strict=True)
-    return Operand(pointer, strides).at(counters)
-
-
-# --- walks along one axis ------------------------------------------------------------------
-
-
-def _walk(
-    w: Writer, node: Node, axes: tuple[int, ...], body: Callable[[str, str], list[str]]
-) -> list[str]:
-    """For each position off `axes`, the lines `body(read, write)`.
-
-    `read` is the operand's element at counter `q` along `axes` (in C order), `write` the
-    place of the result.
-    """
-    (x,) = node.inputs
-    if math.prod(node.shape) == 0:
-        return []
-    shape = x.shape
-    free = [i for i in range(len(shape)) if i not in axes]
-    source, to = w.read(x), w.write(node)
-    strides = to.strides if len(to.strides) == len(shape) else _spread(to.strides, axes)
-    counters = COUNTERS[: len(free)]
-    inside = _unravelled([shape[i] for i in axes], [source.strides[i] for i in axes])
-    start = Operand(
-        source.pointer, tuple(source.strides[i] for i in free), source.offset
-    )
-    goal = Operand(to.pointer, tuple(strides[i] for i in free), to.offset)
-    lines = [
-        f"for (int64_t {c} = 0; {c} < {shape[i]}; {c}++) {{"
-        for c, i in zip(counters, free, strict=True)
-    ]
-    read = f"{source.pointer}[{start.position(counters)} + {inside}]"
-    lines += body(read, f"{to.pointer}[{goal.position(counters)}]")
-    return lines + ["}"] * len(free)
-
-
-def _spread(strides: tuple[int, ...], axes: tuple[int, ...]) -> list[int]:
-    own = list(strides)
-    for axis in sorted(axes):
-        own.insert(axis, 0)
-    return own
-
-
-def _unravelled(sizes: list[int], strides: list[int]) -> str:
-    """The position of element `q`, counted in C order over the given axes."""
-    sizes, (one,) = collapse(sizes, [Operand("", tuple(strides))])
-    terms, below = [], 1
-    for size, stride in reversed(list(zip(sizes, one.strides, strict=True))):
-        term = "q" if below == 1 else f"q / {below}"
-        term = term if below * size == math.prod(sizes) else f"({term} % {size})"
-        terms.append(f"{term} * {stride}")
-        below *= size
-    return " + ".join(terms) or "0"
-
-
-def _count(node: Node, axes: tuple[int, ...]) -> int:
-    return math.prod(node.inputs[0].shape[i] for i in axes)
-
-
-def logsumexp(w: Writer, node: Node) -> list[str]:
-    axes, real = node.attrs["axis"], ctype(node)
-    exp, log = (w.scalars.function(f, node.dtype) for f in ("exp", "log"))
-    n = _count(node, axes)
-
-    def body(read: str, write: str) -> list[str]:
-        return [
-            f"{real} top = -INFINITY, sum = 0;",
-            f"for (int64_t q = 0; q < {n}; q++)",
-            f"  top = {read} > top || {read} != {read} ? {read} : top;",
-            "top = isfinite(top) ? top : 0;",
-            "#pragma omp simd reduction(+:sum)",
-            f"for (int64_t q = 0; q < {n}; q++)",
-            f"  sum += {exp}(({real}){read} - top);",
-            f"{write} = {log}(sum) + top;",
-        ]
-
-    return ["{", *_walk(w, node, axes, body), "}"]
-
-
-def argument(w: Writer, node: Node) -> list[str]:
-    axes, sign = node.attrs["axis"], ">" if node.op.name == "argmax" else "<"
-    real = ctype(node.inputs[0])
-
-    def body(read: str, write: str) -> list[str]:
-        return [
-            "int64_t best = 0;", f"{real} top = 0;",
-            f"for (int64_t q = 0; q < {_count(node, axes)}; q++) {{",
-            f"const {real} here = {read};",
-            f"if (q == 0 || here {sign} top || (here != here && top == top)) {{",
-            "top = here;", "best = q;", "}", "}",
-            f"{write} = best;",
-        ]  # fmt: skip
-
-    return ["{", *_walk(w, node, axes, body), "}"]
-
-
-def cumsum(w: Writer, node: Node) -> list[str]:
-    axis = (node.attrs["axis"],)
-    step = w.write(node).strides[axis[0]]
-
-    def body(read: str, write: str) -> list[str]:
-        return [
-            f"{ctype(node)} sum = 0;",
-            f"for (int64_t q = 0; q < {_count(node, axis)}; q++) {{",
-            f"sum += {read};",
-            f"{write[:-1]} + q * {step}] = sum;", "}",
-        ]  # fmt: skip
-
-    return ["{", *_walk(w, node, axis, body), "}"]
-
-
-def argsort(w: Writer, node: Node) -> list[str]:
-    """Merge sort, from runs of one upwards: stable, as NumPy's is."""
-    (x,), axis = node.inputs, (node.attrs["axis"],)
-    n, real = _count(node, axis) if x.shape else 1, ctype(x)
-    if not x.shape:
-        return [f"{w.write(node).at('')} = 0;"]
-    before = ">" if node.attrs["descending"] else "<"
-    step = w.write(node).strides[axis[0]]
-    spare = w.scratch((2, n), node.dtype).pointer
-    nan = "{0} != {0}"
-    one, other = f"({nan.format('b')})", f"({nan.format('a')})"
-    if node.attrs["descending"]:  # a NaN counts as the largest
-        one, other = other, one
-
-    def body(read: str, write: str) -> list[str]:
-        at = [read.replace("q", f"from[{side}]") for side in ("l", "r")]
-        return [
-            f"int64_t *from = {spare}, *to = from + {n};",
-            f"for (int64_t q = 0; q < {n}; q++) from[q] = q;",
-            f"for (int64_t run = 1; run < {n}; run *= 2) {{",
-            f"for (int64_t start = 0; start < {n}; start += 2 * run) {{",
-            f"int64_t mid = start + run < {n} ? start + run : {n};",
-            f"int64_t end = mid + run < {n} ? mid + run : {n};",
-            "int64_t l = start, r = mid;",
-            "for (int64_t k = start; k < end; k++) {",
-            "bool right = l >= mid;",
-            "if (!right && r < end) {",
-            f"const {real} a = {at[0]}, b = {at[1]};",
-            f"right = b {before} a || ({other} && !{one});",
-            "}",
-            "to[k] = right ? from[r++] : from[l++];",
-            "}", "}",
-            "int64_t *swap = from; from = to; to = swap;", "}",
-            f"for (int64_t q = 0; q < {n}; q++)",
-            f"  {write[:-1]} + q * {step}] = from[q];",
-        ]  # fmt: skip
-
-    return ["{", *_walk(w, node, axis, body), "}"]
