@@ -33,16 +33,7 @@ from minigrad.creation import *
 from minigrad.eager.tensor import Tensor
 from minigrad.functions import *
 from minigrad.profiling import count_ops, profile
-from minigrad.random import (
-    Generator,
-    manual_seed,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
-)
+from minigrad.random import *
 from minigrad.static.jit import jit
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target

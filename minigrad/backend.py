@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import functools
 import importlib
+import warnings
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray
+
+# inf and nan are results like any other, as in PyTorch: NumPy's warnings about them are
+# laid at the line that called NumPy, so those of minigrad's own lines can be left out.
+# (pytest undoes this and wants "ignore::RuntimeWarning:minigrad" among its settings.)
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\b")
 
 LATE = {
     "show": "minigrad.viz:show",

@@ -17,6 +17,8 @@ from minigrad.ops.composite import demand_ndim, mm
 from minigrad.ops.movement import broadcast_to, diagonal, permute, reshape
 
 Labels = list[Any]
+LETTERS = string.ascii_uppercase + string.ascii_lowercase
+NUMBERED: dict[Any, str] = {**dict(enumerate(LETTERS)), ...: "..."}
 
 
 def outer(a: Any, b: Any) -> Any:
@@ -33,6 +35,15 @@ def addmm(a: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) ->
     if beta == 0:
         return product
     return broadcast_to(a, shape=shape) * beta + product
+
+
+def kron(a: Any, other: Any) -> Any:
+    """Kronecker's product: every element of `a` times the whole of `other`, side by side."""
+    ndim = max(a.ndim, other.ndim)
+    left, right = ((1,) * (ndim - x.ndim) + tuple(x.shape) for x in (a, other))
+    a = a.reshape(tuple(n for m in left for n in (m, 1)))
+    other = other.reshape(tuple(n for m in right for n in (1, m)))
+    return (a * other).reshape(tuple(m * n for m, n in zip(left, right, strict=True)))
 
 
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
@@ -74,11 +85,24 @@ def einsum(equation: str, *operands: Any) -> Any:
     return contract("einsum", terms, operands, kept)
 
 
+def spelled(*args: Any) -> tuple[str, tuple]:
+    """Equation and operands of einsum, also when given as `a, [0, 1], b, [1, 2], [0, 2]`."""
+    if isinstance(args[0], str):
+        return args[0], args[1:]
+    lists = [*args[1::2], *(args[-1:] if len(args) % 2 else [])]
+    try:
+        terms = ["".join(NUMBERED[n] for n in labels) for labels in lists]
+    except (TypeError, KeyError):
+        raise _equation_error(str(lists), "a label that is not 0 to 51") from None
+    output = f"->{terms.pop()}" if len(args) % 2 else ""
+    return ",".join(terms) + output, args[: len(args) // 2 * 2 : 2]
+
+
 def _labels(equation: str, term: str, ndim: int) -> Labels:
     """A label for each axis: letters, and -2, -1 for the last that "..." stands for."""
     head, dots, tail = term.partition("...")
     hidden = ndim - len(head) - len(tail)
-    letters = set(head + tail) <= set(string.ascii_letters)
+    letters = set(head + tail) <= set(LETTERS)
     if not letters or hidden < 0 or (hidden and not dots):
         raise _equation_error(equation, f"{term!r} for an operand of {ndim} dims")
     return [*head, *range(-hidden, 0), *tail]

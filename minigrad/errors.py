@@ -23,6 +23,9 @@ _COMPOSITES = {
     os.path.join(_PACKAGE, *name.split("/"))
     for name in (
         "rearrange.py", "contraction.py", "ops/composite.py", "ops/formulas.py",
+        "nn/functional/activation.py", "nn/functional/convolution.py",
+        "nn/functional/dense.py", "nn/functional/loss.py",
+        "nn/functional/normalization.py", "nn/functional/pooling.py",
     )
 }  # fmt: skip
 

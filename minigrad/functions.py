@@ -53,7 +53,7 @@ METHODS = """
     permute transpose squeeze unsqueeze unflatten t movedim moveaxis swapaxes swapdims
     broadcast_to select narrow tile split chunk unbind flip roll diagonal diag tril
     triu gather scatter scatter_add index_select index_add take_along_dim masked_fill
-    masked_select sort argsort topk outer addmm matmul mm bmm mv dot
+    masked_select sort argsort topk median kron outer addmm matmul mm bmm mv dot
 """.split()
 
 for _name in METHODS:
@@ -92,8 +92,13 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     return contraction.tensordot(x, y, dims)
 
 
-def einsum(equation: str, *operands: Any) -> Any:
-    """Sums of products as an equation says: "ij,jk->ik" is the matrix product."""
+def einsum(equation: Any, *operands: Any) -> Any:
+    """Sums of products as an equation says: "ij,jk->ik" is the matrix product.
+
+    `einsum(equation, *operands)`, or with numbers for letters and a list after each
+    operand, as in `einsum(a, [0, 1], b, [1, 2], [0, 2])`.
+    """
+    equation, operands = contraction.spelled(equation, *operands)
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = tuple(operands[0])
     return contraction.einsum(equation, *(_value(x, "einsum") for x in operands))

@@ -83,6 +83,19 @@ class Readable(Methods):
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
 
+    def __getitem__(self, key: Any) -> Any:
+        """A part; what integers, 0-d tensors among them, and slices select is a view."""
+        parts = key if isinstance(key, tuple) else (key,)
+        numbers = {i for i, part in enumerate(parts) if _is_position(part)}
+        if not numbers:
+            return super().__getitem__(key)
+        if MODE.get().trace is not None:
+            part = super().__getitem__(key)
+            part.array.flags.writeable = False  # a write would not reach this tensor
+            return part
+        plain = [int(p) if i in numbers else p for i, p in enumerate(parts)]
+        return super().__getitem__(tuple(plain))
+
     # --- memory --------------------------------------------------------------------------
     def is_contiguous(self) -> Any:
         """Whether the elements lie in memory in their order, without gaps."""
@@ -119,3 +132,7 @@ class Readable(Methods):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self)}
+
+
+def _is_position(part: Any) -> bool:
+    return isinstance(part, Readable) and not part.shape and part.dtype.kind == "i"

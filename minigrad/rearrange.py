@@ -14,7 +14,13 @@ import numpy as np
 
 from minigrad.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from minigrad.ops import indexing, movement, shapes
-from minigrad.ops.composite import ValuesAndIndices, along, demand_dtype, gather
+from minigrad.ops.composite import (
+    ValuesAndIndices,
+    along,
+    demand_dtype,
+    gather,
+    squeeze,
+)
 from minigrad.ops.elementwise import cast, where
 from minigrad.ops.indexing import ARRAY, argsort_along
 from minigrad.ops.movement import broadcast_to, permute, reshape
@@ -414,3 +420,25 @@ def topk(
         raise ShapeError("topk: k is out of range", expected=f"0 to {size}", got=got)
     order = narrow(order, dim, 0, k) if a.ndim else order
     return ValuesAndIndices(gather(a, dim, order), order)
+
+
+def median(a: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The middle of all elements, or (values, indices) along `dim`; the lower of two.
+
+    If there is a nan it is the nan. The gradient goes to the one element that is named.
+    """
+    if dim is None:
+        return median(a.reshape((-1,)), 0).values
+    axis, order = normalize_axis("median", dim, a.ndim), argsort(a, dim)
+    n = a.shape[axis] if a.ndim else 1
+    if n == 0:
+        raise ShapeError("median: nothing has no middle", got=describe(a, "a"))
+    if a.ndim:
+        last = narrow(order, axis, n - 1, 1)
+        highest = gather(a, axis, last)
+        order = narrow(order, axis, (n - 1) // 2, 1)
+        order = where(highest != highest, last, order)
+    values = gather(a, axis, order)
+    if keepdim:
+        return ValuesAndIndices(values, order)
+    return ValuesAndIndices(squeeze(values, axis), squeeze(order, axis))

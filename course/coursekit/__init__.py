@@ -16,9 +16,13 @@ from .data import load_digits, load_names, load_nile, load_sunspots, split_digit
 from .display import figure, show
 from .drawings import curves, gallery, matrices
 from .expect import expect_error
+from .measuring import measure, peak_bytes
 from .peers import side_by_side
+from .predicting import predict
+from .progress import progress
 from .quizzes import quiz
 from .rounding import rounded
+from .stepping import stepper
 
 __all__ = [
     "check",
@@ -33,11 +37,16 @@ __all__ = [
     "load_nile",
     "load_sunspots",
     "matrices",
+    "measure",
+    "peak_bytes",
+    "predict",
+    "progress",
     "quiz",
     "rounded",
     "show",
     "side_by_side",
     "split_digits",
+    "stepper",
 ]
 
 minigrad.set_default_target("interpreter")

@@ -21,6 +21,7 @@ import numpy as np
 
 from . import compare
 from .display import Note, display
+from .progress import note
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def check(id: str, answer: Any) -> None:
         return
     if verdict.status == "right":
         print(f"{id}: right. {task.shows}")
+        note(id)
         if task.picture is not None:
             display(task.picture(answer))
         return

@@ -51,7 +51,7 @@ def claim(
     if check is not None and not (check() if callable(check) else check):
         raise AssertionError(f"claim {id}: the check does not hold ({evidence})")
     record = {"verdict": verdict, "evidence": evidence, "source": source, "date": date}
-    _write_atomically(
+    write_atomically(
         paths.state() / f"{id}.json",
         json.dumps({k: v for k, v in record.items() if v}, indent=1) + "\n",
     )
@@ -78,7 +78,7 @@ def record() -> list[str]:
             claims[id] = kept | found
             changed.append(id)
     if changed:
-        _write_atomically(paths.course() / "claims.toml", _toml(claims))
+        write_atomically(paths.course() / "claims.toml", _toml(claims))
     return changed
 
 
@@ -93,7 +93,8 @@ def _toml(claims: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` so that nobody ever reads half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
     with os.fdopen(handle, "w", encoding="utf-8") as out:

@@ -22,7 +22,7 @@ CHECKSUMS = {
 def load_digits() -> tuple[np.ndarray, np.ndarray]:
     """Handwritten digits: images (1797, 64) float32 in 0..1, labels (1797,) int64."""
     table = np.loadtxt(
-        _read("digits.csv.gz").splitlines(), delimiter=",", dtype=np.int64
+        read("digits.csv.gz").splitlines(), delimiter=",", dtype=np.int64
     )
     return (table[:, :-1] / 16).astype(np.float32), table[:, -1]
 
@@ -49,7 +49,7 @@ def load_nile() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _load_series(name: str) -> tuple[np.ndarray, np.ndarray]:
-    years, values = np.loadtxt(_read(name).splitlines(), delimiter=",").T
+    years, values = np.loadtxt(read(name).splitlines(), delimiter=",").T
     return years.astype(np.int64), values
 
 
@@ -59,13 +59,14 @@ def load_names() -> dict[str, list[str]]:
     The lists are "female" (4,275), "male" (1,219) and "surname" (10,000).
     """
     lists: dict[str, list[str]] = {}
-    for row in _read("names.csv.gz").splitlines():
+    for row in read("names.csv.gz").splitlines():
         label, name, _share = row.split(",")
         lists.setdefault(label, []).append(name)
     return lists
 
 
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """The text of a data file whose checksum is the recorded one."""
     text = gzip.decompress((paths.course() / "data" / name).read_bytes())
     if hashlib.sha256(text).hexdigest() != CHECKSUMS[name]:
         raise ValueError(

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from .display import Note, display
+from .progress import note
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ def quiz(id: str, answer: Any = ...) -> None:
     from .exercises import question
 
     asked = question(id)
+    if str(answer).strip().lower() == asked.right:
+        note(id)
     display(_ask(asked) if answer in (..., None) else _explain(asked, answer))
 
 

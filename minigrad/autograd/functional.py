@@ -65,7 +65,8 @@ def jacobian(
 
     For several inputs or outputs a tuple of them, outputs outside. `strict` refuses
     outputs that do not depend on an input, else their derivatives are zeros.
-    `vectorize` changes nothing: rows are computed one after another.
+    "forward-mode" computes a column for each element of the inputs, by `jvp`, rather
+    than a row for each of the outputs. `vectorize` changes nothing.
 
         >>> import minigrad as mg
         >>> from minigrad.autograd.functional import jacobian
@@ -73,11 +74,16 @@ def jacobian(
         tensor([[2., 0.],
                 [0., 6.]])
     """
-    if strategy != "reverse-mode":
-        raise NotImplementedError("jacobian: there is only strategy='reverse-mode'")
+    if strategy not in ("reverse-mode", "forward-mode"):
+        raise ArgumentError(
+            "jacobian: there is no such strategy",
+            expected="'reverse-mode' or 'forward-mode'",
+            got=repr(strategy),
+        )
     xs, ys, forms = _run(func, inputs, create_graph, strict)
     with enable_grad():
-        table = [_rows(y, xs, create_graph, strict) for y in ys]
+        compute = _by_rows if strategy == "reverse-mode" else _by_columns
+        table = compute(ys, xs, create_graph, strict)
     rows = [_given(row, forms[0], create_graph) for row in table]
     return tuple(rows) if forms[1] else rows[0]
 
@@ -198,6 +204,28 @@ def _rows(
     return [
         stack(list(column)).reshape(*y.shape, *x.shape)
         for x, column in zip(xs, zip(*rows), strict=True)
+    ]
+
+
+def _by_rows(
+    ys: list[Tensor], xs: list[Tensor], create_graph: bool, strict: bool
+) -> list[list[Tensor]]:
+    return [_rows(y, xs, create_graph, strict) for y in ys]
+
+
+def _by_columns(
+    ys: list[Tensor], xs: list[Tensor], create_graph: bool, strict: bool
+) -> list[list[Tensor]]:
+    """The vjp is linear in its vectors: its rows by these are the Jacobian's columns."""
+    vectors = [zeros_like(y).requires_grad_() for y in ys]
+    products = _grads(ys, xs, vectors, True, strict)
+    columns = [_rows(product, vectors, create_graph, False) for product in products]
+    return [
+        [
+            column[i].movedim(range(x.ndim), range(-x.ndim, 0))
+            for x, column in zip(xs, columns)
+        ]
+        for i in range(len(ys))
     ]
 
 

@@ -6,7 +6,7 @@ What the tape needs of the old values is set aside before they go.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from minigrad.eager.tape import Record
 from minigrad.eager.tensor import STAMPED, Tensor, compute, track
 from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
 from minigrad.methods import Methods, split_key
-from minigrad.ops import elementwise, formulas
+from minigrad.ops import elementwise, formulas, shapes
 from minigrad.ops.indexing import index_put
 from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Op
 from minigrad.rearrange import demand_same_dtype
@@ -80,7 +80,7 @@ def _straight(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
                 return False
     try:
         op.fn(array, *operands, out=array, **attrs)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return False
     target.cell.version += 1
     target.cell.writer = user_origin()
@@ -95,12 +95,12 @@ def _check_fits(name: str, target: Tensor, y: Any) -> None:
             got=str(tuple(y.shape)),
             remedy=f"x = x.{name}(...) makes a new tensor",
         )
-    if y.dtype.kind == "f" and target.dtype.kind != "f":
+    if shapes.category(y.dtype) > shapes.category(target.dtype):
         raise DTypeError(
             f"{name}_: the result would have another dtype",
             expected=f"{name_of(target, 'the tensor')} {target.dtype}",
             got=str(y.dtype),
-            remedy=f"x = x.{name}(...) makes a new tensor; or x = x.float() first",
+            remedy=f"x = x.{name}(...) makes a new tensor; or cast x first",
         )
 
 
@@ -187,6 +187,16 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
         inplace(elementwise.copy, part, value)
 
 
+def _refused(name: str) -> Any:
+    def refuse(self: Tensor, *dims: Any) -> NoReturn:
+        raise NotImplementedError(
+            f"{name}_: a tensor keeps its shape for life; write x = x.{name}(...), a view"
+        )
+
+    refuse.__name__, refuse.__doc__ = f"{name}_", f"Not there: see `{name}`."
+    return refuse
+
+
 OPERATORS = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
     "floordiv": "floor_divide", "mod": "remainder",
@@ -197,5 +207,7 @@ for _name in (*vars(elementwise), *vars(formulas)):
         setattr(Tensor, f"{_name}_", twin(_name))
 for _method in (copy_, fill_, zero_, __setitem__):
     setattr(Tensor, _method.__name__, _method)
+for _name in ("unsqueeze", "squeeze", "t", "transpose", "swapaxes", "swapdims"):
+    setattr(Tensor, f"{_name}_", _refused(_name))
 for _operator, _name in OPERATORS.items():
     setattr(Tensor, f"__i{_operator}__", twin(_name))

@@ -38,7 +38,7 @@ def {name}({args}{attributes}):
         return general(op, ({args},), attrs){operand}
     try:
         y = fn({arrays}{attributes})
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return general(op, ({args},), attrs)
     if type(y) is not Array:
         y = asarray(y)
@@ -75,7 +75,7 @@ def stamp(
     """The fast method of a one- or two-argument op."""
     names = "ab"[: len(op.vjp)]  # type: ignore[arg-type]
     scope: dict[str, Any] = {
-        "op": op, "fn": op.fn, "general": general, "get_mode": MODE.get, "LEAF": LEAF,
+        "__name__": __name__, "op": op, "fn": op.fn, "general": general, "get_mode": MODE.get, "LEAF": LEAF,
         "otherwise": _otherwise, "attrs": {},
         "Tensor": tensor, "Cell": Cell, "Record": Record, "Array": Array,
         "asarray": np.asarray, "parent_of": parent_of, "new": object.__new__,

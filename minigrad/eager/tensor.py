@@ -260,7 +260,7 @@ def compute(op: Op, args: tuple, attrs: dict, state: Mode) -> tuple[tuple, Any]:
         values = shapes.cast_operands(op, values, _cast_value)
     try:
         y = op.fn(*values, **attrs)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise explained(op, args, attrs, error) from None
     if type(y) is not Array:
         y = np.asarray(y)
@@ -292,7 +292,9 @@ def _array_of(arg: Any) -> Any:
 
 
 def _cast_value(value: Any, dtype: np.dtype) -> Any:
-    return np.asarray(value, dtype) if shapes.is_number(value) else value.astype(dtype)
+    if shapes.is_number(value):
+        return shapes.cast_number(value, dtype)
+    return value.astype(dtype)
 
 
 def _apply_view(op: Op, a: Tensor, attrs: dict, state: Mode) -> Tensor:

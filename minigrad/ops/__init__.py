@@ -1,6 +1,14 @@
 """The op table: what can be computed, one entry per primitive."""
 
-from minigrad.ops import elementwise, indexing, linalg, movement, reduce
+from minigrad.ops import (
+    conv,
+    elementwise,
+    indexing,
+    linalg,
+    movement,
+    randomness,
+    reduce,
+)
 from minigrad.ops.op import MODE, ORIGIN, TABLE, Mode, Op, Value, mode, on_behalf_of
 
 __all__ = [
@@ -10,11 +18,13 @@ __all__ = [
     "Mode",
     "Op",
     "Value",
+    "conv",
     "elementwise",
     "indexing",
     "linalg",
     "mode",
     "movement",
     "on_behalf_of",
+    "randomness",
     "reduce",
 ]

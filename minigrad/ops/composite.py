@@ -89,6 +89,8 @@ def norm(
     axes = {"axis": shapes.normalize_axes("norm", dim, a.ndim), "keepdims": keepdim}
     if p in (2, "fro", None):
         return _off_zero(sqrt, square(a).sum(**axes))
+    if p == "nuc":
+        raise NotImplementedError("norm: p='nuc' needs singular values")
     if not shapes.is_number(p):
         raise ArgumentError("norm: wants a number or 'fro'", got=f"p={p!r}")
     if math.isinf(p):
@@ -195,7 +197,7 @@ def softmax(a: Any, dim: int, dtype: Any = None) -> Any:
 def log_softmax(a: Any, dim: int, dtype: Any = None) -> Any:
     """log(softmax(a)) without overflow."""
     a = floats("softmax", _to(a, dtype))
-    axis = (shapes.normalize_axis("softmax", dim, a.ndim),)
+    axis = (shapes.normalize_axis("softmax", dim, a.ndim),) if a.ndim else ()
     return a - logsumexp(a, axis=axis, keepdims=True)
 
 

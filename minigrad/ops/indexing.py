@@ -35,7 +35,7 @@ def _index(
     a: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
 ) -> Any:
     # NumPy may answer in another memory order; op outputs are always C order.
-    y = np.ascontiguousarray(a[fill_key(key, arrays, lowest)])
+    y = np.asarray(a[fill_key(key, arrays, lowest)], order="C")
     if out is None:
         return y
     np.copyto(out, y)

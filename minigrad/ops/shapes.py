@@ -105,6 +105,20 @@ def compute_dtype(op: Any, args: Sequence[Any]) -> np.dtype:
                 remedy="compare first, as in where(x > 0, a, b)",
             )
     dtype = result_dtype(args)
+    if op.name == "sub" and any(_is_bool(x) for x in args):
+        raise DTypeError(
+            "sub: a bool is neither subtracted nor subtracted from",
+            expected="numbers on both sides",
+            got=describe_dtypes(args),
+            remedy="~mask inverts, mask ^ other compares; or mask.long() first",
+        )
+    integers = dtype.kind in "ui" and op.name == "pow"
+    if integers and is_number(args[1]) and not 0 <= args[1] <= np.iinfo(dtype).max:
+        raise DTypeError(
+            f"pow: {dtype} cannot be raised to this power",
+            got=repr(args[1]),
+            remedy="x.float() ** exponent",
+        )
     if op.dtype == "float" and dtype.kind != "f":
         return get_default_dtype()
     if op.dtype == "number" and dtype.kind == "b":
@@ -122,6 +136,20 @@ def compute_dtype(op: Any, args: Sequence[Any]) -> np.dtype:
             remedy="compare first, as in (x > 0) & (y > 0)",
         )
     return dtype
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool) or getattr(value, "dtype", None) == bool_
+
+
+def cast_number(value: Any, dtype: np.dtype) -> Any:
+    """A Python number as an array; -1 becomes the byte 255, as in PyTorch."""
+    return np.asarray(value).astype(dtype)
+
+
+def category(dtype: np.dtype) -> int:
+    """bool < integer < float: an operation never leads down by itself."""
+    return _CATEGORY[dtype.kind]
 
 
 def cast_operands(op: Any, values: Sequence[Any], cast: Any) -> tuple:

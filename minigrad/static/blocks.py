@@ -79,11 +79,11 @@ class Loop:
 
     `columns` holds, by name, what can be made beforehand: keys, pieces of arrays that
     are the same in every call, room for what is only read inside. `head` names the pieces
-    that each call must cut.
+    that each call must cut. All loops of a program share the arrays in `room`.
     """
 
-    def __init__(self, step: Group) -> None:
-        self.step, self.keys = step, pieces(step.shape)
+    def __init__(self, step: Group, room: dict[tuple, np.ndarray]) -> None:
+        self.step, self.keys, self.room = step, pieces(step.shape), room
         self.columns: dict[str, list] = {}
         self.head: dict[str, str] = {}
         self._keys: dict[str, str] = {}
@@ -121,8 +121,12 @@ class Loop:
         return names
 
     def _scratch(self, dtype: np.dtype) -> str:
-        room = np.empty(max(map(math.prod, self._shapes)), dtype)
-        views = [room[: math.prod(shape)].reshape(shape) for shape in self._shapes]
+        size = max(map(math.prod, self._shapes))
+        key = (dtype, sum(name.startswith("s") for name in self.columns))
+        if key not in self.room or self.room[key].size < size:
+            self.room[key] = np.empty(size, dtype)
+        flat = self.room[key]
+        views = [flat[: math.prod(shape)].reshape(shape) for shape in self._shapes]
         return self._column("s", views)
 
     @cached_property

@@ -20,7 +20,7 @@ from minigrad.errors import Origin
 from minigrad.ops import reduce
 from minigrad.ops.elementwise import cast, clamp_max, clamp_min, relu
 from minigrad.ops.linalg import matmul
-from minigrad.ops.movement import permute
+from minigrad.ops.movement import permute, reshape, slice
 from minigrad.static.blocks import Loop
 from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, VARIABLE, Node
@@ -34,6 +34,12 @@ BOUNDS = {
     clamp_max: (np.minimum, "max"),
 }
 FOLDS = {reduce.sum: np.add, reduce.amax: np.maximum, reduce.amin: np.minimum}
+
+ARRAY_VIEWS = {
+    reshape: "{}.reshape({})",
+    permute: "{}.transpose({})",
+    slice: "{}[{}]",
+}
 
 _next_program = itertools.count().__next__
 
@@ -59,11 +65,11 @@ def emit(
     inputs: Sequence[Node],
     outputs: Sequence[Node],
     check_nan: bool = False,
-    tick: Callable[[str], None] | None = None,
+    tick: Callable[[int, str], None] | None = None,
 ) -> Emitted:
     """Write `plan` out as a function of the arrays for `inputs`.
 
-    `tick`, if given, is called with the ops' names after each step.
+    `tick`, if given, is called with its number and the ops' names after each step.
     """
     return _Writer(plan, inputs, check_nan, tick).write(outputs)
 
@@ -88,6 +94,7 @@ class _Writer:
         self.plan = plan
         self.check_nan, self.tick = check_nan, tick
         self.scope: dict[str, Any] = {
+            "__name__": __name__,
             "copyto": np.copyto,
             "empty": np.empty,
             "check_finite": check_finite,
@@ -102,6 +109,7 @@ class _Writer:
         self.slots = [np.empty(size, np.uint8) for size in plan.sizes]
         self.buffers: dict[tuple, str] = {}
         self.cells: dict[Cell, str] = {}
+        self.room: dict[tuple, np.ndarray] = {}  # what loops over pieces share
 
     def write(self, outputs: Sequence[Node]) -> Emitted:
         plan = self.plan
@@ -111,13 +119,13 @@ class _Writer:
             self._cell(cell)
         for node in plan.sources:
             self._source(node)
-        for step in plan.steps[: plan.tail]:
-            self._step(step)
+        for i, step in enumerate(plan.steps[: plan.tail]):
+            self._step(i, step)
         # What shows a variable is copied before the variable changes.
         returned = {i: self._copy(x) for i, x in enumerate(outputs) if _is_state(x)}
         kept = {c: self._copy(x) for c, x in plan.copied.items() if _is_state(x)}
-        for step in plan.steps[plan.tail :]:
-            self._step(step)
+        for i, step in enumerate(plan.steps[plan.tail :], plan.tail):
+            self._step(i, step)
         for cell, node in plan.copied.items():
             self._line(
                 f"copyto({self.cells[cell]}, {kept.get(cell) or self.names[node]})"
@@ -169,7 +177,7 @@ class _Writer:
         elif node.op is CONSTANT:
             self.names[node] = self._bind("k", node.value)
 
-    def _step(self, step: Group) -> None:
+    def _step(self, number: int, step: Group) -> None:
         before = len(self.lines)
         if step.fused:
             self._fused(step)
@@ -179,7 +187,7 @@ class _Writer:
             (node,) = step.nodes
             self._compute(node, [self.names[x] for x in node.inputs], node.attrs)
         if self.tick is not None and len(self.lines) > before:
-            self._line(f"tick({step.label!r})")
+            self._line(f"tick({number}, {step.label!r})")
 
     def _view(self, node: Node) -> None:
         (operand,) = (self.names[x] for x in node.inputs)
@@ -190,7 +198,11 @@ class _Writer:
             self.names[node] = f"{operand}.T"
         else:
             self.names[node] = f"v{len(self.names)}"
-            call = self._call(node, [operand], "")
+            if node.op in ARRAY_VIEWS:
+                ((_, value),) = node.attrs.items()
+                call = ARRAY_VIEWS[node.op].format(operand, self._literal(value))
+            else:
+                call = self._call(node, [operand], "")
             self._line(f"{self.names[node]} = {call}", node)
 
     def _compute(self, node: Node, operands: list[str], attrs: dict) -> None:
@@ -205,7 +217,7 @@ class _Writer:
 
     def _fused(self, step: Group) -> None:
         """A loop over pieces that stay in the cache, with all ops of the step inside."""
-        loop = Loop(step)
+        loop = Loop(step, self.room)
         names = {x: self._piece(loop, x) for x in step.inputs}
         partial = {}
         for node in step.outputs:
@@ -276,8 +288,8 @@ class _Writer:
         fn = node.op.fn
         if node.op is matmul and all(len(x.shape) == 2 for x in node.inputs):
             fn = np.dot  # no need to ask again in every call
-        ufunc = isinstance(fn, np.ufunc) and fn not in (np.maximum, np.minimum)
-        positional = ufunc or fn is np.dot  # the two want out= by name since NumPy 2.4
+        plain = isinstance(fn, np.ufunc) and fn not in (np.maximum, np.minimum)
+        positional = plain or fn is np.dot  # the two want out= by name since NumPy 2.4
         name = fn.__name__ if positional else node.op.name
         self.scope[name] = fn
         args = list(operands)

@@ -275,7 +275,7 @@ def _lift_tensor(t: Tensor) -> Node:
 
 def _cast_node(value: Any, dtype: np.dtype) -> Node:
     if shapes.is_number(value):
-        return constant(np.asarray(value, dtype))
+        return constant(shapes.cast_number(value, dtype))
     return elementwise.cast(value, dtype=dtype)
 
 

@@ -27,7 +27,8 @@ FRESH, VIEW, INSIDE = "fresh", "view", "inside"
 class Plan:
     """What `make_plan` decides.
 
-    `steps` are the groups as they run, `sources` what is there before. `place` says for
+    `steps` are the groups as they run, `sources` what is there before, `outputs` what
+    leaves the program. `place` says for
     each computed node where its result goes: a buffer's number, `VIEW` of its first
     input, `FRESH` memory (results that leave the program), the Cell that it updates in
     place, or `INSIDE`: no memory, as its own group alone reads it. `sizes` are the
@@ -35,12 +36,19 @@ class Plan:
     the end. From `tail` on, steps may write into variables.
     """
 
+    outputs: list[Node]
     sources: list[Node]
     steps: list[Group]
     tail: int
     place: dict[Node, int | str | Cell] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
     copied: dict[Cell, Node] = field(default_factory=dict)
+
+    @property
+    def updates(self) -> dict[Cell, Node]:
+        """Every variable that changes, and its new value."""
+        direct = ((x, node) for node, x in self.place.items() if isinstance(x, Cell))
+        return self.copied | dict(direct)
 
     @property
     def nodes(self) -> list[Node]:
@@ -173,7 +181,7 @@ def _schedule(
     }
     copied = {cell: node for cell, node in updates.items() if node not in place}
     sources = [node for node in order if node.op.kind == "source"]
-    return Plan(sources, [*head, *tail], len(head), place, copied=copied)
+    return Plan(list(outputs), sources, [*head, *tail], len(head), place, copied=copied)
 
 
 def _cells(step: Group) -> list[Cell]:

@@ -28,11 +28,21 @@ from minigrad.errors import (
 )
 from minigrad.ops import shapes
 from minigrad.ops.op import MODE
+from minigrad.ops.randomness import advance
+from minigrad.profiling import profile
 from minigrad.static.blocks import fuses
 from minigrad.static.interpreter import Emitted, emit
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
-from minigrad.static.plan import Plan, make_plan, nbytes
+from minigrad.static.plan import Plan, make_plan
 from minigrad.static.rewrite import REWRITES, Rewrite, rewritten, settle_reshapes
+from minigrad.static.steps import (
+    Lifetime,
+    Steps,
+    counts_of,
+    lifetimes,
+    memory_of,
+    steps_of,
+)
 
 TARGETS = ("auto", "interpreter", "native")
 _default_target = ["auto"]
@@ -146,6 +156,7 @@ class Build:
         wanted = [*outputs, *updates.values()]
         self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
+        self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), final)
         self.inputs, self.outputs = inputs, final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
         self.check_nan = check_nan
@@ -178,18 +189,17 @@ class Build:
             self.fallback = str(why)
             return None
 
-    def ticking(self, tick: Callable[[str], None]) -> Callable[..., list]:
-        """`run`, but calling `tick` with the ops' names after each step."""
+    def ticking(self, tick: Callable[[int, str], None]) -> Callable[..., list]:
+        """`run`, but calling `tick` with its number and the ops' names after each step."""
         plan = self.reference.plan
         return emit(plan, self.inputs, self.outputs, tick=tick).function
 
     def stats(self) -> dict[str, int]:
-        computed = [n for n in self.ops if not n.op.view]
         return {
             "nodes": len(topological(self.stages["graph"])),
             "optimized": len(topological(self.stages["optimized"])),
-            "bytes_naive": sum(map(nbytes, computed)),
-            "bytes_planned": sum(self.plan.sizes),
+            **counts_of(self.plan),
+            **memory_of(self.plan),
         }
 
     def explain(self, error: Exception) -> Exception:
@@ -233,6 +243,7 @@ class Program:
         self.target = check_target(target)
         self.rebuild = rebuild
         _check_inputs(self.inputs, [*outputs, *updates.values()])
+        updates = {**_draws([*outputs, *updates.values()]), **updates}
         self._written = set(updates)
         self._lock = threading.Lock()
         self.build = Build(
@@ -331,11 +342,38 @@ class Program:
 
     @property
     def stats(self) -> dict[str, int]:
-        """Nodes before and after the rewrites; bytes without reuse and as planned."""
+        """Nodes before and after the rewrites, steps, and bytes without reuse and with.
+
+        `fused` nodes run together with others. `bytes_naive` is what results of every
+        node would take, `bytes_fused` those of every step, `bytes_planned` the buffers.
+        """
         return self.build.stats()
 
+    @property
+    def steps(self) -> Steps:
+        """What a call runs, step by step: the ops, what they read and where they write.
+
+        >>> import minigrad as mg
+        >>> x = mg.placeholder((2,), name="x")
+        >>> mg.compile([x], (x * x).tanh()).steps
+          0  mul: x -> mul#0 in buffer 0
+          1  tanh: mul#0 -> tanh#1 in new memory
+        """
+        return steps_of(self.plan)
+
+    @property
+    def lifetimes(self) -> list[Lifetime]:
+        """From which step to which each value is in memory, and where."""
+        return lifetimes(self.plan)
+
+    def profile(self, *args: Any) -> Any:
+        """Run once, updates included; the time of every step, printed as a table."""
+        with profile(by_step=True) as table:
+            self(*args)
+        return table
+
     def show(self, stage: str = "optimized") -> Any:
-        """The picture of the graph at a stage: "graph" or "optimized"."""
+        """The picture of one of `stages`: a graph, or of "plan" how long values live."""
         return late("show")(self, stage=stage)
 
     def __repr__(self) -> str:
@@ -360,6 +398,13 @@ def _as_array(arg: Any, node: Node, i: int) -> Any:
         got=type(arg).__name__,
         at=_places(node),
     )
+
+
+def _draws(outputs: Sequence[Node]) -> dict[Cell, Node]:
+    """Every generator's state that is read moves on, so that each run draws anew."""
+    drawn = [x for x in topological(outputs) if x.op.kind == "random"]
+    states = {x: x.inputs[0] for x in drawn if x.inputs[0].op is VARIABLE}
+    return {state.value: state + advance(x.shape) for x, state in states.items()}
 
 
 def _name(node: Node, i: int) -> str:

@@ -1,8 +1,7 @@
 """Rewrites: the graph, made smaller before it runs. Results change by rounding at most.
 
 Each rewrite looks at one node whose inputs have been rewritten already and answers with
-a better node or None. Each stage is one walk from the inputs to the outputs that applies
-the stage's rewrites and those of the stages before it.
+a better node or None. Each stage is one walk from the inputs to the outputs.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ def idle(node: Node) -> Node | None:
 
 def implicit_broadcast(node: Node) -> Node | None:
     """Elementwise ops broadcast by themselves: no need to do it for them."""
-    if node.op.kind != "elementwise" or len(node.inputs) < 2:
+    if not _broadcasts(node):
         return None
     inputs = tuple(
         x.inputs[0] if x.op is broadcast_to and any(
@@ -96,6 +95,56 @@ def implicit_broadcast(node: Node) -> Node | None:
         for x in node.inputs
     )  # fmt: skip
     return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
+
+
+def _broadcasts(node: Node) -> bool:
+    """May any operand be smaller than the result, if another one is as large?"""
+    several = node.op.kind == "elementwise" and len(node.inputs) > 1
+    return several and node.op.dtype != "first"  # `copy` takes the shape of its first
+
+
+def uniform(node: Node) -> Node | None:
+    """A constant of equal elements is one element, where another operand has the shape."""
+    if not _broadcasts(node):
+        return None
+    inputs = tuple(
+        constant(x.value.reshape(-1)[0]) if _all_equal(x) and any(
+            other is not x and other.shape == node.shape for other in node.inputs
+        ) else x
+        for x in node.inputs
+    )  # fmt: skip
+    return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
+
+
+def _all_equal(node: Node) -> bool:
+    if node.op is not CONSTANT or node.value.size < 2:
+        return False
+    data = node.value.tobytes()
+    return data == data[: node.dtype.itemsize] * node.value.size
+
+
+def two_factors(node: Node) -> Node | None:
+    """(x * 2) * 3 is x * 6, to the last bit where a factor is a power of two.
+
+    The product of the factors must be an ordinary number: neither infinite nor tiny.
+    """
+    inner, b = _scaled(node)
+    x, a = _scaled(inner)
+    if a is None or b is None or 0.5 not in np.abs(np.frexp([a.value, b.value])[0]):
+        return None
+    with np.errstate(all="ignore"):
+        factor = a.value * b.value
+    ordinary = np.isfinite(factor) and np.abs(factor) >= np.finfo(node.dtype).tiny
+    return x * constant(factor) if ordinary else None
+
+
+def _scaled(node: Node) -> tuple[Node, Node | None]:
+    """What a number multiplies, and the number; None if `node` is no such product."""
+    if node.op is mul and node.dtype.kind == "f":
+        for x, factor in itertools.permutations(node.inputs):
+            if factor.op is CONSTANT and factor.shape == () and x.shape == node.shape:
+                return x, factor
+    return node, None
 
 
 # --- the same number, computed where less is lost ------------------------------------------
@@ -161,7 +210,14 @@ def exp_near_zero(node: Node) -> Node | None:
 STAGES: dict[str, tuple[Rewrite, ...]] = {
     "merge": (),  # of equal nodes, in every stage
     "fold": (fold,),
-    "simplify": (implicit_broadcast, neutral, double_negation, idle),
+    "simplify": (
+        implicit_broadcast,
+        uniform,
+        neutral,
+        double_negation,
+        two_factors,
+        idle,
+    ),
     "stabilise": (
         log_of_exp,
         log_of_softmax,
@@ -177,10 +233,14 @@ REWRITES: Sequence[Rewrite] = tuple(itertools.chain(*STAGES.values()))
 def rewritten(
     outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES
 ) -> dict[str, list[Node]]:
-    """`outputs` after each stage, the last being "optimized", with all rewrites."""
-    stages, chosen = {}, list[Rewrite]()
+    """`outputs` after each stage; the last one, "optimized", applies all rewrites once more.
+
+    So what one stage makes possible for an earlier one is not missed, and rewrites of
+    the user's own have their turn.
+    """
+    stages = {}
     for stage, members in STAGES.items():
-        chosen += [rewrite for rewrite in rewrites if rewrite in members]
+        chosen = [rewrite for rewrite in rewrites if rewrite in members]
         outputs = stages[stage] = optimize(outputs, chosen)
     return stages | {"optimized": optimize(outputs, rewrites)}
 
@@ -195,8 +255,9 @@ def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) ->
             continue
         inputs = tuple(new[x] for x in node.inputs)
         better = node if _same(inputs, node.inputs) else _with_inputs(node, inputs)
-        with on_behalf_of(node.origin):
-            better = _improve(better, rewrites)
+        if rewrites:
+            with on_behalf_of(node.origin):
+                better = _improve(better, rewrites)
         new[node] = seen.setdefault(_key(better), better)
     return [new[node] for node in outputs]
 

@@ -123,6 +123,7 @@ def visit(chromium, port, book, shots):
         )
         page.wait_for_timeout(500)  # the last output is drawn
         found = [*faults_of_cells(page.evaluate(CELLS)), *faults_of_page(page)]
+        found += faults_of_steppers(page)
         if shots:
             photograph(page, shots, book)
     finally:
@@ -171,6 +172,18 @@ def faults_of_page(page):
     for fault in response["violations"]:
         nodes = fault["nodes"]
         yield f"axe: {fault['id']} ({len(nodes)}): {fault['help']}: {nodes[0]['html'][:160]}"
+
+
+def faults_of_steppers(page):
+    """Each answers its buttons and the arrow keys."""
+    for box in page.query_selector_all(".minigrad-stepper"):
+        said = box.query_selector("[aria-live]")
+        box.query_selector("button:has-text('next')").click()
+        if not said.inner_text().startswith("step 2 of"):
+            yield f"a stepper does not answer its buttons: {said.inner_text()}"
+        page.keyboard.press("ArrowLeft")
+        if not said.inner_text().startswith("step 1 of"):
+            yield f"a stepper does not answer the arrow keys: {said.inner_text()}"
 
 
 def photograph(page, folder, book):

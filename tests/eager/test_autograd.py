@@ -9,7 +9,14 @@ import pytest
 
 import minigrad as mg
 from minigrad.autograd import Variable, functional, gradcheck
-from minigrad.errors import DTypeError, GradError, IndexingError, ShapeError
+from minigrad.errors import (
+    ArgumentError,
+    DTypeError,
+    GradError,
+    IndexingError,
+    ShapeError,
+)
+from minigrad.static.jit import flatten
 
 
 def leaf(*values):
@@ -402,3 +409,35 @@ def test_copy_copy_shares_memory():
     other.data[0] = 7
     shows(w, 7, 2)
     assert other.requires_grad
+
+
+JACOBIANS = {
+    "one": (lambda x: (x * x).cumsum(0), (3,)),
+    "a matrix": (lambda x: x @ x.t(), (2, 3)),
+    "several": (lambda x, y: (x * y.sum(), (y * x[0]).sum(), y), (2,), (3,)),
+    "a number": (lambda x: x.sin(), ()),
+}
+
+
+@pytest.mark.parametrize("case", JACOBIANS.values(), ids=JACOBIANS)
+def test_jacobians_by_columns_are_those_by_rows(case):
+    fn, *shapes = case
+    inputs = tuple(mg.randn(*(shape or ((),)), dtype=mg.float64) for shape in shapes)
+    jacobian = mg.autograd.functional.jacobian
+    rows = jacobian(fn, inputs)
+    columns = jacobian(fn, inputs, strategy="forward-mode")
+    for a, b in zip(flatten(rows)[0], flatten(columns)[0], strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12, strict=True)
+
+
+def test_hessians_by_columns_are_those_by_rows():
+    x, hessian = mg.randn(3, dtype=mg.float64), mg.autograd.functional.hessian
+
+    def fn(x):
+        return (x.exp() * x.flip(0)).sum()
+
+    by_rows = hessian(fn, x)
+    by_columns = hessian(fn, x, outer_jacobian_strategy="forward-mode")
+    np.testing.assert_allclose(by_rows.numpy(), by_columns.numpy(), rtol=1e-12)
+    with pytest.raises(ArgumentError, match="no such strategy"):
+        hessian(fn, x, outer_jacobian_strategy="sideways")

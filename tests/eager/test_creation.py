@@ -20,7 +20,7 @@ MADE = {
     "full_like": lambda t: t.full_like(t.ones(2, dtype=t.float64), 3),
     "full_like with dtype": lambda t: t.full_like(t.ones(2), 3, dtype=t.int64),
     "zeros_like with dtype": lambda t: t.zeros_like(t.ones(2), dtype=t.int32),
-    "empty": lambda t: t.empty(2, 3) * 0,
+    "empty": lambda t: t.empty(2, 3).zero_(),
     "empty_like": lambda t: t.empty_like(t.ones(2)) * 0,
     "zeros of ()": lambda t: t.zeros(()),
     "zeros of nothing": lambda t: t.zeros(0, 3),

@@ -249,11 +249,6 @@ def test_a_traced_tensor_is_not_a_number(use):
         mg.jit(lambda x: use(x.sum()))(mg.ones(2))
 
 
-def test_random_numbers_inside_are_refused_rather_than_frozen():
-    with pytest.raises(GraphError, match="frozen"):
-        mg.jit(lambda: mg.randn(2))()
-
-
 def test_a_jit_inside_a_jit_is_inlined():
     inner = mg.jit(lambda x: x * 2)
     outer = mg.jit(lambda x: inner(x) + 1)

@@ -71,7 +71,7 @@ def random_graph(rng, leaves):
 def fusion(request, monkeypatch):
     """Either no array is large enough to fuse for, or all are, and pieces are tiny."""
     if request.param == "fused":
-        monkeypatch.setattr(blocks, "LARGE", 1)
+        monkeypatch.setattr(blocks, "LARGE", 2)
         monkeypatch.setattr(blocks, "PIECE", 6)
         monkeypatch.setattr(blocks, "SPREAD", 1)
     return request.param

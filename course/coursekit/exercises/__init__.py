@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pkgutil
 from types import ModuleType
 
 from ..checking import Exercise
@@ -17,6 +18,19 @@ def exercise(id: str) -> Exercise:
 def question(id: str) -> Question:
     """The question called `id`, such as "q08.1"."""
     return _find(f"nb{id.partition('.')[0].removeprefix('q')}", "QUESTIONS", id)
+
+
+def lessons() -> dict[str, list[str]]:
+    """The ids of every lesson's questions and exercises, by the lesson's number."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return {
+        name.removeprefix("nb"): [
+            entry.id
+            for table in ("QUESTIONS", "EXERCISES")
+            for entry in getattr(_load(name), table, ())
+        ]
+        for name in names
+    }
 
 
 def _find(module: str, table: str, id: str):

@@ -1,0 +1,101 @@
+"""Random numbers as ops: functions of a generator's state, and of nothing else.
+
+Philox 4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) turns
+a key and a counter into four words of 64 random bits. A state is the pair (seed, counter)
+as int64, the seed being the key. So a random op is an op like any other, and equal states
+give equal numbers in every mode; whoever draws moves the counter on (`advance`), so no
+two draws read one state, and no rewrite can take them for the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import float32, float64, int64
+from minigrad.errors import DTypeError
+from minigrad.ops import shapes
+from minigrad.ops.elementwise import into
+from minigrad.ops.op import Op
+
+Shape = tuple[int, ...]
+
+
+def advance(shape: Shape) -> Any:
+    """What to add to a state once `shape` was drawn: counter blocks are used whole."""
+    return np.array([0, -(-math.prod(shape) // 4)])
+
+
+def words(state: Any, count: int) -> Any:
+    """The next `count` words of 64 random bits."""
+    if state.dtype != int64 or state.shape != (2,):
+        raise TypeError("this is not the state of a generator")
+    key, counter = np.zeros(2, np.uint64), np.zeros(4, np.uint64)
+    key[0], counter[0] = state.view(np.uint64)
+    # NumPy counts up before each block: the first words are those of counter + 1.
+    return np.random.Philox(key=key, counter=counter).random_raw(count)
+
+
+def _uniform(state: Any, shape: Shape, dtype: Any, out: Any = None) -> Any:
+    digits = np.finfo(dtype).nmant + 1  # as many as [0, 1) has everywhere
+    drawn = words(state, math.prod(shape)).reshape(shape) >> np.uint64(64 - digits)
+    return np.multiply(drawn, 2.0**-digits, out, dtype=dtype, casting="unsafe")
+
+
+def _normal(state: Any, shape: Shape, dtype: Any, out: Any = None) -> Any:
+    """Box and Muller's transform, in float64."""
+    count = math.prod(shape)
+    u, v = _uniform(state, (2, (count + 1) // 2), float64)
+    radius, angle = np.sqrt(-2 * np.log1p(-u)), 2 * math.pi * v
+    pairs = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+    return into(pairs[:count].reshape(shape).astype(dtype), out)
+
+
+def _integers(state: Any, shape: Shape, low: int, high: int, out: Any = None) -> Any:
+    # Some come more often than others, in the proportion of high - low to 2**64.
+    drawn = words(state, math.prod(shape)).reshape(shape) % np.uint64(high - low)
+    return np.add(drawn.view(int64), low, out=out)
+
+
+def _infer(op: Op, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
+    (state,) = args
+    if state.dtype != int64 or tuple(state.shape) != (2,):
+        raise DTypeError(
+            f"{op.name}: wants the state of a generator",
+            expected="(2,) int64: a seed and a counter",
+            got=f"{shapes.describe(state, 'state')} {state.dtype}",
+            remedy="mg.Generator().manual_seed(0).get_state()",
+        )
+    return tuple(attrs["shape"]), attrs.get("dtype", int64)
+
+
+def _random(name: str, fn: Callable[..., Any], doc: str, *choices: dict) -> Op:
+    def sample(rng: np.random.Generator) -> list:
+        seed = rng.integers(2**62)
+        return [([np.array([seed, 8])], dict(attrs)) for attrs in choices]
+
+    return Op(name, fn, (None,), infer=_infer, kind="random", doc=doc, sample=sample)
+
+
+_FLOATS = (
+    {"shape": (3, 4), "dtype": float64},
+    {"shape": (5,), "dtype": float32},
+    {"shape": (), "dtype": float64},
+)
+random_uniform = _random(
+    "random_uniform", _uniform, "evenly distributed numbers in [0, 1)", *_FLOATS
+)
+random_normal = _random(
+    "random_normal", _normal, "normally distributed, mean 0, variance 1", *_FLOATS
+)
+random_integers = _random(
+    "random_integers",
+    _integers,
+    "whole numbers from low to high - 1",
+    {"shape": (3, 5), "low": -2, "high": 9},
+    {"shape": (7,), "low": 0, "high": 2**63},
+    {"shape": (), "low": -(2**63), "high": 2**63 - 1},
+)
