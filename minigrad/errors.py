@@ -182,3 +182,31 @@ class MissingPackageError(MinigradError, ImportError):
 
 class NotNative(Exception):
     """A graph cannot become native code here; the text says why."""
+
+
+class ModuleError(MinigradError, AttributeError, TypeError, KeyError):
+    """A module was given a part that it cannot hold under that name."""
+
+    __str__ = Exception.__str__  # KeyError's would put the text in quotes
+
+
+class StateDictError(MinigradError, RuntimeError):
+    """A saved state does not fit the module that it is loaded into."""
+
+    def __init__(
+        self, name: str, missing: list[str], unexpected: list[str], unlike: list[str]
+    ) -> None:
+        rows = {"missing": missing, "unexpected": unexpected, "other shape": unlike}
+        found = [f"{kind}: {', '.join(keys)}" for kind, keys in rows.items() if keys]
+        super().__init__(
+            f"Error(s) in loading state_dict for {name}; nothing was changed",
+            expected="every key of the module, in its shape, and no other",
+            got=("\n" + " " * 12).join(found),
+            remedy="strict=False leaves out keys that only one side has"
+            if not unlike
+            else "build the module with the sizes that were saved",
+        )
+
+
+class FormatError(MinigradError, ValueError):
+    """A file is damaged, or of a kind that is not read here."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from minigrad.eager.tensor import Tensor
 
 
-REBOUND = [0]  # how often a Tensor was given another Cell; compiled programs hold Cells
+REBOUND = [0]  # counts new Cells of Tensors and changes to modules, which programs hold
 
 
 class Cell:

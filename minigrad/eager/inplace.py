@@ -67,7 +67,7 @@ def _is_tracked(arg: Any) -> bool:
 def _straight(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
     """Let NumPy write into the target at once, if nothing has to be cast or explained."""
     array = target.array
-    operands = [x.array if type(x) is Tensor else x for x in others]
+    operands = [x.array if isinstance(x, Tensor) else x for x in others]
     overwrites = op.dtype == "first"  # copy and fill take any dtype
     if not overwrites:
         floats = array.dtype.kind == "f"

@@ -73,7 +73,7 @@ class Tensor(Readable):
     def apply(cls, op: Op, args: tuple, attrs: dict) -> Tensor:
         """Run `op` on Tensors, arrays and numbers, at least one of them a Tensor."""
         fast = STAMPED.get(op)
-        if fast is not None and type(args[0]) is Tensor:
+        if fast is not None and isinstance(args[0], Tensor):
             return fast(*args, **attrs)
         return cls.apply_general(op, args, attrs)
 

@@ -27,7 +27,7 @@ from minigrad.native.expressions import CTYPES, Scalars, literal
 from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand
 from minigrad.ops.op import MODE
 from minigrad.static.fuse import Group
-from minigrad.static.node import CONSTANT, VARIABLE, Node, topological
+from minigrad.static.node import CONSTANT, VARIABLE, Node, is_live, topological
 from minigrad.static.plan import FRESH, Plan, make_plan, root_of
 from minigrad.static.rewrite import settle_reshapes
 
@@ -110,7 +110,8 @@ class Native:
         self._block = (ctypes.c_void_p * len(writer.arrays))(
             *(None if a is None else address(a) for a in writer.arrays)
         )
-        self._seen: list[Any] = [_nothing] * len(inputs)
+        self._live = [x for x in inputs if is_live(x)]  # they come after the arguments
+        self._seen: list[Any] = [_nothing] * (len(inputs) - len(self._live))
         self._reference = reference
         self._go, self.again = self._calls(library.program, writer.results)
 
@@ -132,6 +133,12 @@ class Native:
             array = f"args[{i}].array if type(args[{i}]) is Tensor else args[{i}]"
             check.append(f"if seen[{i}]() is not ({array}): return None")
         run, given = [], []
+        for i, node in enumerate(self._live):
+            scope[f"live{i}"], scope[f"read{i}"] = (
+                self._kept[i + len(self._seen)],
+                node.value,
+            )
+            run.append(f"live{i}[()] = read{i}()")
         for i, (slot, shape, dtype) in enumerate(results):
             scope[f"y{i}"], scope[f"dtype{i}"] = self._kept[slot], dtype
             if self._kept[slot] is None:  # large: memory of its own in each call
@@ -150,7 +157,7 @@ class Native:
 
     def function(self, *arrays: Any) -> list:
         """Run on arrays that fit their placeholders; new arrays come back."""
-        held = [self._feed(i, x) for i, x in enumerate(arrays)]
+        held = [self._feed(i, arrays[i]) for i in range(len(self._seen))]
         results = self._go()
         del held
         return self._reference(*arrays) if results is None else results
@@ -214,8 +221,8 @@ class _Writer:
         self.declared: dict[str, str] = {}  # the pointers that the present step uses
         self.results: list[tuple] = []
         self.said = ""
-        for x in inputs:
-            self._new(x, "x", None)
+        for x in inputs:  # a live number has a place of its own, filled before a run
+            self._new(x, "x", np.empty((), x.dtype) if is_live(x) else None)
 
     # --- memory ----------------------------------------------------------------------------
     def _new(self, key: Any, prefix: str, array: Any) -> int:

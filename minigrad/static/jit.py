@@ -100,8 +100,9 @@ class _Compiled:
                     del t, grad
                 del result
             trace.check_state()
-            updates = trace.updates()
+            updates, self.guards = trace.updates(), trace.guards
             self.roots, self.rebound = trace.roots, REBOUND[0]
+            self.modules = trace.modules
             self.grads_seen = [
                 (weakref.ref(t), had) for t, had in trace.grads_seen.items()
             ]
@@ -149,9 +150,14 @@ class _Compiled:
 
     def fits(self, leaves: list) -> bool:
         """May this trace serve a call with these arguments, as things are now?"""
-        if self.rebound != REBOUND[0]:  # some `x.data = y`: was it state of ours?
+        if self.rebound != REBOUND[0]:  # some `x.data = y`, `m.eval()`: was it ours?
             if any(
                 (t := ref()) is not None and t.cell is not c for ref, c in self.roots
+            ):
+                return False
+            if any(
+                (m := ref()) is not None and m.built_in() != was
+                for ref, was in self.modules.items()
             ):
                 return False
             self.rebound = REBOUND[0]
@@ -161,7 +167,7 @@ class _Compiled:
         return all(
             (t := ref()) is None or (t._grad is not None) == had
             for ref, had in self.grads_seen
-        )
+        ) and all(read() == value for read, value in self.guards)
 
     def run(self, leaves: list) -> Any:
         values = self.program.run([leaves[i] for i in self.fed])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -57,7 +57,8 @@ class Node(Methods):
     """One operation of a graph; see the module's docstring.
 
     Nodes are made by `placeholder`, `variable`, `constant` and by every op on Nodes.
-    They never change. `value` is a constant's array or a variable's Cell.
+    They never change. `value` is a constant's array, a variable's Cell or how to read a
+    number that is `live`.
     """
 
     __slots__ = (
@@ -206,6 +207,19 @@ def placeholder(shape: Sequence[int], dtype: Any = None, name: str = "") -> Node
     return Node(PLACEHOLDER, (), {}, sizes, dtype, name=name)
 
 
+def live(read: Callable[[], float], name: str = "") -> Node:
+    """A number that a program fetches by itself, by calling `read`, whenever it runs.
+
+    What a learning rate is to a training step: no argument of it, and yet not frozen.
+    """
+    return Node(PLACEHOLDER, (), {}, (), np.float64, name=name, value=read)
+
+
+def is_live(node: Node) -> bool:
+    """Does the program itself fetch what this node stands for?"""
+    return node.op is PLACEHOLDER and node.value is not None
+
+
 def variable(value: Any, name: str = "") -> Node:
     """A value that lives between calls and that a program may update.
 
@@ -352,7 +366,9 @@ __all__ = [
     "Node",
     "constant",
     "gradients",
+    "is_live",
     "lift",
+    "live",
     "node_of",
     "placeholder",
     "topological",

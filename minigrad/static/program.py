@@ -32,7 +32,7 @@ from minigrad.ops.randomness import advance
 from minigrad.profiling import profile
 from minigrad.static.blocks import fuses
 from minigrad.static.interpreter import Emitted, emit
-from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
+from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, lift, topological
 from minigrad.static.plan import Plan, make_plan
 from minigrad.static.rewrite import REWRITES, Rewrite, rewritten, settle_reshapes
 from minigrad.static.steps import (
@@ -157,7 +157,8 @@ class Build:
         self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
         self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), final)
-        self.inputs, self.outputs = inputs, final[: len(outputs)]
+        self.live = [node for node in topological(wanted) if is_live(node)]
+        self.inputs, self.outputs = [*inputs, *self.live], final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
         self.check_nan = check_nan
         self.fallback = ""  # why this is not the native code that was asked for
@@ -169,6 +170,10 @@ class Build:
         self.run: Callable[..., list] = emitted.function
         self.again = native.again if native else None
         self.ops = self.plan.nodes
+
+    def numbers(self) -> list[np.ndarray]:
+        """What the live nodes stand for now; they are fed after the arguments."""
+        return [np.asarray(node.value(), node.dtype) for node in self.live]
 
     @cached_property
     def reference(self) -> Emitted:
@@ -285,7 +290,7 @@ class Program:
         run = build.run if watch is None else watch.program(build)
         try:
             with self._lock:  # buffers belong to the program, not to the thread
-                return run(*arrays)
+                return run(*arrays, *build.numbers())
         except Exception as error:
             explained = build.explain(error)
             if explained is error:
@@ -423,7 +428,7 @@ def _check_inputs(inputs: list[Node], outputs: Sequence[Node]) -> None:
         raise GraphError("compile: a placeholder is listed twice among the inputs")
     fed = set(inputs)
     for node in topological(outputs):
-        if node.op is PLACEHOLDER and node not in fed:
+        if node.op is PLACEHOLDER and node not in fed and not is_live(node):
             raise GraphError(
                 "compile: a placeholder that the outputs need is not fed",
                 expected=f"{node!r} among the inputs",

@@ -5,9 +5,13 @@ Needs the version of PyTorch that pyproject.toml names under `reference`.
 
 import pathlib
 
+import cases_optim
+import cases_rnn
 import numpy as np
 import torch
 from cases import CASES, derive, pack
+from cases_module import CASES as MODULES
+from cases_module import run
 from cases_nn import OWN as NN
 from cases_shape import OWN as SHAPE
 
@@ -54,10 +58,15 @@ def result_dtype(op, a, b):
 
 def main():
     torch.set_num_threads(1)
-    results = {"ops.npz": {}, "shape.npz": {}, "nn.npz": {}}
+    results = {"ops.npz": {}, "shape.npz": {}, "nn.npz": {}, "module.npz": {}}
     for name, (fn, arrays, order) in CASES.items():
         for key, array in derive(torch, fn, arrays, order).items():
             results[FILES.get(name, "ops.npz")][f"{name} | {key}"] = array
+    for name in MODULES:
+        for key, array in run(torch, name).items():
+            results["module.npz"][f"{name} | {key}"] = array
+    results |= {"optim.npz": cases_optim.golden(torch)}
+    results |= {"rnn.npz": cases_rnn.golden(torch)}
     for file, found in results.items():
         np.savez_compressed(HERE / file, **pack(found))
     np.savez_compressed(HERE / "promotion.npz", **promotion())
