@@ -21,7 +21,16 @@ import numpy as np
 from minigrad.eager.cell import Cell
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import NotNative
-from minigrad.native import blas, build, indexing, kernels, products, walks
+from minigrad.native import (
+    blas,
+    build,
+    indexing,
+    kernels,
+    products,
+    randomness,
+    walks,
+    windows,
+)
 from minigrad.native.accumulate import accumulate
 from minigrad.native.expressions import CTYPES, Scalars, literal
 from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand
@@ -42,6 +51,15 @@ KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
     "argmin": walks.argument,
     "cumsum": walks.cumsum,
     "argsort": walks.argsort,
+    "random_uniform": randomness.uniform,
+    "random_normal": randomness.normal,
+    "random_integers": randomness.integers,
+    "conv": windows.convolution,
+    "conv_input": windows.convolution,
+    "conv_weight": windows.convolution,
+    "windows": windows.windows,
+    "overlap": windows.windows,
+    "max_at": windows.max_at,
     "index": indexing.index,
     "index_put": indexing.written,
     "index_add": indexing.written,
@@ -58,7 +76,7 @@ def obstacle(nodes: Sequence[Node]) -> str:
             return f"there is no C for {node.dtype}"
         if node.op is VARIABLE and not _is_regular(node.value.array):
             return "a variable does not lie in memory element by element"
-        if node.op.kind == "indexing" and node.op.name != "argsort":
+        if node.op.name in ("index", "index_put", "index_add"):
             arrays = node.inputs[1 if node.op.name == "index" else 2 :]
             if any(x.dtype.kind != "i" for x in arrays):
                 return f"there is no C for {node.op.name} by {arrays[0].dtype}"

@@ -37,7 +37,7 @@ def _product(
     to = w.write(node)
     left, right = (w.read(x).over(x.shape, len(node.shape)) for x in (a, b))
     sides = [_matrix_strides(x, s) for x, s in ((left, (m, k)), (right, (k, n)))]
-    small = m * n * k <= SMALL or not w.gemm or node.dtype.kind != "f"
+    small = _is_small(w, node, (m, n, k))
     lines: list[str] = []
     if not small and None in sides:  # BLAS wants rows or columns that lie together
         copies = []
@@ -53,13 +53,35 @@ def _product(
     for c, size in zip(outer, sizes, strict=True):
         lines.append(f"for (int64_t {c} = 0; {c} < {size}; {c}++) {{")
     names = [x._replace(strides=x.strides[: len(sizes)]) for x in (to, left, right)]
-    places = [f"{x.pointer} + {x.position(outer)}" for x in names]
+    places = [
+        x.pointer if (at := x.position(outer)) == "0" else f"({x.pointer} + {at})"
+        for x in names
+    ]
     steps = [x.strides[len(sizes) :] for x in (to, left, right)]
-    if small:
-        lines += _small_product(node, places, steps, (m, n, k), alpha, beta)
-    else:
-        lines += _blas_call(node, places, steps, (m, n, k), alpha, beta)
+    lines += multiply(w, node, places, steps, (m, n, k), beta, alpha)
     return lines + ["}"] * len(sizes)
+
+
+def _is_small(w: Writer, node: Node, sizes: tuple[int, int, int]) -> bool:
+    return math.prod(sizes) <= SMALL or not w.gemm or node.dtype.kind != "f"
+
+
+def multiply(
+    w: Writer,
+    node: Node,
+    places: list[str],
+    steps: list[tuple[int, ...]],
+    sizes: tuple[int, int, int],
+    beta: int,
+    alpha: float = 1.0,
+) -> list[str]:
+    """One product: y = alpha * (a @ b) + beta * y, for pointers and strides of y, a, b.
+
+    `sizes` are the rows and columns of y, and the inner size.
+    """
+    if _is_small(w, node, sizes):
+        return _small_product(node, places, steps, sizes, alpha, beta)
+    return _blas_call(node, places, steps, sizes, alpha, beta)
 
 
 def _batched(
@@ -125,9 +147,7 @@ def _small_product(
     m, n, k = sizes
     real = ctype(node)
     (down, along), (i_a, k_a), (k_b, j_b) = steps
-    y, a, b = (
-        f"({place})" if "+ 0" not in place else place.split(" ")[0] for place in places
-    )
+    y, a, b = places
     along_columns = j_b == 1 or k_b != 1
     factor = "" if alpha == 1 else f"{literal(alpha, node.dtype)} * "
     sign = "+=" if beta else "="
