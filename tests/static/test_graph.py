@@ -120,6 +120,13 @@ def test_feeding_the_variable_that_is_updated():
     assert a.get_value().tolist() == [2, 2]
 
 
+def test_an_output_shows_the_argument_as_it_was_fed():
+    w, x = mg.ones(2), mg.placeholder((2,))
+    step = mg.compile([x], [x, x.reshape(1, 2)], updates={w: w + 1})
+    assert [t.tolist() for t in step(w.numpy())] == [[1, 1], [[1, 1]]]
+    assert w.tolist() == [2, 2]
+
+
 @pytest.mark.parametrize(
     ("fed", "message"),
     [
