@@ -103,11 +103,18 @@ def emit(
     outputs = final[: len(wanted) - len(cells)]
     updates = dict(zip(cells, final[len(outputs) :]))
     plan = make_plan(outputs, updates, check_nan, kernels.joins)
-    return Native(plan, inputs, outputs, check_nan, reference)
+    native = Native(plan, inputs, outputs, check_nan, reference)
+    native.wanted = final
+    return native
 
 
 class Native:
-    """A compiled plan: its C source, and the function of the arguments' arrays."""
+    """A compiled plan: its C source, and the function of the arguments' arrays.
+
+    `wanted` are the nodes of the graph that the plan is for.
+    """
+
+    wanted: list[Node]
 
     def __init__(
         self,

@@ -141,7 +141,8 @@ class Build:
     """A graph taken through the pipeline once: every stage of it, and what runs.
 
     `stages` holds the nodes wanted as they were at each stage, by name and in order;
-    `plan` the order and the memory; `emitted` the source and its function.
+    `plan` the order and the memory, `source` what `run` executes. `fallback` says why
+    that is not the native code that was asked for; `again` is native code's short way.
     """
 
     def __init__(
@@ -156,15 +157,16 @@ class Build:
         wanted = [*outputs, *updates.values()]
         self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
-        self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), final)
         self.live = [node for node in topological(wanted) if is_live(node)]
         self.inputs, self.outputs = [*inputs, *self.live], final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
         self.check_nan = check_nan
-        self.fallback = ""  # why this is not the native code that was asked for
+        self.fallback = ""
         native = self._native() if target == "native" else None
         self.target = "interpreter" if native is None else "native"
         emitted = native or self.reference
+        late_stages = final if native is None else native.wanted
+        self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), late_stages)
         self.plan: Plan = emitted.plan
         self.source: str = emitted.source
         self.run: Callable[..., list] = emitted.function
@@ -329,6 +331,11 @@ class Program:
     def source(self) -> str:
         """The source that a call runs: Python, or C for the target "native"."""
         return self.build.source
+
+    @property
+    def fallback(self) -> str:
+        """Why the interpreter runs where native code was asked for; '' if it does not."""
+        return self.build.fallback
 
     @property
     def plan(self) -> Plan:

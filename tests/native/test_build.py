@@ -104,7 +104,7 @@ def test_without_a_compiler_one_notice_says_what_to_install(no_compiler):
     with pytest.warns(RuntimeWarning, match="pip install ziglang"):
         program = mg.compile([x], x * 2, target="native")
     assert program.target == "interpreter"
-    assert "no C compiler" in program.build.fallback
+    assert "no C compiler" in program.fallback
     assert program(np.ones(2)).tolist() == [2, 2]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -124,5 +124,5 @@ def test_an_op_without_c_sends_the_whole_program_to_the_interpreter():
     x = mg.placeholder((2,), mg.float16)
     program = mg.compile([x], x * 2, target="native")
     assert program.target == "interpreter"
-    assert program.build.fallback == "there is no C for float16"
+    assert program.fallback == "there is no C for float16"
     assert program(np.ones(2, np.float16)).tolist() == [2, 2]

@@ -19,7 +19,7 @@ CLOSE = {"float32": 2e-5, "float64": 1e-12}
 
 def native(outputs, feeds):
     program = Program(list(feeds), outputs, {}, target="native")
-    assert program.target == "native", program.build.fallback
+    assert program.target == "native", program.fallback
     program(*feeds.values())
     return program(*feeds.values())  # buffers of the first run must not shine through
 

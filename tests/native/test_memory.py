@@ -24,7 +24,7 @@ count = 0
 def run(outputs, feeds):
     global count
     p = program.Program(list(feeds), outputs, {})
-    assert p.target == "native", p.build.fallback
+    assert p.target == "native", p.fallback
     count += 1
     return p(*feeds.values())
 

@@ -9,7 +9,7 @@ from minigrad.errors import GraphError, NotFiniteError
 
 def native(*args, **options):
     program = mg.compile(*args, target="native", **options)
-    assert program.target == "native", program.build.fallback
+    assert program.target == "native", program.fallback
     return program
 
 
