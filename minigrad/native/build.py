@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -54,13 +55,21 @@ def compiler() -> tuple[str, ...]:
 @functools.cache
 def command() -> tuple[str, ...]:
     """The compiler with its flags; threads only if it has what they need."""
+    known = (
+        cache_folder() / f"{_hash(_identity())}.threads"
+    )  # tried out by another process
+    if known.is_file():
+        return (*compiler(), *FLAGS, known.read_text())
     trial = "#include <math.h>\nfloat f(float a) { return expf(a); }\n"
     error = ""
     for threads in ("-fopenmp", "-fopenmp-simd"):
         line = (*compiler(), *FLAGS, threads)
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=known.parent) as folder:
             error = _run(line, trial, Path(folder, "trial"))
             if not error and _loads(Path(folder, "trial.so")):
+                note = Path(folder, "threads")
+                note.write_text(threads)
+                os.replace(note, known)
                 return line
     raise NoCompiler(f"{' '.join(compiler())} does not work: {error.strip()[:300]}")
 
@@ -80,12 +89,14 @@ def explain_absence() -> str:
 def load(source: str) -> ctypes.CDLL:
     """The library made of `source`, from the cache if it was compiled before.
 
-    Raises `GraphError` if the compiler refuses the source, which it never should; the
-    file is kept for whoever looks into it.
+    Comments do not count: they name lines, and lines move. Raises `GraphError` if the
+    compiler refuses the source, which it never should; the file is kept for whoever looks
+    into it.
     """
     line = command()
-    identity = "\0".join((source, *line, _version(compiler()), _processor()))
-    path = cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.so"
+    bare = re.sub(r"/\*.*?\*/", "", source).splitlines()
+    source = "\n".join(text for text in bare if text.strip()) + "\n"
+    path = cache_folder() / f"{_hash(source, *line, _identity())}.so"
     if not _is_whole(path):
         _compile(line, source, path)
     return ctypes.CDLL(str(path))
@@ -140,10 +151,18 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]
+
+
 @functools.cache
-def _version(command: tuple[str, ...]) -> str:
-    done = subprocess.run([*command, "--version"], capture_output=True, text=True)
-    return done.stdout
+def _identity() -> str:
+    """Which compiler this is, and which processor: asking it its version takes longer."""
+    file = os.path.realpath(shutil.which(compiler()[0]) or "")
+    state = os.stat(file)
+    zig = importlib.util.find_spec("ziglang")
+    place = zig.origin if zig and "ziglang" in compiler() else ""
+    return f"{file} {state.st_size} {state.st_mtime_ns} {place} {_processor()}"
 
 
 @functools.cache
