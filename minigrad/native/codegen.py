@@ -155,8 +155,10 @@ class Native:
         }  # fmt: skip
         check = ["state = mode()", "if state.trace or state.watch: return None"]
         for i in range(len(self._seen)):
-            array = f"args[{i}].array if type(args[{i}]) is Tensor else args[{i}]"
-            check.append(f"if seen[{i}]() is not ({array}): return None")
+            check += [
+                f"x = args[{i}].array if type(args[{i}]) is Tensor else args[{i}]",
+                f"if x is None or seen[{i}]() is not x: return None",
+            ]
         run, given = [], []
         for i, node in enumerate(self._live):
             scope[f"live{i}"], scope[f"read{i}"] = (

@@ -116,6 +116,16 @@ def test_an_argument_that_comes_again_is_read_again():
         program(fed[:1])
 
 
+def test_none_is_not_mistaken_for_an_argument_that_is_gone():
+    x = mg.placeholder((2,))
+    program = native([x], x.sum())
+    with pytest.raises(mg.errors.FeedError):
+        program(None)
+    program(np.ones(2, np.float32))
+    with pytest.raises(mg.errors.FeedError):
+        program(None)
+
+
 def test_a_program_without_outputs_runs_once_a_call():
     w, x = mg.variable([0.0]), mg.placeholder((1,))
     step = native([x], None, updates={w: w + x})
