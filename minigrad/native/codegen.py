@@ -332,11 +332,11 @@ class _Writer:
     def program(self, outputs: Sequence[Node]) -> str:
         plan = self.plan
         lines = self.steps(plan.steps[: plan.tail])
-        # What shows a variable is copied before the variable changes.
+        # What shows a variable, or an argument that may share its memory, is copied first.
         copies: dict[Any, Node] = dict(enumerate(outputs)) | plan.copied
         aside: dict[Any, int] = {}
         for key, node in copies.items():
-            if root_of(node).op is VARIABLE:
+            if root_of(node).op.kind == "source":
                 aside[key] = self._new(
                     object(), "y", _result(node, keep=key in plan.copied)
                 )

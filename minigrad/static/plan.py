@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minigrad.eager.cell import Cell
-from minigrad.ops.elementwise import floor_divide, remainder
+from minigrad.ops.elementwise import floor_divide, pow, remainder
 from minigrad.ops.linalg import gemm
 from minigrad.ops.movement import put
 from minigrad.static.fuse import Group, Joins, fuse
@@ -214,6 +214,6 @@ def _updates_in_place(step: Group, node: Node, cell: Cell) -> bool:
 
 def _cannot_fail(node: Node) -> bool:
     """Is there a result, whatever the values are?"""
-    if node.op in (floor_divide, remainder):
+    if node.op in (floor_divide, remainder, pow):
         return node.dtype.kind == "f"
     return node.op.kind in ("elementwise", "reduce", "movement", "contraction")

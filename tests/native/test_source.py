@@ -146,6 +146,24 @@ def test_feeding_the_variable_that_is_updated():
     assert a.get_value().tolist() == [4, 4]
 
 
+def test_an_output_shows_the_argument_as_it_was_fed():
+    w, x = mg.ones(2), mg.placeholder((2,))
+    step = native([x], [x, x.reshape(1, 2)], updates={w: w + 1})
+    assert [t.tolist() for t in step(w.numpy())] == [[1, 1], [[1, 1]]]
+    assert w.tolist() == [2, 2]
+
+
+def test_whole_powers_below_0_are_refused_and_update_nothing():
+    w, x = mg.variable(np.array([2, 3])), mg.placeholder((2,), mg.int64)
+    v = mg.variable(np.array([1, 1]))
+    step = native([x], None, updates={v: v + 1, w: w**x})
+    with pytest.raises(GraphError, match="negative"):
+        step(np.array([1, -1]))
+    assert v.get_value().tolist() == [1, 1]
+    step(np.array([3, 2]))
+    assert w.get_value().tolist() == [8, 9]
+
+
 def test_results_of_earlier_calls_are_not_overwritten():
     for size in (2, 5000):
         x = mg.placeholder((size,))
