@@ -39,11 +39,12 @@ class Trace:
         self.began = tape._next_seq()
         self._handles: dict[Tensor, tuple] = {}
         self._versions: dict[Cell, int] = {}
-        self.grads_seen: dict[Tensor, bool] = {}
-        self.modules: dict[weakref.ref, tuple] = {}  # and what was taken for granted
+        self.grads_seen: dict[Tensor, tuple[bool, str]] = {}  # was there one? name
         self._born: list[weakref.ref[Tensor]] = []
-        self.roots: list[tuple[weakref.ref[Tensor], Cell]] = []  # of the state
+        self.modules: dict[weakref.ref, tuple] = {}  # and what was taken for granted
         self.guards: list[tuple[Callable[[], Any], Any]] = []  # what was, and is to be
+        self.effects: list[Node] = []  # what must run although nobody reads it
+        self.roots: list[tuple[weakref.ref[Tensor], Cell, str]] = []  # of the state
 
     # --- what the eager engine asks for --------------------------------------------------
     def value_of(self, arg: Any) -> Any:
@@ -57,7 +58,7 @@ class Trace:
             self._refuse_tape(root)
             node = node_of(root.cell, name_of(root, ""))
             self.env[root.cell] = self.state[root.cell] = node
-            self.roots.append((weakref.ref(root), root.cell))
+            self.roots.append((weakref.ref(root), root.cell, node.name))
         for view in reversed(views):
             node = view.op(node, **view.attrs)
         return node
@@ -107,7 +108,7 @@ class Trace:
     def saw_grad(self, t: Tensor) -> None:
         """The program depends on whether there was a gradient before."""
         if t not in self._handles and self._from_outside(t):
-            self.grads_seen.setdefault(t, t._grad is not None)
+            self.grads_seen.setdefault(t, (t._grad is not None, name_of(t, "")))
 
     def saw_module(self, module: Any) -> None:
         """The program depends on the mode of a module, and on what is inside it."""
