@@ -94,12 +94,13 @@ def emit(
 
     `reference` runs the calls that the compiled function refuses. Raises `NotNative`.
     """
-    why = obstacle(topological(wanted)) or build.explain_absence()
-    if why:
+    wanted = accumulate(wanted)
+    nodes = topological(wanted)
+    if why := obstacle(nodes) or build.explain_absence():
         raise NotNative(why)
     known = {x: np.empty(x.shape, x.dtype) for x in inputs}
-    known |= {x: x.value.array for x in topological(wanted) if x.op is VARIABLE}
-    final = settle_reshapes(accumulate(wanted), known)
+    known |= {x: x.value.array for x in nodes if x.op is VARIABLE}
+    final = settle_reshapes(wanted, known)
     outputs = final[: len(wanted) - len(cells)]
     updates = dict(zip(cells, final[len(outputs) :]))
     plan = make_plan(outputs, updates, check_nan, kernels.joins)

@@ -164,6 +164,18 @@ def test_whole_powers_below_0_are_refused_and_update_nothing():
     assert w.get_value().tolist() == [8, 9]
 
 
+def test_sizes_that_are_none_make_a_function_for_each_shape():
+    x, w = mg.placeholder((None, 3)), mg.variable(np.ones((3, 2), np.float32))
+    loss = (x @ w).mean()
+    step = mg.compile([x], loss, {w: w - mg.gradients(loss, w)}, target="native")
+    for n in (4, 1, 4):
+        w.set_value(np.ones((3, 2)))
+        assert step(np.ones((n, 3))).item() == 3
+        assert step.target == "native"
+        np.testing.assert_allclose(w.get_value(), 0.5)
+    assert step.builds == 2
+
+
 def test_results_of_earlier_calls_are_not_overwritten():
     for size in (2, 5000):
         x = mg.placeholder((size,))
