@@ -74,6 +74,8 @@ def obstacle(nodes: Sequence[Node]) -> str:
             return f"there is no C for {node.op.name}"
         if node.dtype.name not in CTYPES or not node.dtype.isnative:
             return f"there is no C for {node.dtype}"
+        if blas.find() is None and products.is_large(node):
+            return "NumPy's BLAS was not found for a large product"
         if node.op is VARIABLE and not _is_regular(node.value.array):
             return "a variable does not lie in memory element by element"
         if node.op.name in ("index", "index_put", "index_add"):
