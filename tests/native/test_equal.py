@@ -289,3 +289,20 @@ def random_graph(rng, leaves):
         a, b = (nodes[i] for i in rng.integers(len(nodes), size=2))
         nodes.append(steps[rng.integers(len(steps))](a, b))
     return nodes
+
+
+@pytest.mark.parametrize(
+    "shape", [(1_500_000,), (900, 700), (3, 700, 300), (1, 1_000_001)]
+)
+def test_loops_that_run_in_threads(shape):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=shape)
+    x = mg.placeholder(shape, np.float64)
+    y = (x.tanh() * 2).exp().tanh() + x.T.T
+    outputs = [y, y.sum(-1), y.amax(-1)]
+    program = mg.compile([x], outputs, target="native")
+    assert "omp parallel" in program.source
+    want = evaluate(outputs, {x: a})
+    for _ in range(3):
+        for got, expected in zip(program(a), want, strict=True):
+            np.testing.assert_allclose(got.array, expected, rtol=1e-10, atol=1e-8)
