@@ -100,6 +100,8 @@ def emit(
     nodes = topological(wanted)
     if why := obstacle(nodes) or build.explain_absence():
         raise NotNative(why)
+    if not all(cell.array.flags.writeable for cell in cells):
+        raise NotNative("a variable that is updated is read-only")
     known = {x: np.empty(x.shape, x.dtype) for x in inputs}
     known |= {x: x.value.array for x in nodes if x.op is VARIABLE}
     final = settle_reshapes(wanted, known)
@@ -156,7 +158,10 @@ class Native:
             "program": program, "seen": self._seen, "block": self._block,
             "pointer": ctypes.addressof(self._block),
         }  # fmt: skip
-        check = ["state = mode()", "if state.trace or state.watch: return None"]
+        check = [
+            "state = mode()",
+            "if state.trace is not None or state.watch is not None: return None",
+        ]
         for i in range(len(self._seen)):
             check += [
                 f"x = args[{i}].array if type(args[{i}]) is Tensor else args[{i}]",

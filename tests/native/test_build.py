@@ -151,3 +151,16 @@ def test_without_numpys_blas_small_products_are_loops_and_large_ones_are_left(
             program(a[:n, :n]).numpy(), a[:n, :n] @ a[:n, :n], rtol=1e-4, atol=1e-4
         )
     assert "BLAS" in program.fallback
+
+
+def test_memory_that_is_read_only_is_never_written():
+    array = np.zeros(2, np.float32)
+    array.flags.writeable = False
+    w = mg.from_numpy(array)
+    step = mg.compile(
+        [], None, updates={w: mg.constant(np.ones(2, np.float32))}, target="native"
+    )
+    assert step.fallback == "a variable that is updated is read-only"
+    with pytest.raises((GraphError, ValueError)):
+        step()
+    assert array.tolist() == [0, 0]
