@@ -69,7 +69,7 @@ KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
 def obstacle(nodes: Sequence[Node]) -> str:
     """Why these nodes cannot become C, '' if they can."""
     for node in nodes:
-        known = node.op.kind == "source" or node.op.view
+        known = node.op.kind in ("source", "fact") or node.op.view
         if not (known or kernels.joins(node) or node.op.name in KERNELS):
             return f"there is no C for {node.op.name}"
         if node.dtype.name not in CTYPES or not node.dtype.isnative:
@@ -96,10 +96,10 @@ def emit(
 
     `reference` runs the calls that the compiled function refuses. Raises `NotNative`.
     """
+    if why := obstacle(topological(wanted)) or build.explain_absence():
+        raise NotNative(why)
     wanted = accumulate(wanted)
     nodes = topological(wanted)
-    if why := obstacle(nodes) or build.explain_absence():
-        raise NotNative(why)
     if not all(cell.array.flags.writeable for cell in cells):
         raise NotNative("a variable that is updated is read-only")
     known = {x: np.empty(x.shape, x.dtype) for x in inputs}
