@@ -165,7 +165,7 @@ class _Writer:
             comment = self._comment(node.origin) if node.origin else ""
             if comment != self.said:  # once for all that one line of the user's made
                 self.said = comment
-                text = f"{text:<46}  {comment}".rstrip()
+                text = f"{text:<{50 - len(self.indent)}}  {comment}".rstrip()
         self.lines.append(f"{self.indent}{text}")
         if node is not None:
             self.made_by[len(self.lines)] = node

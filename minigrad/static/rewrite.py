@@ -159,6 +159,21 @@ def _scaled(node: Node) -> tuple[Node, Node | None]:
     return node, None
 
 
+def transposed_twice(node: Node) -> Node | None:
+    """A permutation of a permutation is one, and x.T.T is x."""
+    if node.op is not permute or node.inputs[0].op is not permute:
+        return None
+    (inner,) = node.inputs
+    axes = tuple(inner.attrs["axes"][i] for i in node.attrs["axes"])
+    (x,) = inner.inputs
+    whole = axes == tuple(range(len(axes)))
+    return (
+        x
+        if whole
+        else Node(permute, (x,), {"axes": axes}, node.shape, node.dtype, like=node)
+    )
+
+
 def add_rows(node: Node) -> Node | None:
     """x plus zeros to which rows were added is x to which the rows are added.
 
@@ -245,6 +260,7 @@ STAGES: dict[str, tuple[Rewrite, ...]] = {
         double_negation,
         two_factors,
         idle,
+        transposed_twice,
         add_rows,
     ),
     "stabilise": (
