@@ -15,7 +15,7 @@ from .claims import claim
 from .course_map import course_map
 from .data import load_digits, load_names, load_nile, load_sunspots, split_digits
 from .display import figure, show
-from .drawings import curves, gallery, matrices
+from .drawings import bars, curves, gallery, matrices
 from .expect import expect_error
 from .measuring import measure, peak_bytes
 from .peers import side_by_side
@@ -27,6 +27,7 @@ from .rounding import rounded
 from .stepping import stepper
 
 __all__ = [
+    "bars",
     "check",
     "claim",
     "course_map",

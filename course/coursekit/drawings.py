@@ -1,7 +1,7 @@
-"""Drawings that several lessons need: matrices to scale, small images, curves.
+"""Drawings that several lessons need: matrices to scale, small images, curves, bars.
 
 Matrices and images are written as SVG here, so that they are the same everywhere and stay
-compared; curves go through Matplotlib in the house style.
+compared; curves and bars go through Matplotlib in the house style.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.viz import Figure, chart, new_chart
+
+from .rounding import rounded
 
 FONT = "Helvetica,Arial,sans-serif"
 INK, FILL = "#000000", "#56B4E9"
@@ -121,3 +123,19 @@ def curves(
         # Above the axes, where no curve runs.
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(ys))
     return chart(drawing, alt, caption, text)
+
+
+def bars(
+    values: Mapping[str, float],
+    alt: str,
+    caption: str = "",
+    text: str | None = None,
+    **settings: Any,
+) -> Figure:
+    """A bar a label, from top to bottom; `settings` are Matplotlib's for the axes."""
+    drawing, axes = new_chart(size=(6.4, 0.8 + 0.4 * len(values)))
+    axes.barh(list(values), list(values.values()))
+    axes.invert_yaxis()
+    axes.set(**settings)
+    listing = "\n".join(f"{label}: {rounded(v)}" for label, v in values.items())
+    return chart(drawing, alt, caption, listing if text is None else text)
