@@ -89,6 +89,12 @@ def _onnx() -> str:
     return importlib.metadata.version("onnx")
 
 
+def _saving() -> str:
+    if importlib.util.find_spec("safetensors") is None:
+        return "none: pip install safetensors"
+    return f"safetensors {importlib.metadata.version('safetensors')}"
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "minigrad": _minigrad,
     "Python": _python,
@@ -100,6 +106,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "charts": _charts,
     "MPI": _mpi,
     "ONNX": _onnx,
+    "saving": _saving,
 }
 
 

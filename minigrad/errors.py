@@ -23,6 +23,9 @@ _COMPOSITES = {
     os.path.join(_PACKAGE, *name.split("/"))
     for name in (
         "rearrange.py", "contraction.py", "ops/composite.py", "ops/formulas.py",
+        "nn/functional/activation.py", "nn/functional/convolution.py",
+        "nn/functional/dense.py", "nn/functional/loss.py",
+        "nn/functional/normalization.py", "nn/functional/pooling.py",
     )
 }  # fmt: skip
 
@@ -136,6 +139,13 @@ class MinigradError(Exception):
         lines = [f"  {label:<9} {text}" for label, text in rows if text]
         super().__init__("\n".join([what, *lines]))
 
+    def also_at(self, origin: Origin | None) -> MinigradError:
+        """Itself, naming one more line of the user's."""
+        if origin is not None and len(self.origins) < 3:
+            self.origins.append(origin)
+            self.args = (f"{self}\n  at        {origin!r}",)
+        return self
+
 
 class ShapeError(MinigradError, RuntimeError, ValueError):
     """Sizes do not fit together."""
@@ -165,6 +175,10 @@ class GraphError(MinigradError, RuntimeError, TypeError):
     """A symbolic value was used as a number, or a graph was put together wrongly."""
 
 
+class NotYetError(GraphError, AttributeError):
+    """A symbolic value has no such attribute; the text says what to use instead."""
+
+
 class FeedError(MinigradError, TypeError, ValueError):
     """A compiled program was called with arguments that do not fit its placeholders."""
 
@@ -173,5 +187,37 @@ class NotFiniteError(MinigradError, FloatingPointError):
     """A result is NaN or infinite where that was to be watched."""
 
 
+class RetraceNotice(UserWarning):
+    """A function under `jit` was traced again; the text says what changed."""
+
+
 class MissingPackageError(MinigradError, ImportError):
     """An optional package is not installed."""
+
+
+class ModuleError(MinigradError, AttributeError, TypeError, KeyError):
+    """A module was given a part that it cannot hold under that name."""
+
+    __str__ = Exception.__str__  # KeyError's would put the text in quotes
+
+
+class StateDictError(MinigradError, RuntimeError):
+    """A saved state does not fit the module that it is loaded into."""
+
+    def __init__(
+        self, name: str, missing: list[str], unexpected: list[str], unlike: list[str]
+    ) -> None:
+        rows = {"missing": missing, "unexpected": unexpected, "other shape": unlike}
+        found = [f"{kind}: {', '.join(keys)}" for kind, keys in rows.items() if keys]
+        super().__init__(
+            f"Error(s) in loading state_dict for {name}; nothing was changed",
+            expected="every key of the module, in its shape, and no other",
+            got=("\n" + " " * 12).join(found),
+            remedy="strict=False leaves out keys that only one side has"
+            if not unlike
+            else "build the module with the sizes that were saved",
+        )
+
+
+class FormatError(MinigradError, ValueError):
+    """A file is damaged, or of a kind that is not read here."""

@@ -29,7 +29,7 @@ def test_a_check_that_fails_says_so_and_the_others_go_on(monkeypatch):
 def test_what_is_missing_names_what_to_install(monkeypatch):
     monkeypatch.setattr(command.shutil, "which", lambda name: None)
     monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
-    for name in ("compiler", "pictures", "charts", "MPI", "ONNX"):
+    for name in ("compiler", "pictures", "charts", "MPI", "ONNX", "saving"):
         assert "install" in command.CHECKS[name]()
 
 

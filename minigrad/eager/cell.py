@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from minigrad.eager.tensor import Tensor
 
 
-REBOUND = [0]  # how often a Tensor was given another Cell; compiled programs hold Cells
+REBOUND = [0]  # counts new Cells of Tensors and changes to modules, which programs hold
 
 
 class Cell:
@@ -104,13 +104,21 @@ def views_of(t: Tensor) -> list[View]:
 
 def check_writable(t: Tensor, op: str) -> None:
     """Raise, before anything changes, where memory or tape could not follow a write."""
+    state = MODE.get()
+    for watcher in (state.trace, state.watch):
+        if watcher is not None:
+            watcher.check_write(t, op)
     if not t.array.flags.writeable:
+        copied = t.view_of is None and MODE.get().trace is not None
         raise GradError(
             f"{op}_: this memory cannot be written",
-            got=f"{name_of(t, 'the tensor')} {t.shape}, expanded or read-only",
-            remedy="x.clone() has memory for every element",
+            got=f"{name_of(t, 'the tensor')} {t.shape}, "
+            + ("a copy made by a traced index" if copied else "expanded or read-only"),
+            remedy="x[i] = x[i] + y writes into x"
+            if copied
+            else "x.clone() has memory for every element",
         )
-    if MODE.get().grad:
+    if state.grad:
         check_rebase(t, op)
 
 

@@ -60,12 +60,6 @@ def _at_once(fn: Any, target: Tensor, other: Any) -> bool:
     return True
 
 
-def _is_copy_in_trace(t: Tensor) -> bool:
-    """Is this what `Readable.__getitem__` has protected from writes?"""
-    read_only = t.view_of is None and not t.array.flags.writeable
-    return read_only and MODE.get().trace is not None
-
-
 def _is_tracked(arg: Any) -> bool:
     return isinstance(arg, Tensor) and parent_of(arg) is not None
 
@@ -73,7 +67,7 @@ def _is_tracked(arg: Any) -> bool:
 def _straight(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
     """Let NumPy write into the target at once, if nothing has to be cast or explained."""
     array = target.array
-    operands = [x.array if type(x) is Tensor else x for x in others]
+    operands = [x.array if isinstance(x, Tensor) else x for x in others]
     overwrites = op.dtype == "first"  # copy and fill take any dtype
     if not overwrites:
         floats = array.dtype.kind == "f"
@@ -138,12 +132,8 @@ def _save_written(record: Record, target: Tensor, y: Any) -> None:
         record.saved = tuple(saved)
 
 
-def twin(name: str, stored: bool = False) -> Any:
-    """The method `name` in place: its op's own write, or the result copied over.
-
-    What an operator returns is `stored` by Python: in `x[i] += y`, with a 0-d `i` and
-    under a trace, `x[i]` is a copy that no write could bring back to `x`.
-    """
+def twin(name: str) -> Any:
+    """The method `name` in place: its op's own write, or the result copied over."""
     op, method = TABLE.get(name), getattr(Tensor, name)
     ufunc = op.fn if op in STAMPED and isinstance(op.fn, np.ufunc) else None
     quick = ufunc is not None and ufunc.nin == 2
@@ -151,8 +141,6 @@ def twin(name: str, stored: bool = False) -> Any:
     def write_result(self: Tensor, *others: Any, **options: Any) -> Tensor:
         if quick and not options and _at_once(ufunc, self, *others):
             return self
-        if stored and _is_copy_in_trace(self):
-            return method(self, *others)
         if op is not None and not options and len(others) == op.named - 1:
             return inplace(op, self, *others)
         check_writable(self, name)
@@ -222,4 +210,4 @@ for _method in (copy_, fill_, zero_, __setitem__):
 for _name in ("unsqueeze", "squeeze", "t", "transpose", "swapaxes", "swapdims"):
     setattr(Tensor, f"{_name}_", _refused(_name))
 for _operator, _name in OPERATORS.items():
-    setattr(Tensor, f"__i{_operator}__", twin(_name, stored=True))
+    setattr(Tensor, f"__i{_operator}__", twin(_name))

@@ -21,7 +21,7 @@ from minigrad.eager.tape import LEAF, Record
 from minigrad.ops.op import MODE, Op, Value
 
 _OPERAND = """
-    if type(b) is Tensor:
+    if isinstance(b, Tensor):
         xb = b.array
         if xb.dtype is not xa.dtype:
             return general(op, (a, b), {})
@@ -108,7 +108,7 @@ def _recording(op: Op, names: str, scope: dict[str, Any]) -> str:
     """The lines that put the op on the tape, a branch for each choice of parents."""
     source = _PARENT.format(x="a")
     if len(names) == 2:
-        source += "        pb = None\n        if type(b) is Tensor:\n"
+        source += "        pb = None\n        if isinstance(b, Tensor):\n"
         source += _PARENT.format(x="b").replace("        ", "            ")
     choices = (
         [(True,)] if len(names) == 1 else [(True, True), (True, False), (False, True)]
@@ -132,4 +132,4 @@ def _recording(op: Op, names: str, scope: dict[str, Any]) -> str:
 
 
 # The second operand may be a number, which nobody can overwrite.
-GUARD_B = "*((b.cell, b.cell.version) if type(b) is Tensor else (None, 0))"
+GUARD_B = "*((b.cell, b.cell.version) if isinstance(b, Tensor) else (None, 0))"

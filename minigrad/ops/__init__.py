@@ -1,6 +1,16 @@
 """The op table: what can be computed, one entry per primitive."""
 
-from minigrad.ops import elementwise, indexing, linalg, movement, randomness, reduce
+from minigrad.ops import (
+    conv,
+    effects,
+    elementwise,
+    extents,
+    indexing,
+    linalg,
+    movement,
+    randomness,
+    reduce,
+)
 from minigrad.ops.op import MODE, ORIGIN, TABLE, Mode, Op, Value, mode, on_behalf_of
 
 __all__ = [
@@ -10,7 +20,10 @@ __all__ = [
     "Mode",
     "Op",
     "Value",
+    "conv",
+    "effects",
     "elementwise",
+    "extents",
     "indexing",
     "linalg",
     "mode",

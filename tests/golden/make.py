@@ -5,12 +5,18 @@ Needs the version of PyTorch that pyproject.toml names under `reference`.
 
 import pathlib
 
+import cases_optim
+import cases_rnn
 import numpy as np
 import torch
 from cases import CASES, derive, pack
-from cases_shape import OWN
+from cases_module import CASES as MODULES
+from cases_module import run
+from cases_nn import OWN as NN
+from cases_shape import OWN as SHAPE
 
 HERE = pathlib.Path(__file__).parent
+FILES = dict.fromkeys(SHAPE, "shape.npz") | dict.fromkeys(NN, "nn.npz")
 NAMES = ("uint8", "int32", "int64", "float32", "float64", "bool")
 
 
@@ -52,11 +58,15 @@ def result_dtype(op, a, b):
 
 def main():
     torch.set_num_threads(1)
-    results = {"ops.npz": {}, "shape.npz": {}}
+    results = {"ops.npz": {}, "shape.npz": {}, "nn.npz": {}, "module.npz": {}}
     for name, (fn, arrays, order) in CASES.items():
         for key, array in derive(torch, fn, arrays, order).items():
-            file = "shape.npz" if name in OWN else "ops.npz"
-            results[file][f"{name} | {key}"] = array
+            results[FILES.get(name, "ops.npz")][f"{name} | {key}"] = array
+    for name in MODULES:
+        for key, array in run(torch, name).items():
+            results["module.npz"][f"{name} | {key}"] = array
+    results |= {"optim.npz": cases_optim.golden(torch)}
+    results |= {"rnn.npz": cases_rnn.golden(torch)}
     for file, found in results.items():
         np.savez_compressed(HERE / file, **pack(found))
     np.savez_compressed(HERE / "promotion.npz", **promotion())

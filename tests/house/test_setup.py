@@ -12,6 +12,7 @@ EXTRAS = {
     "mpi",
     "native",
     "onnx",
+    "save",
     "test",
     "reference",
     "bench",

@@ -7,10 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import minigrad.nn.functional  # noqa: F401 - the cases say t.nn
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 sys.path.insert(0, str(GOLDEN))
 
 import cases  # noqa: E402
+import cases_nn  # noqa: E402, F401 - adds to the cases
 import cases_shape  # noqa: E402
 
 
@@ -18,7 +21,7 @@ import cases_shape  # noqa: E402
 def golden():
     """The cases, how to derive one, and what PyTorch gave when `make.py` ran."""
     found = SimpleNamespace(**vars(cases), folder=GOLDEN, results={})
-    for file in ("ops.npz", "shape.npz"):
+    for file in ("ops.npz", "shape.npz", "nn.npz"):
         with np.load(GOLDEN / file) as packed:
             found.results |= cases.unpack(packed)
     with np.load(GOLDEN / "promotion.npz") as table:

@@ -280,3 +280,9 @@ def test_errors_name_the_call_that_the_user_made():
     x = mg.ones(2, 3)
     with pytest.raises(MinigradError, match="einsum: the dtypes differ"):
         mg.einsum("ij,jk", x, x.t().double())
+
+
+def test_one_position_in_a_vector_gives_a_0d_tensor():
+    x, at = mg.tensor([1.0, 2.0]), mg.tensor(1)
+    assert x[at].shape == ()
+    assert mg.placeholder((2,))[mg.placeholder((), "int64")].shape == ()

@@ -1,0 +1,207 @@
+"""Functions of `nn.functional` as modules: activations, pools, dropout, flattening.
+
+Each is a row of a table: which function it calls, and the options it remembers, written
+as they stand between the brackets of a call.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from minigrad.nn import functional as F
+from minigrad.nn.module import Module
+
+
+class Stateless(Module):
+    """A function that remembers its options; a subclass is one row.
+
+    `calls` names the function, `options` are its parameters after the inputs, and
+    `shown` those of them that are printed, all unless it is given.
+    """
+
+    calls = ""
+    options = inspect.Signature()
+    shown: tuple[str, ...] = ()
+
+    def __init_subclass__(
+        cls, calls: str = "", options: str | None = None, shown: str | None = None
+    ) -> None:
+        if calls:
+            cls.calls = calls
+        if options is not None:
+            cls.options = inspect.signature(eval(f"lambda {options}: None"))
+            cls.__signature__ = cls.options  # type: ignore[attr-defined]
+            cls.shown = tuple(cls.options.parameters)
+        if shown is not None:
+            cls.shown = tuple(shown.split())
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__()
+        try:
+            bound = self.options.bind(*args, **options)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}: {error}") from None
+        bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            if name.endswith("weight"):  # of a loss: it moves with the module
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)
+
+    def forward(self, *inputs: Any) -> Any:
+        options = {name: getattr(self, name) for name in self.options.parameters}
+        return getattr(F, self.calls)(*inputs, **options)
+
+    def extra_repr(self) -> str:
+        values = {name: getattr(self, name) for name in self.shown}
+        if not values.get("inplace", True):
+            del values["inplace"]
+        return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
+
+# --- activations -------------------------------------------------------------------------
+
+INPLACE = "inplace=False"
+
+
+class ReLU(Stateless, calls="relu", options=INPLACE):
+    """max(0, x)."""
+
+
+class LeakyReLU(
+    Stateless, calls="leaky_relu", options=f"negative_slope=0.01, {INPLACE}"
+):
+    """x where it is positive, else negative_slope * x."""
+
+
+class ELU(Stateless, calls="elu", options=f"alpha=1.0, {INPLACE}"):
+    """x where it is positive, else alpha * (e ** x - 1)."""
+
+
+class SELU(Stateless, calls="selu", options=INPLACE):
+    """ELU, scaled so that activations keep mean 0 and variance 1."""
+
+
+class GELU(Stateless, calls="gelu", options="approximate='none'"):
+    """x * P(Z <= x) for a standard normal Z."""
+
+
+class SiLU(Stateless, calls="silu", options=INPLACE):
+    """x * sigmoid(x)."""
+
+
+class Mish(Stateless, calls="mish", options=INPLACE):
+    """x * tanh(softplus(x))."""
+
+
+class Softplus(Stateless, calls="softplus", options="beta=1.0, threshold=20.0"):
+    """log(1 + e ** (beta * x)) / beta."""
+
+
+class Hardtanh(
+    Stateless, calls="hardtanh", options=f"min_val=-1.0, max_val=1.0, {INPLACE}"
+):
+    """x limited to a range."""
+
+
+class Sigmoid(Stateless, calls="sigmoid"):
+    """1 / (1 + e ** -x)."""
+
+
+class Tanh(Stateless, calls="tanh"):
+    """The hyperbolic tangent."""
+
+
+class Softmax(Stateless, calls="softmax", options="dim=None"):
+    """e ** x over its sum along `dim`."""
+
+
+class LogSoftmax(Stateless, calls="log_softmax", options="dim=None"):
+    """log(softmax(x)) without overflow."""
+
+
+# --- pools -------------------------------------------------------------------------------
+
+
+class _Pool(Stateless):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.stride is None:
+            self.stride = self.kernel_size
+
+
+MAX_POOL = (
+    "kernel_size, stride=None, padding=0, dilation=1, return_indices=False, "
+    "ceil_mode=False"
+)
+MAX_SHOWN = "kernel_size stride padding dilation ceil_mode"
+AVG_POOL = (
+    "kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True"
+)
+AVG_SHOWN = "kernel_size stride padding"
+
+
+class MaxPool1d(_Pool, calls="max_pool1d", options=MAX_POOL, shown=MAX_SHOWN):
+    """The largest of each window of a sequence (batch, channels, length)."""
+
+
+class MaxPool2d(_Pool, calls="max_pool2d", options=MAX_POOL, shown=MAX_SHOWN):
+    """The largest of each window of an image (batch, channels, height, width)."""
+
+
+class AvgPool1d(_Pool, calls="avg_pool1d", options=AVG_POOL, shown=AVG_SHOWN):
+    """The mean of each window of a sequence (batch, channels, length)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in self.shown:  # a number is kept, and shown, as a tuple of one
+            value = getattr(self, name)
+            setattr(self, name, (value,) if isinstance(value, int) else value)
+
+
+class AvgPool2d(
+    _Pool,
+    calls="avg_pool2d",
+    options=f"{AVG_POOL}, divisor_override=None",
+    shown=AVG_SHOWN,
+):
+    """The mean of each window of an image (batch, channels, height, width)."""
+
+
+class AdaptiveAvgPool2d(Stateless, calls="adaptive_avg_pool2d", options="output_size"):
+    """Means of windows sized so that the result has `output_size`."""
+
+
+# --- others ------------------------------------------------------------------------------
+
+
+class Dropout(Stateless, calls="dropout", options="p=0.5, inplace=False"):
+    """While training each element is 0 with probability p; the others make up for it."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not 0 <= self.p <= 1:
+            raise ValueError(
+                f"dropout probability has to be between 0 and 1, but got {self.p}"
+            )
+
+    def forward(self, input: Any) -> Any:
+        return F.dropout(input, self.p, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Flatten(Stateless, options="start_dim=1, end_dim=-1"):
+    """The dims from `start_dim` to `end_dim` as one."""
+
+    def forward(self, input: Any) -> Any:
+        return input.flatten(self.start_dim, self.end_dim)
+
+
+class Unflatten(Stateless, options="dim, unflattened_size"):
+    """One dim taken apart into several."""
+
+    def forward(self, input: Any) -> Any:
+        return input.unflatten(self.dim, self.unflattened_size)
