@@ -67,21 +67,21 @@ def _row(numbers: np.ndarray) -> str:
     return "  ".join(map(_place, numbers.tolist()))
 
 
-def broadcasting(a: Any, b: Any) -> Figure:
-    """`a + b` with both stretched to the common shape; what is only repeated is grey."""
+def broadcasting(a: Any, b: Any, sign: str = "+") -> Figure:
+    """`a + b` (or `a * b`), both stretched to one shape; what is only repeated is grey."""
     a, b = as_array(a), as_array(b)
-    total = a + b
+    total = {"+": np.add, "*": np.multiply}[sign](a, b)
     drawn, rows, x = [], [], 16.0
-    terms = (("a", a, "+"), ("b", b, "="), ("a + b", total, ""))
-    for name, array, sign in terms:
+    terms = (("a", a, sign), ("b", b, "="), (f"a {sign} b", total, ""))
+    for name, array, mark in terms:
         wide, own = np.broadcast_to(array, total.shape), _own(array, total.shape)
         line = f"{name} {array.shape}"
         drawn.append(words(x, 22, line, 14, anchor="start"))
         drawn += _grid(x, 34, wide, lambda i, j: "", own)
         x += SIDE * total.shape[1] + GAP
-        drawn.append(words(x - GAP / 2, 39 + SIDE * total.shape[0] / 2, sign, 18))
+        drawn.append(words(x - GAP / 2, 39 + SIDE * total.shape[0] / 2, mark, 18))
         rows.append(f"{line}: {rounded(array)}")
-    alt = f"Shapes {a.shape} and {b.shape} are both stretched to {total.shape}, and added."
+    alt = f"Shapes {a.shape} and {b.shape} are both stretched to {total.shape}: a {sign} b."
     caption = "Grey, dashed cells are repeated, not stored."
     return Figure(
         svg(x, 46 + SIDE * total.shape[0], drawn), alt, caption, "\n".join(rows)

@@ -15,7 +15,7 @@ from ..layout import broadcasting
 from ..quizzes import Question
 from ..rounding import as_array
 
-FEW = 6  # operations; a loop over the numbers needs more
+FEW = 10  # operations; a loop over the numbers needs more
 
 
 def without_loop(answer: Any, *arrays: np.ndarray) -> Any:
@@ -38,7 +38,7 @@ def outer_by_loop(a: Any, b: Any) -> Any:
 
 
 def draw_two_rows(rng: np.random.Generator) -> list[tuple]:
-    sizes = (7, 4), (int(rng.integers(7, 9)), 5)
+    sizes = (12, 4), (int(rng.integers(12, 15)), 5)
     return [
         tuple(rng.normal(size=n).astype(np.float32) for n in pair) for pair in sizes
     ]
@@ -76,7 +76,7 @@ OUTER = Exercise(
     cases=draw_two_rows,
     run=without_loop,
     picture=lambda answer: broadcasting(
-        np.array([[1.0], [2.0], [3.0]]), np.array([10.0, 20.0, 30.0, 40.0])
+        np.array([[1.0], [2.0], [3.0]]), np.array([10.0, 20.0, 30.0, 40.0]), "*"
     ),
 )
 

@@ -41,6 +41,11 @@ def stays_on_the_host(xp: Any, x: Any) -> Any:
     return z / z.max()
 
 
+def computes_on_the_host(xp: Any, x: Any) -> Any:
+    z = x * 2 + 1
+    return xp.asnumpy(xp.asarray(z / z.max()))
+
+
 def never_comes_back(xp: Any, x: Any) -> Any:
     z = xp.asarray(x) * 2 + 1
     return z / z.max()
@@ -54,7 +59,12 @@ def on_a_counting_device(answer: Any, x: np.ndarray) -> Any:
         return result
     if not isinstance(result, np.ndarray):
         raise Refused(f"the result is not an array of NumPy: {result!r}")
-    return {"array": result, "transfers": xp.transfers}
+    computed_there = xp.launches >= 4  # times 2, plus 1, max, divide
+    return {
+        "array": result,
+        "transfers": xp.transfers,
+        "all four operations on the device": computed_there,
+    }
 
 
 def own_timeline(answer: Any) -> Any:
@@ -82,6 +92,11 @@ RELATIVE = Exercise(
             stays_on_the_host,
             "No transfer at all: now everything is computed by NumPy on the host. "
             "Begin with xp.asarray(x).",
+        ),
+        Wrong(
+            computes_on_the_host,
+            "Two transfers, but NumPy did the work on the host before the first one. "
+            "Move x as it is, and compute on the device.",
         ),
         Wrong(
             never_comes_back,
