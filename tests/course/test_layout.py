@@ -46,4 +46,4 @@ def test_what_is_repeated_is_dashed():
     assert drawn.svg.count("stroke-dasharray") == (12 - 3) + (12 - 4)
     assert "a + b (3, 4): [[2, 2, 2, 2]," in drawn.text
     assert "stroke-dasharray" not in broadcasting(mg.ones(2, 2), mg.ones(2, 2)).svg
-    assert "a * b (2,): [3, 8]" in broadcasting([1, 2], [3, 4], "*").text
+    assert "a * b (1, 2): [[3, 8]]" in broadcasting([[1, 2]], [3, 4], "*").text
