@@ -38,7 +38,7 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
             _add(pending[element], g)
         else:
             pending[element] = [g, False]
-    order = _newest_first(pending)
+    order = newest_first(pending)
     needed = None if targets is None else _leading_to(targets, order)
     found = {}
     for element in order:
@@ -129,7 +129,8 @@ def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
     )
 
 
-def _newest_first(roots: Iterable[Any]) -> list:
+def newest_first(roots: Iterable[Any]) -> list:
+    """All that a derivative of `roots` could flow to, the newest first."""
     seen = set(roots)
     stack = list(seen)
     while stack:

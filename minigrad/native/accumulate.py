@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from minigrad.ops.elementwise import add, mul, sub
 from minigrad.ops.linalg import gemm, matmul
-from minigrad.static.node import CONSTANT, VARIABLE, Node, topological
+from minigrad.static.node import CONSTANT, VARIABLE, Node, constant, topological
 
 
 def accumulate(outputs: Sequence[Node]) -> list:
@@ -15,7 +17,7 @@ def accumulate(outputs: Sequence[Node]) -> list:
 
     The product is then added to what is there already: to the weight that the program
     updates, or to the sum of the products before it. A gradient that only serves to
-    update its weight never takes memory of its own.
+    update its weight never takes memory of its own. Facts of shapes become constants.
     """
     readers: Counter[Node] = Counter(outputs)
     for node in topological(outputs):
@@ -24,7 +26,10 @@ def accumulate(outputs: Sequence[Node]) -> list:
     for node in topological(outputs):
         inputs = tuple(new[x] for x in node.inputs)
         better = node
-        if any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
+        if node.op.kind == "fact":  # every shape is known by now
+            ghost = np.broadcast_to(np.empty((), inputs[0].dtype), inputs[0].shape)
+            better = constant(node.op.fn(ghost, **node.attrs))
+        elif any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
             better = Node(
                 node.op, inputs, node.attrs, node.shape, node.dtype, like=node
             )

@@ -69,11 +69,13 @@ KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
 def obstacle(nodes: Sequence[Node]) -> str:
     """Why these nodes cannot become C, '' if they can."""
     for node in nodes:
-        known = node.op.kind == "source" or node.op.view
+        known = node.op.kind in ("source", "fact") or node.op.view
         if not (known or kernels.joins(node) or node.op.name in KERNELS):
             return f"there is no C for {node.op.name}"
         if node.dtype.name not in CTYPES or not node.dtype.isnative:
             return f"there is no C for {node.dtype}"
+        if blas.find() is None and products.is_large(node):
+            return "NumPy's BLAS was not found for a large product"
         if node.op is VARIABLE and not _is_regular(node.value.array):
             return "a variable does not lie in memory element by element"
         if node.op.name in ("index", "index_put", "index_add"):
@@ -94,12 +96,15 @@ def emit(
 
     `reference` runs the calls that the compiled function refuses. Raises `NotNative`.
     """
-    why = obstacle(topological(wanted)) or build.explain_absence()
-    if why:
+    if why := obstacle(topological(wanted)) or build.explain_absence():
         raise NotNative(why)
+    wanted = accumulate(wanted)
+    nodes = topological(wanted)
+    if not all(cell.array.flags.writeable for cell in cells):
+        raise NotNative("a variable that is updated is read-only")
     known = {x: np.empty(x.shape, x.dtype) for x in inputs}
-    known |= {x: x.value.array for x in topological(wanted) if x.op is VARIABLE}
-    final = settle_reshapes(accumulate(wanted), known)
+    known |= {x: x.value.array for x in nodes if x.op is VARIABLE}
+    final = settle_reshapes(wanted, known)
     outputs = final[: len(wanted) - len(cells)]
     updates = dict(zip(cells, final[len(outputs) :]))
     plan = make_plan(outputs, updates, check_nan, kernels.joins)
@@ -153,10 +158,15 @@ class Native:
             "program": program, "seen": self._seen, "block": self._block,
             "pointer": ctypes.addressof(self._block),
         }  # fmt: skip
-        check = ["state = mode()", "if state.trace or state.watch: return None"]
+        check = [
+            "state = mode()",
+            "if state.trace is not None or state.watch is not None: return None",
+        ]
         for i in range(len(self._seen)):
-            array = f"args[{i}].array if type(args[{i}]) is Tensor else args[{i}]"
-            check.append(f"if seen[{i}]() is not ({array}): return None")
+            check += [
+                f"x = args[{i}].array if type(args[{i}]) is Tensor else args[{i}]",
+                f"if x is None or seen[{i}]() is not x: return None",
+            ]
         run, given = [], []
         for i, node in enumerate(self._live):
             scope[f"live{i}"], scope[f"read{i}"] = (
@@ -330,11 +340,11 @@ class _Writer:
     def program(self, outputs: Sequence[Node]) -> str:
         plan = self.plan
         lines = self.steps(plan.steps[: plan.tail])
-        # What shows a variable is copied before the variable changes.
+        # What shows a variable, or an argument that may share its memory, is copied first.
         copies: dict[Any, Node] = dict(enumerate(outputs)) | plan.copied
         aside: dict[Any, int] = {}
         for key, node in copies.items():
-            if root_of(node).op is VARIABLE:
+            if root_of(node).op.kind == "source":
                 aside[key] = self._new(
                     object(), "y", _result(node, keep=key in plan.copied)
                 )

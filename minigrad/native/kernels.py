@@ -41,7 +41,9 @@ def ctype(node: Node) -> str:
 
 def joins(node: Node) -> bool:
     """May this op be a part of a fused loop?"""
-    return bool(node.op.c) or node.op.name in FUSIBLE
+    return node.op.name in FUSIBLE or (
+        node.op.kind == "elementwise" and bool(node.op.c)
+    )
 
 
 # --- fused loops ---------------------------------------------------------------------------

@@ -62,6 +62,12 @@ def _product(
     return lines + ["}"] * len(sizes)
 
 
+def is_large(node: Node) -> bool:
+    """Would loops take long for this product?"""
+    dot = node.op.name in ("matmul", "gemm")
+    return dot and math.prod(node.shape) * node.inputs[-1].shape[-2] > 8 * SMALL
+
+
 def _is_small(w: Writer, node: Node, sizes: tuple[int, int, int]) -> bool:
     return math.prod(sizes) <= SMALL or not w.gemm or node.dtype.kind != "f"
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
 
 import numpy as np
 
@@ -27,9 +29,12 @@ from minigrad.ops.elementwise import (
     sigmoid,
     sub,
 )
-from minigrad.ops.movement import broadcast_to, is_view, permute, reshape
+from minigrad.ops.indexing import index_add
+from minigrad.ops.movement import broadcast_to, is_view, permute, reshape, zeros
 from minigrad.ops.op import Op, on_behalf_of
+from minigrad.static.loop import stop_gradient
 from minigrad.static.node import CONSTANT, Node, constant, topological
+from minigrad.static.tidy import tidy
 
 Rewrite = Callable[[Node], Node | None]
 
@@ -39,9 +44,14 @@ FOLD_LIMIT = 1 << 16  # elements; a larger constant costs more memory than time
 def fold(node: Node) -> Node | None:
     """An op whose inputs are all known is a constant."""
     known = all(x.op is CONSTANT for x in node.inputs)
-    if not known or int(np.prod(node.shape, dtype=np.int64)) > FOLD_LIMIT:
+    if (
+        not known
+        or node.op.kind == "effect"
+        or int(np.prod(node.shape, dtype=np.int64)) > FOLD_LIMIT
+    ):
         return None
-    value = node.op.fn(*(x.value for x in node.inputs), **node.attrs)
+    with np.errstate(all="ignore"):  # 0 / 0 is for the call to warn of, not for us
+        value = node.op.fn(*(x.value for x in node.inputs), **node.attrs)
     return constant(np.asarray(value, node.dtype))
 
 
@@ -78,6 +88,8 @@ def idle(node: Node) -> Node | None:
     if node.op in (reshape, broadcast_to) and x.shape == node.shape:
         return x
     if node.op is cast and x.dtype == node.dtype:
+        return x
+    if node.op is stop_gradient:  # all derivatives are there already
         return x
     if node.op is permute and node.attrs["axes"] == tuple(range(len(node.shape))):
         return x
@@ -145,6 +157,37 @@ def _scaled(node: Node) -> tuple[Node, Node | None]:
             if factor.op is CONSTANT and factor.shape == () and x.shape == node.shape:
                 return x, factor
     return node, None
+
+
+def transposed_twice(node: Node) -> Node | None:
+    """A permutation of a permutation is one, and x.T.T is x."""
+    if node.op is not permute or node.inputs[0].op is not permute:
+        return None
+    (inner,) = node.inputs
+    axes = tuple(inner.attrs["axes"][i] for i in node.attrs["axes"])
+    (x,) = inner.inputs
+    whole = axes == tuple(range(len(axes)))
+    return (
+        x
+        if whole
+        else Node(permute, (x,), {"axes": axes}, node.shape, node.dtype, like=node)
+    )
+
+
+def add_rows(node: Node) -> Node | None:
+    """x plus zeros to which rows were added is x to which the rows are added.
+
+    So the derivative of `x[i]` in a loop touches one row in a round, not all of x.
+    """
+    if node.op is not add:
+        return None
+    for x, y in (node.inputs, node.inputs[::-1]):
+        if y.op is index_add and y.shape == x.shape == node.shape:
+            into = y.inputs[0]
+            if into.op is zeros or _is(into, 0):
+                inputs = (x, *y.inputs[1:])
+                return Node(index_add, inputs, y.attrs, y.shape, y.dtype, like=node)
+    return None
 
 
 # --- the same number, computed where less is lost ------------------------------------------
@@ -217,6 +260,8 @@ STAGES: dict[str, tuple[Rewrite, ...]] = {
         double_negation,
         two_factors,
         idle,
+        transposed_twice,
+        add_rows,
     ),
     "stabilise": (
         log_of_exp,
@@ -241,12 +286,40 @@ def rewritten(
     stages = {}
     for stage, members in STAGES.items():
         chosen = [rewrite for rewrite in rewrites if rewrite in members]
-        outputs = stages[stage] = optimize(outputs, chosen)
+        outputs = stages[stage] = _walked(outputs, chosen)
     return stages | {"optimized": optimize(outputs, rewrites)}
+
+
+def in_order(outputs: Sequence[Node]) -> list:
+    """`outputs` over a graph in which effects happen in the order they were written.
+
+    Each of them reads the one before, so that whatever else is moved they are not.
+    """
+    nodes = sorted(topological(outputs), key=attrgetter("seq"))
+    effects = [node for node in nodes if node.op.kind == "effect"]
+    before = dict(zip(effects[1:], effects))
+    new: dict[Node, Node] = {}
+    for node in nodes if before else ():
+        inputs = tuple(new[x] for x in node.inputs)
+        if node in before:
+            new[node] = _with_inputs(node, (*inputs, new[before[node]]))
+        else:
+            same = _same(inputs, node.inputs)
+            new[node] = node if same else _with_inputs(node, inputs)
+    return [new.get(node, node) for node in outputs]
 
 
 def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) -> list:
     """`outputs` over a graph with the rewrites applied and equal nodes merged."""
+    better = _walked(outputs, rewrites)
+    if rewrites and any(node.op.kind == "control" for node in topological(better)):
+        # What moves out of a body, or into it, may meet its like there.
+        better = tidy(better, partial(optimize, rewrites=rewrites))
+        better = _walked(better, rewrites)
+    return better
+
+
+def _walked(outputs: Sequence[Node], rewrites: Sequence[Rewrite]) -> list:
     new: dict[Node, Node] = {}
     seen: dict[tuple, Node] = {}
     for node in topological(outputs):
@@ -295,12 +368,13 @@ def _layout(node: Node, layout: dict[Node, np.ndarray | None]) -> np.ndarray | N
         return layout[node]
     if node.op is CONSTANT:
         return node.value
-    return None if node.op.kind == "source" else np.empty(node.shape, node.dtype)
+    known = node.op.kind not in ("source", "item")
+    return np.empty(node.shape, node.dtype) if known else None
 
 
 def _improve(node: Node, rewrites: Sequence[Rewrite]) -> Node:
     again = True
-    while again and node.op.kind != "source":
+    while again and node.op.kind not in ("source", "control", "item"):
         again = False
         for rewrite in rewrites:
             better = rewrite(node)
@@ -322,7 +396,7 @@ def _key(node: Node) -> tuple:
     """Equal keys mean equal values; slices in attributes have no hash, so their repr."""
     if node.op.kind == "source":
         return _source_key(node)
-    return node.op.name, tuple(map(id, node.inputs)), repr(node.attrs)
+    return node.op, tuple(map(id, node.inputs)), repr(node.attrs)
 
 
 def _source_key(node: Node) -> tuple:

@@ -33,17 +33,20 @@ from minigrad.static.node import Node, constant, lift, node_of
 class Trace:
     """The symbolic side of one run: what every storage stands for at this point."""
 
+    what = "jit"
+
     def __init__(self) -> None:
         self.env: dict[Cell, Node] = {}
         self.state: dict[Cell, Node] = {}
         self.began = tape._next_seq()
         self._handles: dict[Tensor, tuple] = {}
         self._versions: dict[Cell, int] = {}
-        self.grads_seen: dict[Tensor, bool] = {}
-        self.modules: dict[weakref.ref, tuple] = {}  # and what was taken for granted
+        self.grads_seen: dict[Tensor, tuple[bool, str]] = {}  # was there one? name
         self._born: list[weakref.ref[Tensor]] = []
-        self.roots: list[tuple[weakref.ref[Tensor], Cell]] = []  # of the state
+        self.modules: dict[weakref.ref, tuple] = {}  # and what was taken for granted
         self.guards: list[tuple[Callable[[], Any], Any]] = []  # what was, and is to be
+        self.effects: list[Node] = []  # what must run although nobody reads it
+        self.roots: list[tuple[weakref.ref[Tensor], Cell, str]] = []  # of the state
 
     # --- what the eager engine asks for --------------------------------------------------
     def value_of(self, arg: Any) -> Any:
@@ -57,7 +60,7 @@ class Trace:
             self._refuse_tape(root)
             node = node_of(root.cell, name_of(root, ""))
             self.env[root.cell] = self.state[root.cell] = node
-            self.roots.append((weakref.ref(root), root.cell))
+            self.roots.append((weakref.ref(root), root.cell, node.name))
         for view in reversed(views):
             node = view.op(node, **view.attrs)
         return node
@@ -98,6 +101,15 @@ class Trace:
         self.env[t.cell] = constant(t.array.copy())
         self._born.append(weakref.ref(t))
 
+    def check_write(self, t: Tensor, op: str) -> None:
+        """May `t` be written here? Into state, yes; a body is stricter."""
+
+    def carry(self, t: Tensor) -> None:
+        """A generator draws: its state `t` may be written here."""
+
+    def check_backward(self) -> None:
+        """May `backward()` be called here?"""
+
     def journal(self, t: Tensor) -> None:
         """Note how a handle and its cell are, before they change for the first time."""
         if t not in self._handles:
@@ -107,7 +119,7 @@ class Trace:
     def saw_grad(self, t: Tensor) -> None:
         """The program depends on whether there was a gradient before."""
         if t not in self._handles and self._from_outside(t):
-            self.grads_seen.setdefault(t, t._grad is not None)
+            self.grads_seen.setdefault(t, (t._grad is not None, name_of(t, "")))
 
     def saw_module(self, module: Any) -> None:
         """The program depends on the mode of a module, and on what is inside it."""
@@ -158,7 +170,7 @@ class Trace:
             t = ref()
             if t is not None:
                 raise GraphError(
-                    "jit: a tensor made inside the function outlives it",
+                    f"{self.what}: a tensor made inside the function outlives it",
                     expected="results handed out by return",
                     got=f"{name_of(t, 'a tensor')} {t.shape}",
                     remedy="return it, or write into existing state with copy_",

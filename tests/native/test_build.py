@@ -12,7 +12,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.errors import GraphError
-from minigrad.native import build
+from minigrad.native import blas, build
 
 ROOT = Path(__file__).parents[2]
 SOURCE = "int program(void **p) { return 7; }\n"
@@ -136,3 +136,31 @@ def test_an_op_without_c_sends_the_whole_program_to_the_interpreter():
     assert program.target == "interpreter"
     assert program.fallback == "there is no C for float16"
     assert program(np.ones(2, np.float16)).tolist() == [2, 2]
+
+
+def test_without_numpys_blas_small_products_are_loops_and_large_ones_are_left(
+    monkeypatch,
+):
+    monkeypatch.setattr(blas, "find", lambda: None)
+    a = np.random.default_rng(0).normal(size=(100, 100)).astype(np.float32)
+    for n, target in ((30, "native"), (100, "interpreter")):
+        x = mg.placeholder((n, n))
+        program = mg.compile([x], x @ x, target="native")
+        assert program.target == target
+        np.testing.assert_allclose(
+            program(a[:n, :n]).numpy(), a[:n, :n] @ a[:n, :n], rtol=1e-4, atol=1e-4
+        )
+    assert "BLAS" in program.fallback
+
+
+def test_memory_that_is_read_only_is_never_written():
+    array = np.zeros(2, np.float32)
+    array.flags.writeable = False
+    w = mg.from_numpy(array)
+    step = mg.compile(
+        [], None, updates={w: mg.constant(np.ones(2, np.float32))}, target="native"
+    )
+    assert step.fallback == "a variable that is updated is read-only"
+    with pytest.raises((GraphError, ValueError)):
+        step()
+    assert array.tolist() == [0, 0]

@@ -116,6 +116,16 @@ def test_an_argument_that_comes_again_is_read_again():
         program(fed[:1])
 
 
+def test_none_is_not_mistaken_for_an_argument_that_is_gone():
+    x = mg.placeholder((2,))
+    program = native([x], x.sum())
+    with pytest.raises(mg.errors.FeedError):
+        program(None)
+    program(np.ones(2, np.float32))
+    with pytest.raises(mg.errors.FeedError):
+        program(None)
+
+
 def test_a_program_without_outputs_runs_once_a_call():
     w, x = mg.variable([0.0]), mg.placeholder((1,))
     step = native([x], None, updates={w: w + x})
@@ -134,6 +144,36 @@ def test_feeding_the_variable_that_is_updated():
         step(w)
     assert w.tolist() == [4, 4]
     assert a.get_value().tolist() == [4, 4]
+
+
+def test_an_output_shows_the_argument_as_it_was_fed():
+    w, x = mg.ones(2), mg.placeholder((2,))
+    step = native([x], [x, x.reshape(1, 2)], updates={w: w + 1})
+    assert [t.tolist() for t in step(w.numpy())] == [[1, 1], [[1, 1]]]
+    assert w.tolist() == [2, 2]
+
+
+def test_whole_powers_below_0_are_refused_and_update_nothing():
+    w, x = mg.variable(np.array([2, 3])), mg.placeholder((2,), mg.int64)
+    v = mg.variable(np.array([1, 1]))
+    step = native([x], None, updates={v: v + 1, w: w**x})
+    with pytest.raises(GraphError, match="negative"):
+        step(np.array([1, -1]))
+    assert v.get_value().tolist() == [1, 1]
+    step(np.array([3, 2]))
+    assert w.get_value().tolist() == [8, 9]
+
+
+def test_sizes_that_are_none_make_a_function_for_each_shape():
+    x, w = mg.placeholder((None, 3)), mg.variable(np.ones((3, 2), np.float32))
+    loss = (x @ w).mean()
+    step = mg.compile([x], loss, {w: w - mg.gradients(loss, w)}, target="native")
+    for n in (4, 1, 4):
+        w.set_value(np.ones((3, 2)))
+        assert step(np.ones((n, 3))).item() == 3
+        assert step.target == "native"
+        np.testing.assert_allclose(w.get_value(), 0.5)
+    assert step.builds == 2
 
 
 def test_results_of_earlier_calls_are_not_overwritten():
