@@ -44,6 +44,11 @@ class Case:
     whole: int = 0
     accepted: Callable[[Problem, list], bool] | None = None
 
+    @property
+    def small(self) -> Callable[[], Problem]:
+        """A problem of the same kind that takes next to no time and memory."""
+        return SMALL.get(self.kind, self.problem)
+
 
 def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.standard_normal(shape).astype(np.float32)
@@ -72,10 +77,10 @@ def chain() -> Problem:
     return Problem(x=x, c=c, length=25, start=[zero, zero])
 
 
-def elements() -> Problem:
-    """Twelve elementwise ops on a million weights, summed, and a step down the slope."""
+def elements(size: int = 1_000_000) -> Problem:
+    """Twelve elementwise ops on that many weights, summed, and a step down the slope."""
     rng = np.random.default_rng(0)
-    x, y, w = (_normal(rng, 1_000_000) for _ in range(3))
+    x, y, w = (_normal(rng, size) for _ in range(3))
     return Problem(x=x, y=y, start=[w], rate=0.1)
 
 def recurrent(
@@ -168,6 +173,14 @@ def has_learned(problem: Problem, weights: list[np.ndarray]) -> bool:
     return float((told == labels).mean()) >= 0.95
 
 
+SMALL: dict[str, Callable[[], Problem]] = {
+    "elements": partial(elements, 16_000),
+    "net": partial(net, 4, 5, 6, 3, 1e-4),
+    "rnn": partial(recurrent, 4, 3, 5, 6, 1e-3),
+    "scan": partial(recurrent, 4, 3, 5, 6, 1e-3),
+    "lengths": partial(lengths, 2, 5, 3, 5, 6, 1e-3),
+    "cnn": partial(images, 4),
+}
 CASES = (
     Case("one eager op on (4,) with requires_grad", "op", one_op, calls=200),
     Case("chain of 50 add/mul, forward + backward", "chain", chain),
@@ -205,4 +218,20 @@ CASES = (
         accepted=has_learned,
     ),
 )
+NAMED = {case.name: case for case in CASES}
+NETS = (
+    "net tiny 8-16-16-4",
+    "net of the article 64-1000-100-10",
+    "net large 256-2048-2048-512",
+    "RNN 50 x 32 x 32-64, scan",
+    "CNN 8x8-conv8-conv16-pool-10, batch 64",
+)
+MEMORY = {
+    f"peak memory, {name}": NAMED[name]
+    for name in ("elementwise chain, 12 ops on 1e6", "net large 256-2048-2048-512")
+}
+FIRST = {
+    f"first call, {name}": NAMED[name]
+    for name in ("net of the article 64-1000-100-10", "RNN 50 x 32 x 32-64, scan")
+}
 IMPORT = "import beyond the interpreter"

@@ -2,10 +2,14 @@
 
 import itertools
 
-import dezero.functions as F
-from dezero import Variable
+import numpy as np
 
 from benchmarks.cases import Job
+
+np.int = int  # which it needs to be imported, and NumPy no longer has
+
+import dezero.functions as F  # noqa: E402
+from dezero import Variable  # noqa: E402
 
 
 def trained(loss_of, given, start, rate):

@@ -22,7 +22,7 @@ def flags():
     for library in folder.glob("libscipy_openblas-*.so"):
         renamed = " ".join(f"-D{n}_=scipy_{n}_" for n in NAMES)
         settings.append(f"blas__ldflags=-L{folder} -l:{library.name}")
-        settings.append(f"gcc__cxxflags={renamed} -Wl,-rpath,{folder}")
+        settings.append(f"gcc__cxxflags={renamed}")
     return ",".join(settings)
 
 
