@@ -38,10 +38,9 @@ def describe(peers: list[str], effort: Effort) -> dict:
 
 
 def version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        return "(checkout)"
+    """Of the distribution that brings it, which may go by another name."""
+    names = metadata.packages_distributions().get(package)
+    return metadata.version(names[0]) if names else "(checkout)"
 
 
 def cpu_count() -> int:
