@@ -86,7 +86,9 @@ def main(argv: list[str] | None = None) -> int:
         say(f"not installed, so left out: {absent}")
     report = reports.describe(peers, effort) | {"cases": {}}
     if report["load"] > 0.5:
-        say(f"other programs keep {report['load']:.1f} CPUs busy: distrust what follows")
+        say(
+            f"other programs keep {report['load']:.1f} CPUs busy: distrust what follows"
+        )
     for name, unit, rows, whole in figures(options.cases, peers, effort):
         report["cases"][name] = {"unit": unit, "peers": rows}
         if whole:

@@ -83,9 +83,8 @@ def elements(size: int = 1_000_000) -> Problem:
     x, y, w = (_normal(rng, size) for _ in range(3))
     return Problem(x=x, y=y, start=[w], rate=0.1)
 
-def recurrent(
-    steps: int, batch: int, inputs: int, hidden: int, rate: float
-) -> Problem:
+
+def recurrent(steps: int, batch: int, inputs: int, hidden: int, rate: float) -> Problem:
     """h = tanh(x @ wx + h @ wh + b), step by step; the last h against y, squared."""
     rng = np.random.default_rng(0)
     xs, y = _normal(rng, steps, batch, inputs), _normal(rng, batch, hidden)
@@ -198,7 +197,9 @@ CASES = (
         unit="ms",
     ),
     Case(
-        "RNN 50 x 32 x 32-64, Python loop", "rnn", partial(recurrent, 50, 32, 32, 64, 1e-5)
+        "RNN 50 x 32 x 32-64, Python loop",
+        "rnn",
+        partial(recurrent, 50, 32, 32, 64, 1e-5),
     ),
     Case("RNN 50 x 32 x 32-64, scan", "scan", partial(recurrent, 50, 32, 32, 64, 1e-5)),
     Case(
@@ -207,7 +208,9 @@ CASES = (
         partial(lengths, 10, 80, 32, 32, 64, 1e-5),
     ),
     Case("CNN 8x8-conv8-conv16-pool-10, batch 64", "cnn", partial(images, 64)),
-    Case("one call of a program, 4 tensors it has seen", "call", four_numbers, calls=50),
+    Case(
+        "one call of a program, 4 tensors it has seen", "call", four_numbers, calls=50
+    ),
     Case("one call of a program, 4 fresh arrays", "call_fresh", four_numbers, calls=50),
     Case(
         "digits training 64-32-10",

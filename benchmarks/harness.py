@@ -30,7 +30,10 @@ from benchmarks.cases import Case, Job
 from benchmarks.peers import PEERS, REFERENCE
 
 GATE_STEPS, GATE = 20, 0.02
-LIMIT, PATIENCE = 100.0, 2  # seconds an answer may take, and how often it may take longer
+LIMIT, PATIENCE = (
+    100.0,
+    2,
+)  # seconds an answer may take, and how often it may take longer
 PAUSE = 0.03  # seconds between turns: idle threads of the last peer go to sleep
 SCALE = {"us": 1e6, "ms": 1e3, "s": 1.0}
 

@@ -167,7 +167,9 @@ def front(report: dict | None) -> str:
         others = [n for n in rows if PEERS[n].is_other and "ratio" in rows[n]]
         best = min(others, key=lambda n: rows[n]["ratio"], default=None)
         used |= {best: None} if best else {}
-        cells = [_ratio(rows.get(n)) for n in (REFERENCE, "c", "native", "static", "eager")]
+        cells = [
+            _ratio(rows.get(n)) for n in (REFERENCE, "c", "native", "static", "eager")
+        ]
         cells.insert(2, f"{_ratio(rows[best])} {PEERS[best].title}" if best else "-")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     packages = "minigrad", "numpy", *(PEERS[n].package for n in used)

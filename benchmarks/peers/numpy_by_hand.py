@@ -146,7 +146,9 @@ def _recurrent(p):
         np.square(e, squares)
         loss = np.add.reduce(squares, None)
         np.multiply(e, TWO, g)
-        for t in range(n - 1, -1, -1):  # zs is free: the gradients of its parts go there
+        for t in range(
+            n - 1, -1, -1
+        ):  # zs is free: the gradients of its parts go there
             np.square(hs[t + 1], slope)
             np.subtract(ONE, slope, slope)
             np.multiply(g, slope, zs[t])
@@ -182,7 +184,11 @@ def cnn(p):
     inside = np.s_[:, 1:-1, 1:-1]
     views1, views2 = _windows(x), _windows(h1)
     flat1, flat2 = windows1.reshape(-1, 9), windows2.reshape(-1, 72)
-    rows1, rows2, features = a1.reshape(-1, 8), a2.reshape(-1, 16), pooled.reshape(n, 256)
+    rows1, rows2, features = (
+        a1.reshape(-1, 8),
+        a2.reshape(-1, 16),
+        pooled.reshape(n, 256),
+    )
     corners, masks = _corners(a2), _corners(mask)
 
     def step():

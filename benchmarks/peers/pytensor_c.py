@@ -124,7 +124,10 @@ def lengths(p):
 
 def call(p, sets=None):
     inputs = [pt.fvector() for _ in range(4)]
-    add, sets = compiled(inputs, sum(inputs[1:], inputs[0])), sets or itertools.repeat(p.sets[0])
+    add, sets = (
+        compiled(inputs, sum(inputs[1:], inputs[0])),
+        sets or itertools.repeat(p.sets[0]),
+    )
     return Job(lambda: add(*next(sets)), lambda: [add(*p.sets[0])])
 
 

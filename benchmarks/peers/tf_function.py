@@ -96,7 +96,7 @@ def lengths(p):
     xs, y = tf.constant(p.xs), tf.constant(p.y)
     drawn = itertools.cycle(p.lengths)
     signature = [tf.TensorSpec((None, *xs.shape[1:])), tf.TensorSpec(y.shape)]
-    given = lambda: (xs[: next(drawn)], y)  # noqa: E731
+    given = lambda: (xs[: next(drawn)], y)
     return trained(recurrent, given, p.start, p.rate, signature=signature)
 
 

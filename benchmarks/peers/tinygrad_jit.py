@@ -2,9 +2,10 @@
 
 import itertools
 
+from tinygrad import Tensor, TinyJit
+
 from benchmarks.cases import Job
 from benchmarks.peers.define_by_run import last_state, twelve_ops
-from tinygrad import Tensor, TinyJit
 
 
 def trained(loss_of, given, start, rate):
