@@ -191,6 +191,10 @@ class RetraceNotice(UserWarning):
     """A function under `jit` was traced again; the text says what changed."""
 
 
+class DeviceError(MinigradError, RuntimeError):
+    """A device that is not there, or two where one was expected."""
+
+
 class MissingPackageError(MinigradError, ImportError):
     """An optional package is not installed."""
 
