@@ -1,7 +1,5 @@
 """tinygrad on the CPU: a TinyJit a step, whose weights it assigns."""
 
-import itertools
-
 from tinygrad import Tensor, TinyJit
 
 from benchmarks.cases import Job
@@ -40,21 +38,6 @@ def net(p):
         return ((x @ w1).relu() @ w2 - y).square().sum()
 
     return trained(loss_of, always(p.x, p.y), p.start, p.rate)
-
-
-def digits(p):
-    def loss_of(weights, x, labels):
-        w1, b1, w2, b2 = weights
-        z = (x @ w1 + b1).relu() @ w2 + b2
-        return z.sparse_categorical_crossentropy(labels)
-
-    batches = itertools.cycle(p.batches)
-
-    def given():
-        batch = next(batches)
-        return [Tensor(x).realize() for x in (p.images[batch], p.labels[batch])]
-
-    return trained(loss_of, given, p.start, p.rate)
 
 
 def scan(p):
