@@ -245,15 +245,19 @@ def measure(case: Case, runners: dict[str, Any], effort: Effort) -> dict[str, di
     """One case: build, gate, then turn about; a row of figures for each peer."""
     rows = admit(case, runners)
     samples: dict[str, list[float]] = {name: [] for name in rows}
+    spent = dict.fromkeys(rows, 0.0)
+    enough = 3 * effort.rounds * effort.seconds  # whose steps outlast turns gets fewer
     for round_ in range(effort.rounds):
         for name in list(rows)[:: -1 if round_ % 2 else 1]:
-            if "refused" in rows[name]:
+            if "refused" in rows[name] or spent[name] > enough:
                 continue
             time.sleep(PAUSE)
+            began = time.perf_counter()
             try:
                 samples[name] += runners[name].ask("turn", case, effort.seconds)
             except Failed as failure:
                 rows[name] = {"refused": str(failure)}
+            spent[name] += time.perf_counter() - began
     for name, row in rows.items():
         if "refused" not in row:
             row |= figures(samples[name], SCALE[case.unit])
