@@ -71,6 +71,13 @@ def chain() -> Problem:
     return Problem(x=x, c=c, length=25, start=[zero, zero])
 
 
+def elements() -> Problem:
+    """Twelve elementwise ops on a million weights, summed, and a step down the slope."""
+    rng = np.random.default_rng(0)
+    x, y, w = (_normal(rng, 1_000_000) for _ in range(3))
+    return Problem(x=x, y=y, start=[w], rate=0.1)
+
+
 DATA = Path(__file__).parents[1] / "course" / "data" / "digits.csv.gz"
 TRAIN, BATCH, EPOCHS = 1437, 32, 20
 
@@ -118,6 +125,7 @@ def has_learned(problem: Problem, weights: list[np.ndarray]) -> bool:
 CASES = (
     Case("one eager op on (4,) with requires_grad", "op", one_op, calls=200),
     Case("chain of 50 add/mul, forward + backward", "chain", chain),
+    Case("elementwise chain, 12 ops on 1e6", "elements", elements, unit="ms"),
     Case("net tiny 8-16-16-4", "net", partial(net, 8, 16, 16, 4, 1e-4)),
     Case(
         "net of the article 64-1000-100-10",

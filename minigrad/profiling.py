@@ -92,7 +92,7 @@ class profile(Watch):
 
     Eager operations and the steps of compiled programs are timed one by one, and every
     derivative that a `backward()` takes as `... backward`. An op's time is its own: what
-    ran inside it has a row of its own.
+    ran inside it has a row of its own. With `by_step` every step of a program has one.
 
         >>> import minigrad as mg
         >>> x = mg.ones(3, requires_grad=True)
@@ -102,7 +102,8 @@ class profile(Watch):
         {'mul': 1, 'sum': 1, 'sum backward': 1, 'mul backward': 1}
     """
 
-    def __init__(self) -> None:
+    def __init__(self, by_step: bool = False) -> None:
+        self.by_step = by_step
         self.rows: dict[str, tuple[int, float]] = {}  # name: calls, seconds
         self._inside = [0.0]  # seconds of what ran inside each thing that is running
 
@@ -129,7 +130,8 @@ class profile(Watch):
         super().program(build)  # blocks further out may count it
         last = [0.0]
 
-        def tick(name: str) -> None:
+        def tick(number: int, name: str) -> None:
+            name = f"{number} {name}" if self.by_step else name
             self._add(name, perf_counter() - last[0])
             last[0] = perf_counter()
 

@@ -7,5 +7,6 @@ from benchmarks.peers import define_by_run
 
 op = partial(define_by_run.op, mg)
 chain = partial(define_by_run.chain, mg)
+elements = partial(define_by_run.elements, mg)
 net = partial(define_by_run.net, mg)
 digits = partial(define_by_run.digits, mg)

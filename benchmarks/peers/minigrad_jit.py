@@ -7,5 +7,6 @@ from benchmarks.peers import define_by_run
 
 wrap = partial(mg.jit, target="interpreter")
 chain = partial(define_by_run.chain, mg, wrap=wrap)
+elements = partial(define_by_run.elements, mg, wrap=wrap)
 net = partial(define_by_run.net, mg, wrap=wrap)
 digits = partial(define_by_run.digits, mg, wrap=wrap)

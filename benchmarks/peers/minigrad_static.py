@@ -4,7 +4,7 @@ import itertools
 
 import minigrad as mg
 from benchmarks.cases import Job
-from benchmarks.peers.define_by_run import cross_entropy
+from benchmarks.peers.define_by_run import cross_entropy, twelve_ops
 
 
 def descent(inputs, loss, weights, rate):
@@ -23,6 +23,14 @@ def chain(p):
     program = mg.compile([x, c], outputs, target="interpreter")
     given = mg.from_numpy(p.x), mg.from_numpy(p.c)
     return Job(lambda: program(*given), lambda: [t.numpy() for t in program(*given)])
+
+
+def elements(p):
+    x, y = mg.placeholder(p.x.shape), mg.placeholder(p.y.shape)
+    (w,) = weights = [mg.variable(w) for w in p.start]
+    step = descent([x, y], twelve_ops(w, x, y).sum(), weights, p.rate)
+    given = mg.from_numpy(p.x), mg.from_numpy(p.y)
+    return Job(lambda: step(*given), lambda: [w.get_value()])
 
 
 def net(p):

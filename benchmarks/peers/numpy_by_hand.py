@@ -12,7 +12,7 @@ def number(value):
     return np.array(value, np.float32)
 
 
-ZERO, ONE, TWO = number(0), number(1), number(2)
+ZERO, HALF, ONE, TWO = number(0), number(0.5), number(1), number(2)
 
 
 def op(p):
@@ -39,6 +39,42 @@ def chain(p):
         return total
 
     return Job(step, lambda: [y, gx])
+
+
+def elements(p):
+    x, y, w = p.x, p.y, p.start[0].copy()
+    t, h, e, s, slope = (np.empty_like(w) for _ in range(5))
+    rate = number(p.rate)
+
+    def step():
+        np.multiply(w, x, t)
+        np.add(t, HALF, t)
+        np.tanh(t, t)
+        np.multiply(t, t, h)
+        np.add(h, t, h)
+        np.multiply(h, HALF, h)
+        np.negative(h, h)
+        np.exp(h, h)
+        np.add(h, ONE, s)
+        np.divide(ONE, s, s)
+        np.subtract(s, y, e)
+        np.square(e, slope)
+        loss = np.add.reduce(slope)
+        np.multiply(e, TWO, e)
+        np.multiply(s, s, s)  # of 1 / (1 + exp(-h)): exp(-h) times its square
+        np.multiply(s, h, s)
+        np.multiply(e, s, e)
+        np.add(t, HALF, slope)  # of (t * t + t) / 2
+        np.multiply(e, slope, e)
+        np.multiply(t, t, t)
+        np.subtract(ONE, t, t)
+        np.multiply(e, t, e)
+        np.multiply(e, x, e)
+        np.multiply(e, rate, e)
+        np.subtract(w, e, w)
+        return loss
+
+    return Job(step, lambda: [w])
 
 
 def net(p):

@@ -8,6 +8,7 @@ from benchmarks.peers import define_by_run
 
 op = partial(define_by_run.op, torch)
 chain = partial(define_by_run.chain, torch)
+elements = partial(define_by_run.elements, torch)
 net = partial(define_by_run.net, torch)
 digits = partial(
     define_by_run.digits,

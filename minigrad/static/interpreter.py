@@ -17,10 +17,29 @@ import numpy as np
 
 from minigrad.eager.cell import Cell
 from minigrad.errors import Origin
+from minigrad.ops import reduce
+from minigrad.ops.elementwise import cast, clamp_max, clamp_min, relu
 from minigrad.ops.linalg import matmul
-from minigrad.ops.movement import permute
+from minigrad.ops.movement import permute, reshape, slice
+from minigrad.static.blocks import Loop
+from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, VARIABLE, Node
 from minigrad.static.plan import FRESH, Plan, root_of
+
+# What NumPy does in one call, if the operands are right: a function of the table that
+# asks what it was given takes twice as long on small arrays.
+BOUNDS = {
+    relu: (np.maximum, ""),
+    clamp_min: (np.maximum, "min"),
+    clamp_max: (np.minimum, "max"),
+}
+FOLDS = {reduce.sum: np.add, reduce.amax: np.maximum, reduce.amin: np.minimum}
+
+ARRAY_VIEWS = {
+    reshape: "{}.reshape({})",
+    permute: "{}.transpose({})",
+    slice: "{}[{}]",
+}
 
 _next_program = itertools.count().__next__
 
@@ -44,11 +63,11 @@ def emit(
     inputs: Sequence[Node],
     outputs: Sequence[Node],
     check_nan: bool = False,
-    tick: Callable[[str], None] | None = None,
+    tick: Callable[[int, str], None] | None = None,
 ) -> Emitted:
     """Write `plan` out as a function of the arrays for `inputs`.
 
-    `tick`, if given, is called with the op's name after each step.
+    `tick`, if given, is called with its number and the ops' names after each step.
     """
     return _Writer(plan, inputs, check_nan, tick).write(outputs)
 
@@ -83,43 +102,62 @@ class _Writer:
         self.head = f"def program({', '.join(self.names.values())}):"
         self.lines = [self.head]
         self.said = ""
+        self.comments: dict[tuple[int, int], str] = {}
         self.made_by: dict[int, Node] = {}
         self.slots = [np.empty(size, np.uint8) for size in plan.sizes]
         self.buffers: dict[tuple, str] = {}
         self.cells: dict[Cell, str] = {}
+        self.room: dict[tuple, np.ndarray] = {}  # what loops over pieces share
 
     def write(self, outputs: Sequence[Node]) -> Emitted:
         plan = self.plan
         direct = [c for c in plan.place.values() if isinstance(c, Cell)]
-        for cell in dict.fromkeys([*self._variables(), *plan.copied, *direct]):
+        variables = [node.value for node in plan.sources if node.op is VARIABLE]
+        for cell in dict.fromkeys([*variables, *plan.copied, *direct]):
             self._cell(cell)
-        for node in plan.order[: plan.tail]:
-            self._step(node)
-        returned = self._returns(outputs)
-        kept = {c: self._kept(node) for c, node in plan.copied.items()}
-        for node in plan.order[plan.tail :]:
-            self._step(node)
-        for cell, value in kept.items():
-            self._line(f"copyto({self.cells[cell]}, {value})")
-        for cell in (*kept, *direct):
+        for node in plan.sources:
+            self._source(node)
+        for i, step in enumerate(plan.steps[: plan.tail]):
+            self._step(i, step)
+        # What shows a variable is copied before the variable changes.
+        returned = {i: self._copy(x) for i, x in enumerate(outputs) if _is_state(x)}
+        kept = {c: self._copy(x) for c, x in plan.copied.items() if _is_state(x)}
+        for i, step in enumerate(plan.steps[plan.tail :], plan.tail):
+            self._step(i, step)
+        for cell, node in plan.copied.items():
+            self._line(
+                f"copyto({self.cells[cell]}, {kept.get(cell) or self.names[node]})"
+            )
+        for cell in (*plan.copied, *direct):
             self._line(f"{self.cells[cell].replace('w', 'cell')}.version += 1")
-        self._line(f"return [{', '.join(returned)}]")
+        given: set[Node] = set()  # memory of the call's own leaves as it is, but once
+        for i, node in enumerate(outputs):
+            if plan.place.get(node) == FRESH and node not in given:
+                given.add(node)
+                returned[i] = self.names[node]
+            elif i not in returned:
+                returned[i] = self._copy(node)
+        names = (returned[i] for i in range(len(outputs)))
+        self._line(f"return [{', '.join(names)}]")
         return Emitted("\n".join(self.lines) + "\n", self.scope, self.made_by)
 
     def _line(self, text: str, node: Node | None = None) -> None:
         if node is not None:
-            comment = f"# {_comment(node.origin)}" if node.origin else ""
+            comment = self._comment(node.origin) if node.origin else ""
             if comment != self.said:  # once for all that one line of the user's made
                 self.said = comment
                 text = f"{text:<46}  {comment}".rstrip()
         self.lines.append(f"    {text}")
         if node is not None:
             self.made_by[len(self.lines)] = node
-            if self.tick is not None:
-                self.lines.append(f"    tick({node.op.name!r})")
 
-    def _variables(self) -> list[Cell]:
-        return [node.value for node in self.plan.order if node.op is VARIABLE]
+    def _comment(self, origin: Origin) -> str:
+        """The user's line, without anything that could end a comment."""
+        key = id(origin.code), origin.lasti
+        if key not in self.comments:  # most lines make several nodes
+            line = "".join(c if c.isprintable() else " " for c in repr(origin))
+            self.comments[key] = f"# {line}"
+        return self.comments[key]
 
     def _cell(self, cell: Cell) -> str:
         name = self.cells.get(cell)
@@ -130,44 +168,94 @@ class _Writer:
             self._line(f"{name} = cell{i}.array")
         return name
 
-    def _step(self, node: Node) -> None:
-        if node.op.kind == "source":
-            if node.op is VARIABLE:
-                self.names[node] = self.cells[node.value]
-            elif node.op is CONSTANT:
-                self._bind(node, "k", node.value)
-            return
-        operands = [self.names[x] for x in node.inputs]
-        if node.op.view:
-            if operands[0] in self.scope:  # the same array in every call: view it once
-                array = node.op.fn(self.scope[operands[0]], **node.attrs)
-                self._bind(node, "b", array)
-            elif _is_transpose(node):
-                self.names[node] = f"{operands[0]}.T"
+    def _source(self, node: Node) -> None:
+        if node.op is VARIABLE:
+            self.names[node] = self.cells[node.value]
+        elif node.op is CONSTANT:
+            self.names[node] = self._bind("k", node.value)
+
+    def _step(self, number: int, step: Group) -> None:
+        before = len(self.lines)
+        if step.fused:
+            self._fused(step)
+        elif step.nodes[0].op.view:
+            self._view(step.nodes[0])
+        else:
+            (node,) = step.nodes
+            self._compute(node, [self.names[x] for x in node.inputs], node.attrs)
+        if self.tick is not None and len(self.lines) > before:
+            self._line(f"tick({number}, {step.label!r})")
+
+    def _view(self, node: Node) -> None:
+        (operand,) = (self.names[x] for x in node.inputs)
+        if operand in self.scope:  # the same array in every call: view it once
+            array = node.op.fn(self.scope[operand], **node.attrs)
+            self.names[node] = self._bind("b", array)
+        elif _is_transpose(node):
+            self.names[node] = f"{operand}.T"
+        else:
+            self.names[node] = f"v{len(self.names)}"
+            if node.op in ARRAY_VIEWS:
+                ((_, value),) = node.attrs.items()
+                call = ARRAY_VIEWS[node.op].format(operand, self._literal(value))
             else:
-                self.names[node] = f"v{len(self.names)}"
-                call = self._call(node, operands, "")
-                self._line(f"{self.names[node]} = {call}", node)
-            return
+                call = self._call(node, [operand], "")
+            self._line(f"{self.names[node]} = {call}", node)
+
+    def _compute(self, node: Node, operands: list[str], attrs: dict) -> None:
+        self.names[node] = out = self._place(node)
+        if self.plan.place[node] == FRESH:
+            call = self._call(node, operands, self._empty(node), attrs)
+            self._line(f"{out} = {call}", node)
+        else:
+            self._line(self._call(node, operands, out, attrs), node)
+        if self.check_nan and node.dtype.kind == "f":
+            self._line(f"check_finite({out})", node)
+
+    def _fused(self, step: Group) -> None:
+        """A loop over pieces that stay in the cache, with all ops of the step inside."""
+        loop = Loop(step, self.room)
+        names = {x: self._piece(loop, x) for x in step.inputs}
+        partial = {}
+        for node in step.outputs:
+            if node.op.kind == "reduce":
+                names[node], partial[node] = loop.partial(node)
+                continue
+            self.names[node] = self._place(node)
+            if self.plan.place[node] == FRESH:
+                self._line(f"{self.names[node]} = {self._empty(node)}", node)
+            names[node] = self._piece(loop, node)
+        names = loop.names(names)
+        pieces = f"pieces{len(self.scope)}"
+        self.scope[pieces] = list(zip(*loop.columns.values()))
+        self._line(f"for {', '.join(loop.columns)}, in {pieces}:")
+        for piece, name in loop.head.items():
+            self._line(f"    {name} = {piece}")
+        for node in step.nodes:
+            call = self._call(node, [names[x] for x in node.inputs], names[node])
+            self._line(f"    {call}", node)
+        for node, array in partial.items():
+            name = self._bind("r", array)
+            self._compute(node, [name], node.attrs | {"axis": (0,), "keepdims": False})
+
+    def _piece(self, loop: Loop, node: Node) -> str:
+        name = self.names[node]
+        return loop.cut(name, node.shape, self.scope.get(name))
+
+    def _empty(self, node: Node) -> str:
+        self.scope[str(node.dtype)] = node.dtype
+        return f"empty({node.shape}, {node.dtype})"
+
+    def _place(self, node: Node) -> str:
         place = self.plan.place[node]
         if place == FRESH:
-            self.names[node] = f"v{len(self.names)}"
-            dtype = str(node.dtype)
-            self.scope[dtype] = node.dtype
-            out = f"empty({node.shape}, {dtype})"
-            call = self._call(node, operands, out)
-            self._line(f"{self.names[node]} = {call}", node)
-        else:
-            out = self.cells[place] if isinstance(place, Cell) else self._buffer(node)
-            self.names[node] = out
-            self._line(self._call(node, operands, out), node)
-        if self.check_nan and node.dtype.kind == "f":
-            self._line(f"check_finite({self.names[node]})", node)
+            return f"v{len(self.names)}"
+        return self.cells[place] if isinstance(place, Cell) else self._buffer(node)
 
-    def _bind(self, node: Node, prefix: str, array: Any) -> None:
+    def _bind(self, prefix: str, array: Any) -> str:
         name = f"{prefix}{len(self.scope)}"
         self.scope[name] = array
-        self.names[node] = name
+        return name
 
     def _buffer(self, node: Node) -> str:
         """The array over a slot in the node's shape and dtype; one object for each."""
@@ -179,16 +267,30 @@ class _Writer:
             self.scope[self.buffers[key]] = array
         return self.buffers[key]
 
-    def _call(self, node: Node, operands: list[str], out: str) -> str:
+    def _call(
+        self, node: Node, operands: list[str], out: str, attrs: dict | None = None
+    ) -> str:
+        attrs = node.attrs if attrs is None else attrs
+        if node.op in BOUNDS:
+            ufunc, key = BOUNDS[node.op]
+            bound = self._bind("k", np.asarray(attrs.get(key, 0), node.dtype))
+            self.scope[ufunc.__name__] = ufunc
+            return f"{ufunc.__name__}({operands[0]}, {bound}, out={out})"
+        if node.op in FOLDS and node.dtype == node.inputs[0].dtype:
+            name = f"{FOLDS[node.op].__name__}_reduce"
+            self.scope[name] = FOLDS[node.op].reduce
+            return f"{name}({operands[0]}, {attrs['axis']}, None, {out}, {attrs['keepdims']})"
+        if node.op is cast and self.plan.place[node] != FRESH:
+            return f"copyto({out}, {operands[0]}, 'unsafe')"
         fn = node.op.fn
         if node.op is matmul and all(len(x.shape) == 2 for x in node.inputs):
             fn = np.dot  # no need to ask again in every call
-        ufunc = isinstance(fn, np.ufunc) and fn not in (np.maximum, np.minimum)
-        positional = ufunc or fn is np.dot  # the two want out= by name since NumPy 2.4
+        plain = isinstance(fn, np.ufunc) and fn not in (np.maximum, np.minimum)
+        positional = plain or fn is np.dot  # the two want out= by name since NumPy 2.4
         name = fn.__name__ if positional else node.op.name
         self.scope[name] = fn
         args = list(operands)
-        args += [f"{key}={self._literal(value)}" for key, value in node.attrs.items()]
+        args += [f"{key}={self._literal(value)}" for key, value in attrs.items()]
         if out:
             args.append(out if positional else f"out={out}")
         return f"{name}({', '.join(args)})"
@@ -203,34 +305,16 @@ class _Writer:
         self.scope[name] = value
         return name
 
-    def _returns(self, outputs: Sequence[Node]) -> list[str]:
-        """Outputs in memory that nothing else holds; the rest is copied."""
-        given: set[Node] = set()
-        names = []
-        for node in outputs:
-            if self.plan.place.get(node) == FRESH and node not in given:
-                given.add(node)
-                names.append(self.names[node])
-            else:
-                name = f"v{len(self.names) + len(names)}_out"
-                self._line(f"{name} = {self.names[node]}.copy('C')")
-                names.append(name)
-        return names
-
-    def _kept(self, node: Node) -> str:
-        """A new value that must survive until the commit: variables may change before."""
-        if root_of(node).op is not VARIABLE:
-            return self.names[node]
-        name = f"v{len(self.names)}_{len(self.lines)}"
-        self._line(f"{name} = {self.names[node]}.copy()")
+    def _copy(self, node: Node) -> str:
+        name = f"c{len(self.lines)}"
+        self._line(f"{name} = {self.names[node]}.copy('C')")
         return name
+
+
+def _is_state(node: Node) -> bool:
+    return root_of(node).op is VARIABLE
 
 
 def _is_transpose(node: Node) -> bool:
     backwards = tuple(range(len(node.shape)))[::-1]
     return node.op is permute and node.attrs["axes"] == backwards
-
-
-def _comment(origin: Origin) -> str:
-    """The user's line, without anything that could end a comment."""
-    return "".join(c if c.isprintable() else " " for c in repr(origin))

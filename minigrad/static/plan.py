@@ -1,38 +1,58 @@
-"""Schedule and memory plan: in which order the nodes run, and where each result lives.
+"""Schedule and memory plan: in which order the steps run, and where each result lives.
 
 Which problem this solves: a graph is known before it runs, so memory whose value is read
 for the last time can be given to the next result at once, and a weight update can write
-straight into the weight. The order is settled first; then one pass hands out buffers, so
-whether reuse is safe is a local question.
+straight into the weight. What runs as one step is settled first, then the order; then
+one pass hands out buffers, so whether reuse is safe is a local question.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from minigrad.eager.cell import Cell
+from minigrad.ops.elementwise import floor_divide, remainder
 from minigrad.ops.movement import put
-from minigrad.static.node import CONSTANT, VARIABLE, Node, topological
+from minigrad.static.fuse import Group, Joins, fuse
+from minigrad.static.node import VARIABLE, Node, topological
 
-FRESH, VIEW = "fresh", "view"
+FRESH, VIEW, INSIDE = "fresh", "view", "inside"
 
 
 @dataclass
 class Plan:
     """What `make_plan` decides.
 
-    `order` lists the nodes; `place` says for each computed node where its result goes:
-    a buffer's number, `VIEW` of its first input, `FRESH` memory (results that leave the
-    program), or the Cell that it updates in place. `sizes` are the buffers' bytes.
-    `copied` are the updates whose value is computed elsewhere and copied at the end.
+    `steps` are the groups as they run, `sources` what is there before, `outputs` what
+    leaves the program. `place` says for
+    each computed node where its result goes: a buffer's number, `VIEW` of its first
+    input, `FRESH` memory (results that leave the program), the Cell that it updates in
+    place, or `INSIDE`: no memory, as its own group alone reads it. `sizes` are the
+    buffers' bytes. `copied` are the updates that are computed elsewhere and copied at
+    the end. From `tail` on, steps may write into variables.
     """
 
-    order: list[Node]
+    outputs: list[Node]
+    sources: list[Node]
+    steps: list[Group]
+    tail: int
     place: dict[Node, int | str | Cell] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
     copied: dict[Cell, Node] = field(default_factory=dict)
-    tail: int = 0  # from here on the order holds only updates written in place
+
+    @property
+    def updates(self) -> dict[Cell, Node]:
+        """Every variable that changes, and its new value."""
+        direct = ((x, node) for node, x in self.place.items() if isinstance(x, Cell))
+        return self.copied | dict(direct)
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The computed nodes as they run."""
+        return [node for step in self.steps for node in step.nodes]
 
 
 def nbytes(node: Node) -> int:
@@ -51,36 +71,43 @@ def root_of(node: Node) -> Node:
 
 
 def make_plan(
-    outputs: Sequence[Node], updates: dict[Cell, Node], aside: bool = False
+    outputs: Sequence[Node],
+    updates: dict[Cell, Node],
+    aside: bool = False,
+    joins: Joins | None = None,
 ) -> Plan:
-    """Order the nodes and give every result a place.
+    """Fuse what `joins` allows, order the steps and give every result a place.
 
     `aside` computes every new value before any variable is written.
     """
-    plan = _schedule(outputs, updates, aside)
+    wanted = [*outputs, *updates.values()]
+    order = topological(wanted)
+    plan = _schedule(order, fuse(order, wanted, joins), outputs, updates, aside)
     leaving = set(outputs)
     pinned = {root_of(node) for node in (*outputs, *plan.copied.values())}
-    last = _last_use(plan.order)
+    last = {root_of(x): i for i, step in enumerate(plan.steps) for x in step.inputs}
     free: dict[int, list[int]] = {}
-    for step, node in enumerate(plan.order):
-        if node.op.kind == "source" or node in plan.place:
-            continue
-        if node.op.view:
-            plan.place[node] = VIEW
-            continue
+    for i, step in enumerate(plan.steps):
         ending = {
             x: slot
-            for x in _roots(node.inputs)
-            if last[x] == step and isinstance(slot := plan.place.get(x), int)
+            for x in dict.fromkeys(map(root_of, step.inputs))
+            if last[x] == i and isinstance(slot := plan.place.get(x), int)
         }
         ending = {x: slot for x, slot in ending.items() if x not in pinned}
-        heir = next((x for x in ending if _in_place(node, x)), None)
-        if node in leaving:
-            plan.place[node] = FRESH
-        elif heir is not None:
-            plan.place[node] = ending.pop(heir)
-        else:
-            plan.place[node] = _take(plan, free, nbytes(node))
+        for node in step.outputs:
+            if node in plan.place:
+                continue
+            heir = next((x for x in ending if _takes_over(step, node, x)), None)
+            if node.op.view:
+                plan.place[node] = VIEW
+            elif node in leaving:
+                plan.place[node] = FRESH
+            elif heir is not None:
+                plan.place[node] = ending.pop(heir)
+            else:
+                plan.place[node] = _take(plan, free, nbytes(node))
+        for node in step.nodes:
+            plan.place.setdefault(node, INSIDE)
         for x, slot in ending.items():
             free.setdefault(nbytes(x), []).append(slot)
     return plan
@@ -93,73 +120,99 @@ def _take(plan: Plan, free: dict[int, list[int]], size: int) -> int:
     return len(plan.sizes) - 1
 
 
-def _roots(nodes: Iterable[Node]) -> list[Node]:
-    return list(dict.fromkeys(root_of(x) for x in nodes))
+def _takes_over(step: Group, node: Node, x: Node) -> bool:
+    """May `node`, of this step, overwrite the input `x`, which nobody needs afterwards?
 
-
-def _last_use(order: Sequence[Node]) -> dict[Node, int]:
-    return {root_of(x): i for i, node in enumerate(order) for x in node.inputs}
-
-
-def _in_place(node: Node, x: Node) -> bool:
-    """May `node` overwrite its input `x`, which nobody needs afterwards?
-
-    Element by element that is safe if every operand that shows this memory shows all of
-    it, in plain order; `put` writes into a part of its first operand.
+    Element by element that is safe if all operands of the step that show this memory
+    show all of it, in plain order, and none is read after `node` is computed. So the
+    step may run in blocks, if each block runs its nodes in order; a step that reads rows
+    more than once must finish a row before it writes one. `put` writes into a part of
+    its first operand.
     """
     if x.shape != node.shape or x.dtype != node.dtype:
         return False
-    sharing = [i for i, y in enumerate(node.inputs) if root_of(y) is x]
-    if any(node.inputs[i] is not x for i in sharing):
+    if any(root_of(y) is x and y is not x for y in step.inputs):
         return False
-    return node.op.kind == "elementwise" or (node.op is put and sharing == [0])
+    if node.op is put:
+        return [i for i, y in enumerate(node.inputs) if y is x] == [0]
+    return node.op.kind == "elementwise" and step.times[x] <= step.times[node]
 
 
-def _schedule(outputs: Sequence[Node], updates: dict[Cell, Node], aside: bool) -> Plan:
-    """Inputs before users; updates that can write into their variable at the very end."""
-    order = topological([*outputs, *updates.values()])
-    readers: dict[Node, int] = {}
-    for node in order:
-        for x in node.inputs:
-            readers[x] = readers.get(x, 0) + 1
-    for node in (*outputs, *updates.values()):
-        readers[node] = readers.get(node, 0) + 1
-    direct = {
-        node: cell
-        for cell, node in updates.items()
-        if readers[node] == 1 and not aside and _updates_in_place(node, cell)
+# --- the order ---------------------------------------------------------------------------
+
+
+def _schedule(
+    order: Sequence[Node],
+    steps: Sequence[Group],
+    outputs: Sequence[Node],
+    updates: dict[Cell, Node],
+    aside: bool,
+) -> Plan:
+    """Steps after those that they read; those that write into variables at the very end.
+
+    What reads the other results of such a step must run after it, and may not fail any
+    more: a failed call leaves every variable as it was.
+    """
+    home = {node: step for step in steps for node in step.nodes}
+    readers: dict[Group, list[Group]] = {step: [] for step in steps}
+    for step in steps:
+        for x in step.inputs:
+            if x in home:
+                readers[home[x]].append(step)
+    direct = {} if aside else _writable(steps, outputs, updates)
+    safe: set[Group] = set()
+    for step in reversed(steps):
+        if all(map(_cannot_fail, step.nodes)) and safe.issuperset(readers[step]):
+            safe.add(step)
+    late = {step for step in safe if any(node in direct for node in step.outputs)}
+    for step in steps:
+        if step in late:
+            late.update(readers[step])
+    head = [step for step in steps if step not in late]
+    tail = [step for step in steps if step in late]
+    # A later step may still read what an earlier one has overwritten: those are copied.
+    read = {cell: i for i, step in enumerate(tail) for cell in _cells(step)}
+    place: dict[Node, Any] = {
+        node: direct[node]
+        for i, step in enumerate(tail)
+        for node in step.outputs
+        if node in direct and read.get(direct[node], i) <= i
     }
-    # A later update may still read what an earlier one has overwritten: those are copied.
-    tail = [node for node in order if node in direct]
-    for i, node in enumerate(tail):
-        if any(_reads(other, direct[node]) for other in tail[i + 1 :]):
-            del direct[node]
-    head = [node for node in order if node not in direct]
-    plan = Plan([*head, *(n for n in tail if n in direct)], tail=len(head))
-    plan.place.update(direct)
-    plan.copied = {c: n for c, n in updates.items() if n not in direct}
-    return plan
+    copied = {cell: node for cell, node in updates.items() if node not in place}
+    sources = [node for node in order if node.op.kind == "source"]
+    return Plan(list(outputs), sources, [*head, *tail], len(head), place, copied=copied)
 
 
-def _updates_in_place(node: Node, cell: Cell) -> bool:
-    if node.op.kind == "source" or node.op.view:
-        return False
-    mine = [x for x in node.inputs if _reads_cell(x, cell)]
-    if not mine:
-        return node.op.kind == "elementwise"
-    return _in_place(node, root_of(mine[0]))
+def _cells(step: Group) -> list[Cell]:
+    """The storages of the variables that a step reads, itself or through views."""
+    return [x.value for x in map(root_of, step.inputs) if x.op is VARIABLE]
 
 
-def _reads(node: Node, cell: Cell) -> bool:
-    return any(_reads_cell(x, cell) for x in node.inputs)
+def _writable(
+    steps: Sequence[Group], outputs: Sequence[Node], updates: dict[Cell, Node]
+) -> dict[Node, Cell]:
+    """The new values that their own step could write straight into their variable."""
+    claims = Counter([*outputs, *updates.values()])
+    for step in steps:
+        claims.update(step.inputs)
+    cells = {node: cell for cell, node in updates.items() if claims[node] == 1}
+    return {
+        node: cells[node]
+        for step in steps
+        for node in step.outputs
+        if node in cells and _updates_in_place(step, node, cells[node])
+    }
 
 
-def _reads_cell(node: Node, cell: Cell) -> bool:
-    root = root_of(node)
-    return root.op is VARIABLE and root.value is cell
+def _updates_in_place(step: Group, node: Node, cell: Cell) -> bool:
+    for x in map(root_of, step.inputs):
+        if x.op is VARIABLE and x.value is cell:
+            return _takes_over(step, node, x)
+    return node.op.kind == "elementwise"
 
 
-def is_static(node: Node, plan: Plan) -> bool:
-    """Does the node's array stay the same object from call to call?"""
-    root = root_of(node)
-    return root.op is CONSTANT or isinstance(plan.place.get(root), int)
+def _cannot_fail(node: Node) -> bool:
+    """Is there a result, whatever the values are?"""
+    if node.op in (floor_divide, remainder):
+        return node.dtype.kind == "f"
+    return node.op.kind in ("elementwise", "reduce", "movement", "contraction")

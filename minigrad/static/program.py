@@ -27,10 +27,20 @@ from minigrad.errors import (
 from minigrad.ops import shapes
 from minigrad.ops.op import MODE
 from minigrad.ops.randomness import advance
+from minigrad.profiling import profile
+from minigrad.static.blocks import fuses
 from minigrad.static.interpreter import emit
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
-from minigrad.static.plan import Plan, make_plan, nbytes
-from minigrad.static.rewrite import REWRITES, Rewrite, optimize, settle_reshapes
+from minigrad.static.plan import Plan, make_plan
+from minigrad.static.rewrite import REWRITES, Rewrite, rewritten, settle_reshapes
+from minigrad.static.steps import (
+    Lifetime,
+    Steps,
+    counts_of,
+    lifetimes,
+    memory_of,
+    steps_of,
+)
 
 TARGETS = ("auto", "interpreter")
 _default_target = ["auto"]
@@ -141,26 +151,28 @@ class Build:
         check_nan: bool,
     ) -> None:
         wanted = [*outputs, *updates.values()]
-        self.stages = {"graph": wanted, "optimized": optimize(wanted, rewrites)}
+        self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
+        self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), final)
         self.inputs, self.outputs = inputs, final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
-        self.plan: Plan = make_plan(self.outputs, self.updates, aside=check_nan)
+        # To name the first bad line, each result must be seen on its own.
+        joins = None if check_nan else fuses
+        self.plan: Plan = make_plan(self.outputs, self.updates, check_nan, joins)
         self.emitted = emit(self.plan, inputs, self.outputs, check_nan)
         self.run: Callable[..., list] = self.emitted.function
-        self.ops = [n for n in self.plan.order if n.op.kind != "source"]
+        self.ops = self.plan.nodes
 
-    def ticking(self, tick: Callable[[str], None]) -> Callable[..., list]:
-        """`run`, but calling `tick` with the op's name after each step."""
+    def ticking(self, tick: Callable[[int, str], None]) -> Callable[..., list]:
+        """`run`, but calling `tick` with its number and the ops' names after each step."""
         return emit(self.plan, self.inputs, self.outputs, tick=tick).function
 
     def stats(self) -> dict[str, int]:
-        computed = [n for n in self.ops if not n.op.view]
         return {
             "nodes": len(topological(self.stages["graph"])),
             "optimized": len(topological(self.stages["optimized"])),
-            "bytes_naive": sum(map(nbytes, computed)),
-            "bytes_planned": sum(self.plan.sizes),
+            **counts_of(self.plan),
+            **memory_of(self.plan),
         }
 
     def explain(self, error: Exception) -> Exception:
@@ -293,11 +305,38 @@ class Program:
 
     @property
     def stats(self) -> dict[str, int]:
-        """Nodes before and after the rewrites; bytes without reuse and as planned."""
+        """Nodes before and after the rewrites, steps, and bytes without reuse and with.
+
+        `fused` nodes run together with others. `bytes_naive` is what results of every
+        node would take, `bytes_fused` those of every step, `bytes_planned` the buffers.
+        """
         return self.build.stats()
 
+    @property
+    def steps(self) -> Steps:
+        """What a call runs, step by step: the ops, what they read and where they write.
+
+        >>> import minigrad as mg
+        >>> x = mg.placeholder((2,), name="x")
+        >>> mg.compile([x], (x * x).tanh()).steps
+          0  mul: x -> mul#0 in buffer 0
+          1  tanh: mul#0 -> tanh#1 in new memory
+        """
+        return steps_of(self.plan)
+
+    @property
+    def lifetimes(self) -> list[Lifetime]:
+        """From which step to which each value is in memory, and where."""
+        return lifetimes(self.plan)
+
+    def profile(self, *args: Any) -> Any:
+        """Run once, updates included; the time of every step, printed as a table."""
+        with profile(by_step=True) as table:
+            self(*args)
+        return table
+
     def show(self, stage: str = "optimized") -> Any:
-        """The picture of the graph at a stage: "graph" or "optimized"."""
+        """The picture of one of `stages`: a graph, or of "plan" how long values live."""
         return late("show")(self, stage=stage)
 
     def __repr__(self) -> str:

@@ -1,17 +1,34 @@
 """Rewrites: the graph, made smaller before it runs. Results change by rounding at most.
 
 Each rewrite looks at one node whose inputs have been rewritten already and answers with
-a better node or None. They are applied in one walk from the inputs to the outputs.
+a better node or None. Each stage is one walk from the inputs to the outputs.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from minigrad.ops.elementwise import add, cast, div, mul, neg, sub
+from minigrad.ops import reduce
+from minigrad.ops.elementwise import (
+    abs,
+    add,
+    cast,
+    clamp_max,
+    div,
+    exp,
+    expm1,
+    log,
+    log1p,
+    mul,
+    neg,
+    sigmoid,
+    sub,
+)
 from minigrad.ops.movement import broadcast_to, is_view, permute, reshape
+from minigrad.ops.op import Op, on_behalf_of
 from minigrad.static.node import CONSTANT, Node, constant, topological
 
 Rewrite = Callable[[Node], Node | None]
@@ -69,7 +86,7 @@ def idle(node: Node) -> Node | None:
 
 def implicit_broadcast(node: Node) -> Node | None:
     """Elementwise ops broadcast by themselves: no need to do it for them."""
-    if node.op.kind != "elementwise" or len(node.inputs) < 2:
+    if not _broadcasts(node):
         return None
     inputs = tuple(
         x.inputs[0] if x.op is broadcast_to and any(
@@ -80,13 +97,152 @@ def implicit_broadcast(node: Node) -> Node | None:
     return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
 
 
-REWRITES: Sequence[Rewrite] = (
-    fold,
-    implicit_broadcast,
-    neutral,
-    double_negation,
-    idle,
-)
+def _broadcasts(node: Node) -> bool:
+    """May any operand be smaller than the result, if another one is as large?"""
+    several = node.op.kind == "elementwise" and len(node.inputs) > 1
+    return several and node.op.dtype != "first"  # `copy` takes the shape of its first
+
+
+def uniform(node: Node) -> Node | None:
+    """A constant of equal elements is one element, where another operand has the shape."""
+    if not _broadcasts(node):
+        return None
+    inputs = tuple(
+        constant(x.value.reshape(-1)[0]) if _all_equal(x) and any(
+            other is not x and other.shape == node.shape for other in node.inputs
+        ) else x
+        for x in node.inputs
+    )  # fmt: skip
+    return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
+
+
+def _all_equal(node: Node) -> bool:
+    if node.op is not CONSTANT or node.value.size < 2:
+        return False
+    data = node.value.tobytes()
+    return data == data[: node.dtype.itemsize] * node.value.size
+
+
+def two_factors(node: Node) -> Node | None:
+    """(x * 2) * 3 is x * 6, to the last bit where a factor is a power of two.
+
+    The product of the factors must be an ordinary number: neither infinite nor tiny.
+    """
+    inner, b = _scaled(node)
+    x, a = _scaled(inner)
+    if a is None or b is None or 0.5 not in np.abs(np.frexp([a.value, b.value])[0]):
+        return None
+    with np.errstate(all="ignore"):
+        factor = a.value * b.value
+    ordinary = np.isfinite(factor) and np.abs(factor) >= np.finfo(node.dtype).tiny
+    return x * constant(factor) if ordinary else None
+
+
+def _scaled(node: Node) -> tuple[Node, Node | None]:
+    """What a number multiplies, and the number; None if `node` is no such product."""
+    if node.op is mul and node.dtype.kind == "f":
+        for x, factor in itertools.permutations(node.inputs):
+            if factor.op is CONSTANT and factor.shape == () and x.shape == node.shape:
+                return x, factor
+    return node, None
+
+
+# --- the same number, computed where less is lost ------------------------------------------
+
+
+def _parts(node: Node, *path: Op) -> Node | None:
+    """The operand found by following first operands through these ops, or None."""
+    for op in path:
+        if node.op is not op:
+            return None
+        node = node.inputs[0]
+    return node
+
+
+def log_of_exp(node: Node) -> Node | None:
+    """log(exp(x)) is x, and so log(softmax(x)) is log_softmax(x)."""
+    return _parts(node, log, exp)
+
+
+def log_of_softmax(node: Node) -> Node | None:
+    """log(exp(x) / sum(exp(x))), written by hand, is x - logsumexp(x)."""
+    x = _parts(node, log, div, exp)
+    if x is None:
+        return None
+    total = node.inputs[0].inputs[1]
+    if _parts(total, reduce.sum, exp) is not x or not total.attrs["keepdims"]:
+        return None
+    return x - reduce.logsumexp(x, **total.attrs)
+
+
+def log_of_sum_of_exp(node: Node) -> Node | None:
+    """log(sum(exp(x))) is logsumexp(x), which does not overflow."""
+    x = _parts(node, log, reduce.sum, exp)
+    return None if x is None else reduce.logsumexp(x, **node.inputs[0].attrs)
+
+
+def log_of_sigmoid(node: Node) -> Node | None:
+    """log(sigmoid(x)) is min(x, 0) - log(1 + exp(-|x|)), which does not underflow."""
+    x = _parts(node, log, sigmoid)
+    return None if x is None else clamp_max(x, max=0) - log1p(exp(-abs(x)))
+
+
+def log_near_one(node: Node) -> Node | None:
+    """log(1 + x) is log1p(x), which keeps the digits of a small x."""
+    if node.op is not log or node.inputs[0].op is not add:
+        return None
+    for one, x in itertools.permutations(node.inputs[0].inputs):
+        if _is(one, 1) and x.shape == node.shape:
+            return log1p(x)
+    return None
+
+
+def exp_near_zero(node: Node) -> Node | None:
+    """exp(x) - 1 is expm1(x), which keeps the digits of a small x."""
+    x = _parts(node, sub, exp)
+    if x is None or not _is(node.inputs[1], 1) or x.shape != node.shape:
+        return None
+    return expm1(x)
+
+
+# --- the stages ----------------------------------------------------------------------------
+
+STAGES: dict[str, tuple[Rewrite, ...]] = {
+    "merge": (),  # of equal nodes, in every stage
+    "fold": (fold,),
+    "simplify": (
+        implicit_broadcast,
+        uniform,
+        neutral,
+        double_negation,
+        two_factors,
+        idle,
+    ),
+    "stabilise": (
+        log_of_exp,
+        log_of_softmax,
+        log_of_sum_of_exp,
+        log_of_sigmoid,
+        log_near_one,
+        exp_near_zero,
+    ),
+}
+REWRITES: Sequence[Rewrite] = tuple(itertools.chain(*STAGES.values()))
+
+
+def rewritten(
+    outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES
+) -> dict[str, list[Node]]:
+    """`outputs` after each stage; the last one, "optimized", applies all rewrites once more.
+
+    So what one stage makes possible for an earlier one is not missed, and rewrites of
+    the user's own have their turn.
+    """
+    stages = {}
+    for stage, members in STAGES.items():
+        chosen = [rewrite for rewrite in rewrites if rewrite in members]
+        outputs = stages[stage] = optimize(outputs, chosen)
+    return stages | {"optimized": optimize(outputs, rewrites)}
 
 
 def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) -> list:
@@ -99,7 +255,9 @@ def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) ->
             continue
         inputs = tuple(new[x] for x in node.inputs)
         better = node if _same(inputs, node.inputs) else _with_inputs(node, inputs)
-        better = _improve(better, rewrites)
+        if rewrites:
+            with on_behalf_of(node.origin):
+                better = _improve(better, rewrites)
         new[node] = seen.setdefault(_key(better), better)
     return [new[node] for node in outputs]
 

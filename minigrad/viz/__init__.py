@@ -14,6 +14,7 @@ from .chart import chart, new_chart
 from .diagram import Diagram
 from .figure import AltTextError, Figure
 from .graph import graph_diagram, program_diagram
+from .lifetimes import plan_figure
 from .tape import tape, tape_diagram
 
 
@@ -28,8 +29,8 @@ def show(
     """The picture of what `x` really is, with its listing and a text for who hears it.
 
     For a Tensor that is its tape; for a Node, or a list of Nodes, the graph; for a
-    Program (or a function that `jit` has traced) its graph at `stage`, "graph" or
-    "optimized", with its updates. Parts of a graph that have no value are grey and
+    Program (or a function that `jit` has traced) its graph at one of its `stages`, with
+    its updates, or at stage "plan" how long which values are in memory. Parts of a graph that have no value are grey and
     dashed: all but variables and constants, unless `filled`, which is the default for
     programs. `alt` and `caption` are written where none is given. In a terminal the
     listing is printed. Raises `TypeError` for anything else.
@@ -42,11 +43,13 @@ def show(
           2  mul  operation  (1,), saved: a, b         from 1 (a), 1 (b)
           3  sum  output     (), saved: shape of a     from 2
     """
+    x = getattr(x, "program", x)
+    if isinstance(x, Program) and stage == "plan":
+        return plan_figure(x.plan, alt, caption)
     return _picture(x, stage, filled).figure(alt, caption)
 
 
 def _picture(x: Any, stage: str, filled: bool | None) -> Diagram:
-    x = getattr(x, "program", x)
     if isinstance(x, Tensor):
         return tape_diagram(x)
     if isinstance(x, Program):

