@@ -3,9 +3,12 @@ import numpy as np
 import minigrad as mg
 
 u = mg.placeholder((61,))
-left, middle, right = u[:-2], u[1:-1], u[2:]
-inner = (left + 2 * middle + right) / 4
-cooler = mg.cat([u[:1], inner, u[-1:]])
+left, right = u[:-2], u[2:]
+middle = u[1:-1]
+both = left + right
+inner = (both + 2 * middle) / 4
+a, z = u[:1], u[-1:]
+cooler = mg.cat([a, inner, z])
 moment = mg.compile([u], cooler)
 
 heat = mg.tensor(np.zeros(61, "f"))
@@ -13,5 +16,6 @@ heat[25:36] = 100.0
 
 for t in range(201):
     if t % 100 == 0:
-        print(t, f"{heat[30].item():.2f}")
+        spot = heat[30].item()
+        print(t, f"{spot:.2f}")
     heat = moment(heat)

@@ -198,7 +198,11 @@ with expect_error(mg.errors.GraphError):
 order = {}
 number(total, order)
 show(
-    numbered({"n": n, "zero": zero, "broken": broken, "total": total}, list(order)),
+    numbered(
+        {"n": n, "zero": zero, "broken": broken, "total": total},
+        list(order),
+        title="a program for total",
+    ),
     alt="n and zero feed total, numbered 3; broken also reads both, but it is dotted, "
     "without a number: it is not used.",
 )
@@ -227,6 +231,9 @@ print("if:   ", one_side[0], "with", one_side[1], "operations")
 print("where:", both_sides[0], "with", both_sides[1], "operations")
 
 # %% rod [markdown]
+# The result is the same. But `if` asked (1) and took one side (2), while the graph
+# asked, computed *both* sides, and then chose: four operations.
+#
 # ### Something that learns nothing
 #
 # Now a graph from another science. A metal rod is cut in thought into 61 pieces. Each
@@ -303,14 +310,14 @@ for pieces in (61, 601, 6001):
 print("nodes:", rod_nodes, "\nnumbers computed in a call:", rod_work)
 
 # %% rods-read [markdown]
-# The graph has the same fourteen nodes each time, and a hundred calls add none. Only
+# The graph has the same thirteen nodes each time, and a hundred calls add none. Only
 # what travels along the arrows grows. A graph is the size of your *program*, not of
 # your data.
 
 # %% explain [markdown]
 # ## Explain
 #
-# **What is in a layer?** The article calls the nodes data. In the pictures above, data
+# **What is in a box?** The article calls the nodes data. In the pictures above, data
 # comes in at the top, moves along the arrows and leaves at the end. The nodes say what
 # is to be done with it. (The name of the library says it well: *tensors flow*.)
 #
@@ -333,14 +340,10 @@ print("nodes:", rod_nodes, "\nnumbers computed in a call:", rod_work)
 
 # %% side-by-side
 kit.side_by_side("04_rod")
-evidence = (
-    "nodes are operations and hold no data; a cooling rod runs and learns nothing"
-)
+evidence = "nodes are operations and hold no data; a cooling rod learns nothing"
 claim("C10", "X", evidence, check=empty and true_to_paper)
 
-paper = (
-    "Abadi et al., TensorFlow: Large-Scale Machine Learning on Heterogeneous Systems"
-)
+paper = "Abadi et al., TensorFlow (white paper of the Google Brain team)"
 evidence = "so say its makers; a graph of the heat equation runs as on paper"
 claim("C11", "S", evidence, check=true_to_paper, source=paper, date="2015-11-09")
 
