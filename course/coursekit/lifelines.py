@@ -16,7 +16,7 @@ from .drawings import INK, _svg, _text
 FILLS = (
     "#E69F00", "#56B4E9", "#F0E442", "#CC79A7", "#009E73", "#D55E00", "#BBBBBB", "#FFFFFF",
 )  # fmt: skip
-STEP, ROW, LEFT, TOP = 26, 24, 96, 16
+STEP, WIDEST, ROW, LEFT, TOP = 26, 620, 24, 96, 16
 
 
 def lifelines(
@@ -29,32 +29,33 @@ def lifelines(
     """
     rows = list(lives)
     end = max(last for *_, last in rows)
+    wide, apart = min(STEP, WIDEST / end), 2 if end < 24 else 8
     boxes = list(dict.fromkeys(box for _, box, *_ in rows if box is not None))
     parts, bottom = [], TOP + ROW * len(rows)
     for step in range(end + 1):
-        x = LEFT + STEP * step
+        x = round(LEFT + wide * step)
         parts.append(
             f'<line x1="{x}" y1="{TOP}" x2="{x}" y2="{bottom}" stroke="#DDDDDD"/>'
         )
-        if step % 2 == 0:
+        if step % apart == 0:
             parts.append(_text(x, bottom + 18, str(step), 12))
     for row, (name, box, first, last) in enumerate(rows):
         fill = "#FFFFFF" if box is None else FILLS[boxes.index(box) % len(FILLS)]
         x, y, width = (
-            LEFT + STEP * first,
+            LEFT + wide * first,
             TOP + ROW * row,
-            STEP * max(last - first, 0.5),
+            wide * max(last - first, 0.5),
         )
         parts.append(
-            f'<rect x="{x}" y="{y + 3}" width="{width:.0f}" height="{ROW - 6}" '
+            f'<rect x="{x:.0f}" y="{y + 3}" width="{width:.0f}" height="{ROW - 6}" '
             f'fill="{fill}" stroke="{INK}"/>'
         )
         label = "own" if box is None else str(box)
         parts.append(_text(x + width / 2, y + 16, label, 12))
         parts.append(_text(LEFT / 2 - 4, y + 16, name, 12))
-    parts.append(_text(LEFT + STEP * end / 2, bottom + 38, "step", 13))
+    parts.append(_text(LEFT + wide * end / 2, bottom + 38, "step", 13))
     return Figure(
-        _svg(LEFT + STEP * end + 24, bottom + 52, parts), alt, caption, _listing(rows)
+        _svg(LEFT + wide * end + 24, bottom + 52, parts), alt, caption, _listing(rows)
     )
 
 

@@ -23,6 +23,11 @@
 # - A **buffer** is a piece of memory with a fixed size that is kept for results.
 #   In pictures we call it a *box*.
 #
+# And two words for training, which lesson 06 explains in full. A **slope** (or
+# *gradient*) says how much a result changes when an input changes a little. The
+# **tape** is what a tensor with `requires_grad=True` remembers while your lines run.
+# `backward()` reads it from its end, to find the slopes: that is the *way back*.
+#
 # `kit.peak_bytes(way)` calls `way()` and tells how much memory it held at the worst
 # moment, beyond what was there before.
 
@@ -212,7 +217,8 @@ show(
         "Twelve results in two boxes. The sum leaves the program: it gets its own.",
     )
 )
-results, boxes = 12, len(forward.plan.sizes)
+results = sum(life.bytes == start.nbytes for life in forward.lifetimes)
+boxes = len(forward.plan.sizes)
 print(f"{results} results of one size -> {boxes} boxes")
 
 # %% plan-read [markdown]
