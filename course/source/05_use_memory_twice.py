@@ -328,7 +328,7 @@ for name, count in held.items():
 # %% side-by-side
 kit.side_by_side("05_overwrite")
 less = arrays == {"line_by_line": 2, "in_place": 1, "as_graph": 1}
-chains = (held["line by line, every name kept"], boxes) == (12, 2)
+chains = (held["line by line, every name kept"], boxes) == (results, 2)
 trains = boxes < held["training, graph"] < held["training, tape"]
 evidence = "2 arrays become 1, 12 results fit into 2 boxes; training saves far less"
 claim("C18", "V", evidence, check=less and chains and trains)
