@@ -7,7 +7,7 @@ Eager mode has PyTorch's names, static mode Theano's and TensorFlow's.
 
 from typing import TYPE_CHECKING, Any
 
-from minigrad import autograd, copying, errors, linalg, nn, random, utils
+from minigrad import autograd, copying, errors, linalg, nn, optim, random, utils
 from minigrad.autograd import (
     enable_grad,
     inference_mode,
@@ -29,10 +29,18 @@ from minigrad.backend import (
     set_default_dtype,
     uint8,
 )
+from minigrad.backend import bool_ as bool
+from minigrad.backend import float16 as half
+from minigrad.backend import float32 as float
+from minigrad.backend import float64 as double
+from minigrad.backend import int32 as int
+from minigrad.backend import int64 as long
 from minigrad.creation import *
 from minigrad.eager.tensor import Tensor
 from minigrad.export import load, save
 from minigrad.functions import *
+from minigrad.ops.effects import print_node
+from minigrad.ops.effects import print_node as Print
 from minigrad.profiling import count_ops, profile
 from minigrad.random import *
 from minigrad.static.jit import jit

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
 from minigrad.backend import Array
 from minigrad.ops.elementwise import cast
 
@@ -36,7 +38,7 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
             _add(pending[element], g)
         else:
             pending[element] = [g, False]
-    order = _newest_first(pending)
+    order = newest_first(pending)
     needed = None if targets is None else _leading_to(targets, order)
     found = {}
     for element in order:
@@ -53,6 +55,12 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
         for parent, ct in zip(parents, pull(element, g, owned, wanted), strict=True):
             if parent is None or ct is None:
                 continue
+            entry = pending.get(parent)
+            if type(ct) is Part:
+                if entry is not None and ct.dtype is parent.dtype:
+                    ct.add_to(entry)
+                    continue
+                ct = ct.whole()
             # A rule hands on `g`, a view of it, or an array it has just made.
             if ct is g:
                 fresh = owned and element.op.vjp_inplace is not None
@@ -60,7 +68,6 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
                 fresh = type(ct) is Array and ct.base is None
             if ct.shape != parent.shape or ct.dtype is not parent.dtype:
                 ct, fresh = _fitted(ct, parent), False
-            entry = pending.get(parent)
             if entry is None:
                 pending[parent] = [ct, fresh]
             else:
@@ -68,6 +75,32 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
     if targets is not None:
         return found
     return {element: tuple(entry) for element, entry in pending.items()}
+
+
+class Part:
+    """What a slice hands back: `g` in the midst of zeros, which are not written out.
+
+    A loop that takes a sequence apart row by row would otherwise make, and add up, as
+    many arrays of the whole sequence's size as there are rows.
+    """
+
+    __slots__ = ("g", "view", "attrs", "shape", "dtype")
+
+    def __init__(self, g: Any, view: Any, attrs: dict, shape: tuple[int, ...]) -> None:
+        self.g, self.view, self.attrs = g, view, attrs
+        self.shape, self.dtype = shape, g.dtype
+
+    def whole(self) -> Any:
+        y = np.zeros(self.shape, self.dtype)
+        self.view.fn(y, **self.attrs)[...] = self.g
+        return y
+
+    def add_to(self, entry: list) -> None:
+        """Add it to what has arrived already, in place."""
+        if not entry[1]:
+            entry[:] = np.array(entry[0]), True
+        part = self.view.fn(entry[0], **self.attrs)
+        part += self.g
 
 
 def _fitted(ct: Any, element: Any) -> Any:
@@ -96,7 +129,8 @@ def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
     )
 
 
-def _newest_first(roots: Iterable[Any]) -> list:
+def newest_first(roots: Iterable[Any]) -> list:
+    """All that a derivative of `roots` could flow to, the newest first."""
     seen = set(roots)
     stack = list(seen)
     while stack:

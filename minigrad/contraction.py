@@ -6,7 +6,6 @@ four kinds: those both keep (batch), those both have and lose (inner), and each 
 
 from __future__ import annotations
 
-import math
 import string
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from minigrad.errors import ArgumentError, ShapeError
 from minigrad.ops import linalg, shapes
 from minigrad.ops.composite import demand_ndim, mm
+from minigrad.ops.extents import Unknown, agree, product
 from minigrad.ops.movement import broadcast_to, diagonal, permute, reshape
 
 Labels = list[Any]
@@ -123,9 +123,10 @@ def contract(
     extents: dict[Any, int] = {}
     for labels, x in zip(terms, operands, strict=True):
         for label, n in zip(labels, x.shape, strict=True):
-            if extents.setdefault(label, n) == 1:
+            known = extents.setdefault(label, n)
+            if known == 1 or (n != 1 and isinstance(known, Unknown)):
                 extents[label] = n
-            if n not in (1, extents[label]):
+            if n != 1 and not agree(n, extents[label]):
                 raise ShapeError(
                     f"{name}: sizes differ where axes meet",
                     expected=f"size {extents[label]} or 1, as where it came before",
@@ -191,5 +192,5 @@ def _grouped(
     order = [*batch, *first, *second]
     x = permute(x, axes=tuple(labels.index(n) for n in order))
     x = broadcast_to(x, shape=tuple(size[n] for n in order))
-    ends = (math.prod(size[n] for n in group) for group in (first, second))
+    ends = (product(size[n] for n in group) for group in (first, second))
     return reshape(x, shape=(*(size[n] for n in batch), *ends))

@@ -16,6 +16,8 @@ from minigrad.backend import get_default_dtype
 from minigrad.eager.inplace import copy_
 from minigrad.eager.tensor import Tensor, from_array
 from minigrad.errors import ArgumentError, DTypeError, GraphError, ShapeError
+from minigrad.ops.elementwise import cast, fill
+from minigrad.ops.extents import is_known
 from minigrad.ops.shapes import normalize_axis, sizes
 
 
@@ -149,18 +151,20 @@ def full_like(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-) -> Tensor:
-    """One number everywhere, in the shape and dtype of `input`."""
+) -> Any:
+    """One number everywhere, in the shape and dtype of `input`, a Tensor or Node."""
+    if not is_known(input.shape):
+        return fill(cast(input, dtype=np.dtype(dtype or input.dtype)), value=fill_value)
     array = np.full(input.shape, fill_value, dtype or input.dtype)
     return made(array, None, device, requires_grad)
 
 
-def zeros_like(input: Any, **options: Any) -> Tensor:
+def zeros_like(input: Any, **options: Any) -> Any:
     """Zeros in the shape and dtype of `input`."""
     return full_like(input, 0, **options)
 
 
-def ones_like(input: Any, **options: Any) -> Tensor:
+def ones_like(input: Any, **options: Any) -> Any:
     """Ones in the shape and dtype of `input`."""
     return full_like(input, 1, **options)
 

@@ -139,6 +139,13 @@ class MinigradError(Exception):
         lines = [f"  {label:<9} {text}" for label, text in rows if text]
         super().__init__("\n".join([what, *lines]))
 
+    def also_at(self, origin: Origin | None) -> MinigradError:
+        """Itself, naming one more line of the user's."""
+        if origin is not None and len(self.origins) < 3:
+            self.origins.append(origin)
+            self.args = (f"{self}\n  at        {origin!r}",)
+        return self
+
 
 class ShapeError(MinigradError, RuntimeError, ValueError):
     """Sizes do not fit together."""
@@ -168,12 +175,20 @@ class GraphError(MinigradError, RuntimeError, TypeError):
     """A symbolic value was used as a number, or a graph was put together wrongly."""
 
 
+class NotYetError(GraphError, AttributeError):
+    """A symbolic value has no such attribute; the text says what to use instead."""
+
+
 class FeedError(MinigradError, TypeError, ValueError):
     """A compiled program was called with arguments that do not fit its placeholders."""
 
 
 class NotFiniteError(MinigradError, FloatingPointError):
     """A result is NaN or infinite where that was to be watched."""
+
+
+class RetraceNotice(UserWarning):
+    """A function under `jit` was traced again; the text says what changed."""
 
 
 class MissingPackageError(MinigradError, ImportError):

@@ -10,6 +10,11 @@ from typing import Any
 
 from minigrad.errors import MissingGradError, is_ours, name_of
 
+# What to do instead where a symbol is used like a number.
+CHOOSE = "mg.where(condition, a, b) takes both, mg.cond(condition, f, g) runs one"
+LOOP = "compute on the whole; mg.scan and mg.while_loop are loops in the graph"
+SHOW = "mg.print_node(x) prints it whenever the program runs"
+
 # What is read next after an instruction, by code object (held weakly) and offset.
 _known: dict[tuple[int, int], tuple[weakref.ref[CodeType], str]] = {}
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import GradError, GraphError, ShapeError, name_of
+from minigrad.lessons import CHOOSE, SHOW
 from minigrad.methods import Methods
 from minigrad.ops.op import MODE
 from minigrad.printing import tensor_text
@@ -29,13 +30,16 @@ class Readable(Methods):
             raise GraphError(
                 f"{what}: there is no number yet while jit traces the function",
                 got=f"{name_of(self, 'a tensor')} {self.shape}, a symbol",
-                remedy="return the tensor and look at it outside",
+                remedy=CHOOSE if what == "if" else f"return it, or {SHOW}",
             )
         return self.array
 
     def item(self) -> Any:
         """The one element as a Python number."""
-        array = self.concrete("item()")
+        return self._number("item()")
+
+    def _number(self, what: str) -> Any:
+        array = self.concrete(what)
         if array.size != 1:
             raise ShapeError(
                 "item: there is not exactly one element",
@@ -64,18 +68,18 @@ class Readable(Methods):
         return np.array(array, dtype=dtype, copy=copy)
 
     def __bool__(self) -> bool:
-        return bool(self.item())
+        return bool(self._number("if"))
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._number("float()"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._number("int()"))
 
     def __index__(self) -> int:
         if self.dtype.kind == "f":
             raise TypeError("a float tensor cannot be an index")
-        return int(self.item())
+        return int(self._number("range() or an index"))
 
     def __iter__(self) -> Any:
         return (self[i] for i in range(len(self)))

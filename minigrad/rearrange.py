@@ -7,7 +7,6 @@ a method of Tensor and Node as it stands, `a` being the tensor.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from minigrad.ops.composite import (
     squeeze,
 )
 from minigrad.ops.elementwise import cast, where
+from minigrad.ops.extents import agree, alike, product
 from minigrad.ops.indexing import ARRAY, argsort_along
 from minigrad.ops.movement import broadcast_to, permute, reshape
 from minigrad.ops.shapes import describe, normalize_axis, sizes
@@ -125,7 +125,7 @@ def split(a: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
         pieces = tuple(min(given, n - i) for i in range(0, max(n, 1), given))
     else:
         pieces = (given,)
-    if sum(pieces) != n or min(pieces, default=0) < 0:
+    if not agree(sum(pieces), n) or min(pieces, default=0) < 0:
         raise ShapeError(
             "split: the pieces do not add up",
             expected=f"a positive size, or sizes whose sum is {n}",
@@ -153,7 +153,7 @@ def unbind(a: Any, dim: int = 0) -> tuple:
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple:
     """Coordinates of a grid: each vector spread over the axes of all the others."""
     vectors = tensors[0] if isinstance(tensors[0], (tuple, list)) else tensors
-    whole = tuple(math.prod(v.shape) for v in vectors)
+    whole = tuple(product(v.shape) for v in vectors)
     if any(v.ndim > 1 or v.dtype != vectors[0].dtype for v in vectors):
         got = ", ".join(f"{describe(v, 'a tensor')} {v.dtype}" for v in vectors)
         raise ShapeError("meshgrid: wants vectors of one dtype", got=got)
@@ -192,7 +192,7 @@ def repeat(a: Any, *repeats: Any) -> Any:
     spread = reshape(a, shape=tuple(n for _, m in pairs for n in (1, m)))
     spread = broadcast_to(spread, shape=tuple(n for pair in pairs for n in pair))
     # A copy of its own even where nothing repeats.
-    return reshape(cast(spread, dtype=a.dtype), shape=tuple(k * n for k, n in pairs))
+    return reshape(cast(spread, dtype=a.dtype), shape=tuple(map(product, pairs)))
 
 
 def tile(a: Any, *dims: Any) -> Any:
@@ -349,7 +349,7 @@ def index_add(a: Any, dim: int, index: Any, source: Any, alpha: float = 1) -> An
     axis, index = _positions("index_add", a, dim, index)
     demand_same_dtype("index_add", a, source)
     expected = (*a.shape[:axis], *index.shape, *a.shape[axis + 1 :])
-    if tuple(source.shape) != expected:
+    if not alike(tuple(source.shape), expected):
         got = describe(source, "source")
         raise ShapeError("index_add: sizes differ", expected=str(expected), got=got)
     source = source if alpha == 1 else source * alpha

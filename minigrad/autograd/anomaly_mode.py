@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autodiff import Part
 from minigrad.eager import tape
 from minigrad.eager.tape import Record
 from minigrad.errors import GradError, Origin, user_origin
@@ -49,6 +50,7 @@ class detect_anomaly(Watch):
             with np.errstate(all="ignore"):  # what follows says more than a warning
                 cotangents = pull(record, g, owned, wanted)
             for i, ct in enumerate(cotangents):
+                ct = ct.whole() if type(ct) is Part else ct
                 at = None if ct is None else _first_nan(ct)
                 if at is not None:
                     raise self._found(record, i, at, came_in, saved)

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.autodiff import sweep
+from minigrad.autodiff import Part, sweep
+from minigrad.backend import Array
 from minigrad.errors import GradError, Origin, ShapeError, name_of
+from minigrad.ops import movement
 from minigrad.ops.op import INPUT_NAMES, MODE, Mode, Plan, on_behalf_of
 from minigrad.printing import backward_name
 
@@ -132,6 +134,8 @@ def _pull_arrays(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[A
     plan = record.plan
     if owned and plan.op.vjp_inplace is not None:
         return plan.op.vjp_inplace(g, **record.attrs)
+    if plan.op is movement.slice and type(g) is Array:
+        return (Part(g, plan.op, record.attrs, record.parents[0].shape),)
     if record.origin is None:
         return plan.pull(g, saved, record.attrs)
     with on_behalf_of(record.origin):

@@ -18,6 +18,7 @@ from minigrad.nn.losses import (
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from minigrad.nn.parameter import Parameter
+from minigrad.nn.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
 from minigrad.nn.stateless import (
     ELU,
     GELU,

@@ -2,7 +2,9 @@
 
 from minigrad.ops import (
     conv,
+    effects,
     elementwise,
+    extents,
     indexing,
     linalg,
     movement,
@@ -19,7 +21,9 @@ __all__ = [
     "Op",
     "Value",
     "conv",
+    "effects",
     "elementwise",
+    "extents",
     "indexing",
     "linalg",
     "mode",

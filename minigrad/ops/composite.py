@@ -15,6 +15,7 @@ import numpy as np
 from minigrad.errors import ArgumentError, DTypeError, ShapeError
 from minigrad.ops import elementwise, shapes
 from minigrad.ops.elementwise import cast, exp, sqrt, square, where
+from minigrad.ops.extents import count, is_known, positions
 from minigrad.ops.formulas import floats, isclose
 from minigrad.ops.indexing import ARRAY
 from minigrad.ops.indexing import index as _index
@@ -45,8 +46,7 @@ def mean(a: Any, dim: Axis = None, keepdim: bool = False, *, dtype: Any = None) 
     """The arithmetic mean."""
     a = floats("mean", _to(a, dtype))
     axis = shapes.normalize_axes("mean", dim, a.ndim)
-    count = math.prod(a.shape[i] for i in axis)
-    return a.sum(axis=axis, keepdims=keepdim) / count
+    return a.sum(axis=axis, keepdims=keepdim) / count(a, axis)
 
 
 def var(
@@ -65,9 +65,13 @@ def var(
     elif unbiased is not None:
         raise ArgumentError("var: give either unbiased or correction")
     axis = shapes.normalize_axes("var", dim, floats("var", a).ndim)
-    free = math.prod(a.shape[i] for i in axis) - correction
+    free = count(a, axis) - correction
+    if isinstance(free, Value):
+        free = elementwise.clamp_min(free, min=0)
+    else:
+        free = free if free > 0 else 0
     squares = square(a - mean(a, axis, keepdim=True))
-    return squares.sum(axis=axis, keepdims=keepdim) / (free if free > 0 else 0)
+    return squares.sum(axis=axis, keepdims=keepdim) / free
 
 
 def std(a: Any, *args: Any, **options: Any) -> Any:
@@ -262,6 +266,13 @@ def unsqueeze(a: Any, dim: int) -> Any:
 def squeeze(a: Any, dim: Axis = None) -> Any:
     """Without the axes of size 1 (all of them, or those named)."""
     axes = shapes.normalize_axes("squeeze", dim, a.ndim)
+    if not is_known(a.shape[i] for i in axes):
+        raise ShapeError(
+            "squeeze: whether a size is 1 is not known before the program is called",
+            expected="dims of a known size",
+            got=shapes.describe(a, "the node"),
+            remedy="name the dims: x.squeeze(1)",
+        )
     keep = [n for i, n in enumerate(a.shape) if i not in axes or n != 1]
     return a.reshape(tuple(keep))
 
@@ -297,10 +308,7 @@ def along(op: str, a: Any, dim: int, index: Any) -> tuple[int, tuple]:
             got=shapes.describe(index, "index"),
             remedy="index.unsqueeze(dim)",
         )
-    grid = [
-        np.arange(n).reshape((-1,) + (1,) * (ndim - 1 - i))
-        for i, n in enumerate(index.shape)
-    ]
+    grid = [positions(index, i) for i in range(ndim)]
     return axis, (*grid[:axis], index, *grid[axis + 1 :])
 
 

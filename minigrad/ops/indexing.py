@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import int64, uint8
-from minigrad.errors import ShapeError
 from minigrad.ops import shapes
+from minigrad.ops.keys import indexed
 from minigrad.ops.movement import zeros
 from minigrad.ops.op import Op
 
@@ -84,13 +84,8 @@ def _fits(op: Op, args: tuple, attrs: dict) -> tuple:
     given = shapes.shape_of(b)
     if not given:  # one number fits anywhere, also where a symbolic mask decides
         return tuple(a.shape), a.dtype
-    picked, _ = shapes.indexed(index, (a, *arrays), attrs)
-    if any(n not in (1, m) for n, m in zip(given[::-1], (*picked[::-1], 1))):
-        raise ShapeError(
-            f"{op.name}: the new value does not fit",
-            expected=f"something that broadcasts to {picked}",
-            got=shapes.describe(b, "b"),
-        )
+    picked, _ = indexed(index, (a, *arrays), attrs)
+    shapes.demand_fit(op.name, b, picked)
     return tuple(a.shape), a.dtype
 
 
@@ -121,7 +116,7 @@ index = _op(
     "index",
     _index,
     (lambda g, sa, rest, key: index_add(zeros(g, shape=sa), g, *rest, key=key),),
-    shapes.indexed,
+    indexed,
     _sample,
     "a[key] where the key holds integer or bool arrays; always a copy",
 )

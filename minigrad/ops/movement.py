@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops import shapes
+from minigrad.ops.keys import indexed
 from minigrad.ops.op import Op, Rule
 
 Shape = tuple[int, ...]
@@ -88,7 +89,7 @@ slice = movement(
     "slice",
     lambda a, key: a[key],
     lambda g, sa, key: put(zeros(g, shape=sa), g, view="slice", attrs={"key": key}),
-    shapes.indexed,
+    indexed,
     _samples(
         key=[
             (0, ...),
@@ -117,7 +118,7 @@ diagonal = movement(
         view="diagonal",
         attrs={"offset": offset, "axis1": axis1, "axis2": axis2},
     ),
-    shapes.viewed,
+    shapes.diagonal,
     lambda rng: [
         ([rng.normal(size=(2, 3, 4))], {"offset": k, "axis1": i, "axis2": j})
         for k, i, j in ((0, 0, 1), (1, 2, 0), (-1, 1, 2))
@@ -149,6 +150,14 @@ def _put_zero_inplace(g: Any, view: str, attrs: dict) -> tuple[Any, Any]:
     return g, taken
 
 
+def _fits(op: Op, args: tuple, attrs: dict) -> tuple:
+    """What is put must broadcast to what the view shows."""
+    view = VIEWS[attrs["view"]]
+    shown, _ = view.infer(view, args[:1], attrs["attrs"])
+    shapes.demand_fit("put", args[1], shown)
+    return args[0].shape, args[0].dtype
+
+
 VIEWS = {op.name: op for op in (reshape, permute, broadcast_to, slice, diagonal)}
 
 put = Op(
@@ -158,7 +167,7 @@ put = Op(
         lambda g, view, attrs: put(g, 0, view=view, attrs=attrs),
         lambda g, view, attrs: VIEWS[view](g, **attrs),
     ),
-    infer=shapes.like_first,
+    infer=_fits,
     kind="movement",
     doc="a, with the elements that the view of it shows replaced by b",
     sample=lambda rng: [

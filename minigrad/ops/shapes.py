@@ -23,8 +23,9 @@ from minigrad.errors import (
     user_names,
     user_scope,
 )
+from minigrad.ops.extents import Unknown, agree, alike, is_known, parts, product, widest
 
-Shape = tuple[int, ...]
+Shape = tuple[Any, ...]  # of sizes, each an int or Unknown
 
 
 def is_number(value: Any) -> bool:
@@ -184,7 +185,7 @@ def elementwise(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     if op.dtype == "given":
         return shape, np.dtype(attrs["dtype"])
     if op.dtype == "first":
-        if shape != shape_of(args[0]):
+        if not alike(shape, shape_of(args[0])):
             raise ShapeError(
                 f"{op.name}: the new value does not fit",
                 expected=f"something that broadcasts to {shape_of(args[0])}",
@@ -195,30 +196,43 @@ def elementwise(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     return shape, bool_ if op.dtype == "bool" else dtype
 
 
-def broadcast(op: Any, args: Sequence[Any]) -> Shape:
-    """NumPy's broadcasting, with the axis that fails named."""
-    shapes = [shape_of(a) for a in args]
+def broadcast(op: Any, args: Sequence[Any], without: int = 0) -> Shape:
+    """NumPy's broadcasting, but for the last axes; the axis that fails is named."""
+    shapes = [shape[: len(shape) - without] for shape in map(shape_of, args)]
     ndim = max(map(len, shapes))
     out = []
     for axis in range(-ndim, 0):
-        sizes = {s[axis] for s in shapes if len(s) >= -axis} - {1}
-        if len(sizes) > 1:
+        sizes = {s[axis] for s in shapes if len(s) >= -axis}
+        known = {n for n in sizes if not isinstance(n, Unknown) and n != 1}
+        if len(known) > 1:
             raise ShapeError(
                 f"{user_scope() or op.name}: the shapes do not broadcast",
                 expected="sizes that are equal or 1, compared from the last axis",
-                got=f"{describe_all(args)}  (axis {axis}: {sorted(sizes)})",
+                got=f"{describe_all(args)}  (axis {axis - without}: {sorted(known)})",
                 remedy="insert an axis with x.unsqueeze(dim) or reshape one operand",
             )
-        out.append(sizes.pop() if sizes else 1)
+        out.append(widest(sizes))
     return tuple(out)
 
 
-def sizes(given: tuple) -> tuple[int, ...]:
+def demand_fit(name: str, value: Any, shape: Shape) -> None:
+    """Raise unless `value` can be written where there are elements of `shape`."""
+    given = shape_of(value)
+    room = (1,) * (len(given) - len(shape)) + tuple(shape)
+    if any(n != 1 and not agree(n, m) for n, m in zip(given[::-1], room[::-1])):
+        raise ShapeError(
+            f"{name}: the new value does not fit",
+            expected=f"something that broadcasts to {shape}",
+            got=describe(value, "b"),
+        )
+
+
+def sizes(given: tuple) -> Shape:
     """Sizes given one by one or as one tuple."""
     if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = tuple(given[0])
     try:
-        return tuple(map(operator.index, given))
+        return tuple(n if isinstance(n, Unknown) else operator.index(n) for n in given)
     except TypeError:
         raise DTypeError("sizes are integers", got=str(given)) from None
 
@@ -293,15 +307,14 @@ def contraction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
             got=describe_dtypes(args),
             remedy=f"{name_of(b, 'b')}.to({name_of(a, 'a')}.dtype)",
         )
-    if a.shape[-1] != b.shape[-2]:
+    if not agree(a.shape[-1], b.shape[-2]):
         raise ShapeError(
             f"{called}: the inner sizes differ",
             expected="a (m, k) @ b (k, n)",
             got=got,
             remedy=_matmul_remedy(a, b),
         )
-    batch = broadcast(op, [np.broadcast_to(0, x.shape[:-2]) for x in args])
-    return (*batch, a.shape[-2], b.shape[-1]), a.dtype
+    return (*broadcast(op, args, without=2), a.shape[-2], b.shape[-1]), a.dtype
 
 
 def _matmul_remedy(a: Any, b: Any) -> str:
@@ -318,17 +331,41 @@ def _matmul_remedy(a: Any, b: Any) -> str:
 
 def reshaped(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     (a,) = args
-    shape, size = list(attrs["shape"]), int(np.prod(a.shape, dtype=np.int64))
+    shape = list(attrs["shape"])
     if shape.count(-1) == 1:
-        rest = -int(np.prod(shape, dtype=np.int64))
-        shape[shape.index(-1)] = size // rest if rest else 0
-    if any(n < 0 for n in shape) or int(np.prod(shape, dtype=np.int64)) != size:
+        at = shape.index(-1)
+        shape[at] = _quotient(a.shape, shape[:at] + shape[at + 1 :])
+    number, unknown = parts(a.shape)
+    new_number, new_unknown = parts(shape)
+    same = new_number == number or _cancel(unknown, new_unknown) != ([], [])
+    if not same or any(not isinstance(n, Unknown) and n < 0 for n in shape):
+        elements = f"{number} per None" if unknown else number
         raise ShapeError(
             "reshape: the number of elements changes",
-            expected=f"sizes whose product is {size}, at most one of them -1",
+            expected=f"sizes whose product is {elements}, at most one of them -1",
             got=f"{describe(a, 'a')} -> {tuple(attrs['shape'])}",
         )
     return tuple(shape), a.dtype
+
+
+def _quotient(whole: Sequence[Any], part: Sequence[Any]) -> Any:
+    """The size that makes `part` as many elements as `whole`."""
+    number, unknown = parts(whole)
+    divisor, taken = parts(part)
+    unknown, taken = _cancel(unknown, taken)
+    if taken or (unknown and divisor and number % divisor):
+        return Unknown()
+    return product((number // divisor if divisor else 0, *unknown))
+
+
+def _cancel(ours: Sequence[Unknown], theirs: Sequence[Unknown]) -> tuple[list, list]:
+    """What of two lists of factors is left without those they have in common."""
+    left, right = list(ours), list(theirs)
+    for n in ours:
+        if n in right:
+            left.remove(n)
+            right.remove(n)
+    return left, right
 
 
 def permuted(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
@@ -348,7 +385,7 @@ def broadcasted(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     shape = tuple(attrs["shape"])
     padded = (1,) * (len(shape) - len(a.shape)) + tuple(a.shape)
     if len(padded) != len(shape) or any(
-        n not in (1, m) for n, m in zip(padded, shape, strict=True)
+        n != 1 and not agree(n, m) for n, m in zip(padded, shape, strict=True)
     ):
         raise ShapeError(
             "broadcast_to: the shape does not fit",
@@ -358,49 +395,23 @@ def broadcasted(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     return shape, a.dtype
 
 
-def indexed(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
-    """Run the real index on an array that takes no memory: NumPy knows best."""
-    a = args[0]
-    ghost = np.broadcast_to(np.empty((), a.dtype), a.shape)
-    try:
-        arrays = [_index_ghost(op, index) for index in args[1:]]
-        return op.fn(ghost, *arrays, **attrs).shape, a.dtype
-    except IndexError as error:
-        if not a.shape and any(type(part) is int for part in attrs["key"]):
-            name = name_of(a, "x")
-            raise IndexingError(
-                "a 0-d tensor has no dims to index",
-                got=f"an index into {describe(a, 'x')}",
-                remedy=f"{name}.item() is its number (older programs wrote .data[0])",
-            ) from None
-        what = f"{op.name}: {error}"
-        raise IndexingError(what, got=f"an index into {describe(a, 'a')}") from None
-
-
-def _index_ghost(op: Any, index: Any) -> Any:
-    """An index array to infer with: the real one, or zeros if it is still a symbol."""
-    array = getattr(index, "value", getattr(index, "array", index))
-    if isinstance(array, np.ndarray):
-        return array
-    if index.dtype.kind == "b":
-        raise IndexingError(
-            f"{op.name}: how many elements a symbolic mask picks is not known yet",
-            got=describe(index, "mask"),
-            remedy="use mg.where(mask, x, 0), which keeps the shape",
-        )
-    return np.zeros(index.shape, index.dtype)
-
-
-def viewed(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
-    """Run the view itself on an array that takes no memory."""
+def diagonal(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     (a,) = args
-    return op.fn(
-        np.broadcast_to(np.empty((), a.dtype), a.shape), **attrs
-    ).shape, a.dtype
+    offset, axes = attrs["offset"], (attrs["axis1"], attrs["axis2"])
+    n, m = (a.shape[i] for i in axes)
+    length: Any = Unknown()
+    if is_known((n, m)):
+        length = max(0, min(n + min(offset, 0), m - max(offset, 0)))
+    return (*(n for i, n in enumerate(a.shape) if i not in axes), length), a.dtype
 
 
 def like_first(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     return shape_of(args[0]), args[0].dtype
+
+
+def _known_one(sizes: Sequence[Any]) -> Any:
+    """Of sizes that must be the same one that is known, if there is one."""
+    return min(sizes, key=lambda n: isinstance(n, Unknown))
 
 
 def joined(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
@@ -409,7 +420,7 @@ def joined(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     for arg in args[1:]:
         rest = list(arg.shape)
         if len(rest) != len(first) or any(
-            m != n
+            not agree(m, n)
             for i, (m, n) in enumerate(zip(first, rest, strict=True))
             if i != axis
         ):
@@ -418,5 +429,7 @@ def joined(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
                 expected=f"shapes equal but for dim {axis}",
                 got=describe_all(args),
             )
-    first[axis] = sum(arg.shape[axis] for arg in args)
-    return tuple(first), result_dtype(args)
+    along = [arg.shape[axis] for arg in args]
+    shape = [_known_one(column) for column in zip(*(arg.shape for arg in args))]
+    shape[axis] = sum(along) if is_known(along) else Unknown()
+    return tuple(shape), result_dtype(args)

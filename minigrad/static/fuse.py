@@ -61,23 +61,22 @@ def fuse(
     """The computed nodes of `order` in groups, each after those that it reads.
 
     `wanted` are the outputs and new values; `joins` says of an elementwise op or a
-    reduction whether it may run together with others, without it nothing does.
+    reduction whether it may run together with others; without it none does.
 
     Groups are numbered as they run, and a node joins only where its group still reads
     from lower numbers alone. So no path ever leaves a group and comes back, and nothing
     must be searched: two walks over the nodes are all.
     """
-    members = _join_readers(order, joins)
-    if joins is not None:
-        members = _join_sources(members, joins)
+    joins = joins or (lambda node: False)
+    members = _join_sources(_join_readers(order, joins), joins)
     return _described(members, set(wanted))
 
 
-def _walks(node: Node, joins: Joins | None) -> bool:
-    return joins is not None and node.op.kind == "elementwise" and joins(node)
+def _walks(node: Node, joins: Joins) -> bool:
+    return node.op.kind == "elementwise" and joins(node)
 
 
-def _join_readers(order: Sequence[Node], joins: Joins | None) -> list[list[Node]]:
+def _join_readers(order: Sequence[Node], joins: Joins) -> list[list[Node]]:
     """From the end: an op goes to its first reader, if that walks over the same shape.
 
     What only the backward pass reads is thus computed there, from values kept anyway.

@@ -119,8 +119,8 @@ class _Writer:
             self._source(node)
         for i, step in enumerate(plan.steps[: plan.tail]):
             self._step(i, step)
-        # What shows a variable is copied before the variable changes.
-        returned = {i: self._copy(x) for i, x in enumerate(outputs) if _is_state(x)}
+        # What shows a variable, or an argument in its memory, is copied before it changes.
+        returned = {i: self._copy(x) for i, x in enumerate(outputs) if _is_given(x)}
         kept = {c: self._copy(x) for c, x in plan.copied.items() if _is_state(x)}
         for i, step in enumerate(plan.steps[plan.tail :], plan.tail):
             self._step(i, step)
@@ -309,6 +309,10 @@ class _Writer:
         name = f"c{len(self.lines)}"
         self._line(f"{name} = {self.names[node]}.copy('C')")
         return name
+
+
+def _is_given(node: Node) -> bool:
+    return root_of(node).op.kind == "source"
 
 
 def _is_state(node: Node) -> bool:

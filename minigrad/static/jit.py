@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.eager.cell import REBOUND
+from minigrad.eager.cell import REBOUND, parent_of
 from minigrad.eager.tape import LEAF
 from minigrad.eager.tensor import Tensor, wrap
 from minigrad.errors import GraphError
 from minigrad.ops.op import MODE, mode
 from minigrad.static.node import Node, placeholder
 from minigrad.static.program import Program, check_target
+from minigrad.static.retrace import Key, Misfit, Retraces, difference
 from minigrad.static.trace import Trace
 
 # --- arguments and results as flat lists -------------------------------------------------
@@ -42,9 +43,13 @@ def flatten(tree: Any) -> tuple[list, Any]:
 
 def _flat_call(args: tuple, kwargs: dict) -> tuple[list, Any]:
     """`flatten((args, kwargs))`, without the walk for calls with tensors alone."""
-    if kwargs or not all(type(arg) is Tensor for arg in args):
-        return flatten((args, kwargs))
-    return list(args), _plain_form(len(args))
+    if not kwargs:
+        for arg in args:
+            if type(arg) is not Tensor:
+                break
+        else:
+            return list(args), _plain_form(len(args))
+    return flatten((args, kwargs))
 
 
 @functools.cache
@@ -83,7 +88,7 @@ class _Compiled:
         inputs = []
         try:
             with mode(trace=trace):
-                names = _argument_names(fn, *unflatten(leaves, form))
+                names = self.names = _argument_names(fn, *unflatten(leaves, form))
                 for i in self.fed:
                     proxies[i] = _proxy(trace, leaves[i], names[i])
                     inputs.append(trace.value_of(proxies[i]))
@@ -98,13 +103,21 @@ class _Compiled:
                     self.grads.append((weakref.ref(t), len(outputs) if kept else None))
                     outputs += [trace.value_of(grad)] if kept else []
                     del t, grad
+                self.fed_grads = []  # the same for arguments, if anybody wants them
+                for i in self.fed if keep_grads else ():
+                    if (grad := proxies[i]._grad) is not None:
+                        self.fed_grads.append((i, len(outputs)))
+                        outputs.append(trace.value_of(grad))
+                    del grad
                 del result
+            outputs += trace.effects
             trace.check_state()
-            updates = trace.updates()
+            updates, self.guards = trace.updates(), trace.guards
             self.roots, self.rebound = trace.roots, REBOUND[0]
+            self.outside = frozenset(trace.state)  # cells
             self.modules = trace.modules
             self.grads_seen = [
-                (weakref.ref(t), had) for t, had in trace.grads_seen.items()
+                (weakref.ref(t), *seen) for t, seen in trace.grads_seen.items()
             ]
         finally:
             trace.restore()
@@ -148,29 +161,52 @@ class _Compiled:
         inputs, outputs, updates = self.build
         self.program = Program(inputs, outputs, updates, target=target)
 
-    def fits(self, leaves: list) -> bool:
-        """May this trace serve a call with these arguments, as things are now?"""
+    def misfit(self, leaves: list) -> Misfit | None:
+        """Why this trace may not serve a call with these arguments, as things are now."""
         if self.rebound != REBOUND[0]:  # some `x.data = y`, `m.eval()`: was it ours?
-            if any(
-                (t := ref()) is not None and t.cell is not c for ref, c in self.roots
-            ):
-                return False
-            if any(
-                (m := ref()) is not None and m.built_in() != was
-                for ref, was in self.modules.items()
-            ):
-                return False
+            for ref, cell, name in self.roots:
+                t = ref()
+                if t is not None and t.cell is not cell:
+                    text = "{} has other memory (x.data = y)"
+                    return Misfit.of_state("memory", name, text)
+            for module, was in self.modules.items():
+                if (m := module()) is not None and m.built_in() != was:
+                    text = "a {} is in another mode, or made of other parts"
+                    return Misfit.of_state("module", type(m).__name__, text)
             self.rebound = REBOUND[0]
         for i, cell in self.state_cells.items():
             if leaves[i].cell is not cell:
-                return False
-        return all(
-            (t := ref()) is None or (t._grad is not None) == had
-            for ref, had in self.grads_seen
-        )
+                return self._about(
+                    i, "was one of the tensors that the function reads itself"
+                )
+        for i in self.fed:
+            if type(leaves[i]) is Tensor and leaves[i].cell in self.outside:
+                return self._about(
+                    i, "is one of the tensors that the function reads itself"
+                )
+        for ref, had, name in self.grads_seen:
+            t = ref()
+            if t is not None and (t._grad is not None) != had:
+                text = f"the .grad of {{}} is {'None' if had else 'there'} now"
+                return Misfit.of_state(".grad", name, text)
+        for read, value in self.guards:
+            if read() != value:
+                text = "an option that the function takes as fixed has changed"
+                return Misfit("option", "", text)
+        return None
+
+    def _about(self, i: int, text: str) -> Misfit:
+        return Misfit("state", self.names[i], f"argument {self.names[i]} {text}")
 
     def run(self, leaves: list) -> Any:
-        arrays = [_array(leaves[i], self.program, k) for k, i in enumerate(self.fed)]
+        # Their shapes and dtypes are those of the trace: the key of the call says so.
+        arrays = [
+            x.array if isinstance(x := leaves[i], Tensor) else x for i in self.fed
+        ]
+        for i in self.written:
+            _check_writable(leaves[i], self.names[i])
+        for i, _ in self.fed_grads:
+            _check_no_grad_yet(leaves[i], self.names[i])
         values = self.program.run_arrays(arrays)
         for i, value in zip(self.written, values):
             target = leaves[i]
@@ -183,16 +219,37 @@ class _Compiled:
             t = ref()
             if t is not None:
                 t._grad = None if at is None else wrap(values[at])
-        return unflatten(
-            [
-                wrap(values[x])
-                if kind == "node"
-                else leaves[x]
-                if kind == "argument"
-                else x
-                for kind, x in self.template
-            ],
-            self.form,
+        for i, at in self.fed_grads:
+            leaves[i]._grad = wrap(values[at])
+        results = []
+        for kind, x in self.template:
+            if kind == "node":
+                results.append(wrap(values[x]))
+            else:
+                results.append(leaves[x] if kind == "argument" else x)
+        return results[0] if self.form is None else unflatten(results, self.form)
+
+
+def _check_writable(leaf: Any, name: str) -> None:
+    """The program writes into this argument: not when it is too late to say no."""
+    array = leaf.array if isinstance(leaf, Tensor) else leaf
+    if not array.flags.writeable:
+        raise GraphError(
+            "jit: an argument that is written in place cannot be written",
+            expected="memory in which every element has a place of its own",
+            got=f"{name} {array.shape}, expanded or read-only",
+            remedy=f"{name}.clone()",
+        )
+
+
+def _check_no_grad_yet(leaf: Tensor, name: str) -> None:
+    """Into which of its arguments' gradients a program adds is not settled by a trace."""
+    if leaf._grad is not None:
+        raise GraphError(
+            "jit: an argument that the function takes the gradient of has one already",
+            expected=f"{name}.grad is None",
+            got=f"{name}.grad {leaf.shape}",
+            remedy=f"{name}.grad = None before the call",
         )
 
 
@@ -224,10 +281,6 @@ def _proxy(trace: Trace, leaf: Any, name: str) -> Tensor:
     if isinstance(leaf, Tensor) and leaf.record is LEAF:
         t.record = LEAF
     return t
-
-
-def _array(leaf: Any, program: Program, k: int) -> Any:
-    return program._feed(k, program.inputs[k], leaf)
 
 
 class jit:
@@ -264,24 +317,34 @@ class jit:
         self.fn = fn
         self.target = target
         self.traces = 0
-        self._compiled: dict[Any, list[_Compiled]] = {}
+        self._compiled: dict[tuple, list[_Compiled]] = {}  # by what Key lists
+        self._last: tuple[Key, list[str]] | None = None  # the key of the last trace
+        self._retraces = Retraces(getattr(fn, "__name__", "the function"))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         state = MODE.get()
         if state.trace is not None:  # a jit inside a jit is part of the outer one
             return self.fn(*args, **kwargs)
         leaves, form = _flat_call(args, kwargs)
-        key = (form, state.grad, tuple(map(_signature, leaves)), _sharing(leaves))
-        for compiled in self._compiled.setdefault(key, []):
-            if compiled.fits(leaves):
+        key = (form, state.grad, *_signature(leaves))
+        misfit = None
+        for compiled in self._compiled.get(key, ()):
+            misfit = compiled.misfit(leaves)
+            if misfit is None:
                 return compiled.run(leaves)
-        compiled = self._trace(leaves, form)
-        self._compiled[key].append(compiled)
+        compiled = self._trace(leaves, Key(*key))
+        if self._last is not None:
+            last, names = self._last
+            self._retraces.note(
+                self.traces, misfit or difference(last, Key(*key), names)
+            )
+        self._last = Key(*key), compiled.names
+        self._compiled.setdefault(key, []).append(compiled)
         return compiled.run(leaves)
 
-    def _trace(self, leaves: list, form: Any) -> _Compiled:
-        target = check_target(self.target)
-        state = frozenset(_sharing(leaves))
+    def _trace(self, leaves: list, key: Key) -> _Compiled:
+        target, form = check_target(self.target), key.form
+        state = frozenset(key.sharing)
         self.traces += 1
         compiled = _Compiled(self.fn, leaves, form, state, self.keep_grads)
         if compiled.clashes:
@@ -293,28 +356,55 @@ class jit:
     @property
     def program(self) -> Program:
         """The Program of the last trace."""
-        if not self.traces:
+        if self._last is None:
             raise GraphError("jit: nothing was traced yet", remedy="call it once")
-        return list(self._compiled.values())[-1][-1].program
+        return self._compiled[self._last[0]][-1].program
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
 
-def _signature(leaf: Any) -> Any:
-    """What of an argument a trace depends on."""
-    if isinstance(leaf, Tensor):
-        return "tensor", leaf.shape, leaf.dtype, leaf.record is LEAF
+def _signature(leaves: list) -> tuple[tuple, tuple[int, ...]]:
+    """What of each argument a trace depends on, and which of them share memory."""
+    parts: list[tuple] = []
+    cells: list[Any] = []
+    for leaf in leaves:
+        if isinstance(leaf, Tensor):
+            record = leaf.record if leaf.view_of is None else parent_of(leaf)
+            taped = record is not None and (record is LEAF or "a tape")
+            parts.append(("tensor", leaf.array.shape, leaf.array.dtype, taped))
+            cells.append(leaf.cell)
+        else:
+            parts.append(_value(leaf))
+            cells.append(len(cells))
+    if len(set(cells)) == len(cells):
+        return tuple(parts), ()
+    return tuple(parts), tuple(i for i, c in enumerate(cells) if cells.count(c) > 1)
+
+
+def _value(leaf: Any) -> tuple:
     if isinstance(leaf, np.ndarray):
-        return "array", leaf.shape, leaf.dtype
+        return "array", leaf.shape, leaf.dtype, False
+    if type(leaf) is float:  # 0.0 and -0.0 are equal, nan is not even equal to itself
+        return float, repr(leaf)
     try:
         hash(leaf)
     except TypeError:
-        return "object", id(leaf)
+        return "object", _Identity(leaf)
     return type(leaf), leaf
 
 
-def _sharing(leaves: list) -> tuple[int, ...]:
-    """Arguments that share their storage with another argument."""
-    cells = [x.cell if isinstance(x, Tensor) else None for x in leaves]
-    return tuple(i for i, c in enumerate(cells) if c is not None and cells.count(c) > 1)
+class _Identity:
+    """What cannot be hashed, told by who it is; held, so that nothing else gets its id."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.held is other.held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+    def __repr__(self) -> str:
+        return repr(self.held)

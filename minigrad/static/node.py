@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
-from minigrad.autodiff import sweep
+from minigrad.autodiff import newest_first, sweep
 from minigrad.backend import Array, get_default_dtype
 from minigrad.eager.cell import Cell, views_of
 from minigrad.eager.tape import LEAF
@@ -23,13 +23,18 @@ from minigrad.eager.tensor import Tensor
 from minigrad.errors import (
     GradError,
     GraphError,
+    NotYetError,
     ShapeError,
     name_of,
     user_origin,
     user_scope,
 )
-from minigrad.methods import Methods
+from minigrad.lessons import CHOOSE, LOOP, SHOW
+from minigrad.methods import Methods, split_key
 from minigrad.ops import elementwise, shapes
+from minigrad.ops.extents import Unknown, is_known
+from minigrad.ops.indexing import index_put
+from minigrad.ops.movement import put
 from minigrad.ops.op import MODE, ORIGIN, Op, on_behalf_of
 
 _next_seq = itertools.count().__next__
@@ -48,16 +53,48 @@ class Source:
         return f"<{self.name}>"
 
 
+class Deferred(Source):
+    """What stands for derivatives that are taken when all sizes are known.
+
+    One node reads all that `gradients` was given; one for each x then picks its part.
+    """
+
+    kind = "deferred"
+
+    def rule(self, i: int) -> bool:
+        """Derivatives of it may flow to every float that it reads."""
+        return True
+
+
 PLACEHOLDER = Source("placeholder", "a value that each call is fed")
 VARIABLE = Source("variable", "a storage that lives between calls")
 CONSTANT = Source("constant", "an array known while building")
+GRADIENTS = Deferred("gradients", "derivatives, taken when all sizes are known")
+GRADIENT = Deferred("gradient", "one of several derivatives")
+
+
+# What to do instead, where a Tensor would give a number or keep a gradient.
+RUN = f"mg.compile(inputs, node) and call the program; {SHOW}"
+INSTEAD = {
+    "item": RUN,
+    "tolist": RUN,
+    "numpy": RUN,
+    "nonzero": "mg.where(mask, x, 0) keeps the shape",
+    "unique": "mg.where(mask, x, 0) keeps the shape",
+    "backward": "mg.gradients(loss, xs) gives nodes",
+    "grad": "mg.gradients(loss, xs) gives nodes",
+    "requires_grad": "nothing is needed: mg.gradients(loss, x) takes any float node",
+    "detach": "mg.stop_gradient(x)",
+    "data": "w.get_value() and w.set_value(...) of a variable",
+}
 
 
 class Node(Methods):
     """One operation of a graph; see the module's docstring.
 
     Nodes are made by `placeholder`, `variable`, `constant` and by every op on Nodes.
-    They never change. `value` is a constant's array or a variable's Cell.
+    They never change. `value` is a constant's array, a variable's Cell or how to read a
+    number that is `live`.
     """
 
     __slots__ = (
@@ -71,7 +108,7 @@ class Node(Methods):
         op: Any,
         inputs: tuple[Node, ...],
         attrs: dict,
-        shape: tuple[int, ...],
+        shape: Sequence[Any],
         dtype: Any,
         *,
         name: str = "",
@@ -143,39 +180,63 @@ class Node(Methods):
         self._cell("assign")
         return self, lift(expr)
 
-    # --- lessons: a symbol is not a number ---------------------------------------------
-    def _refuse(self, what: str, remedy: str) -> NoReturn:
-        raise GraphError(
+    def put(self, key: Any, value: Any) -> Node:
+        """A node like this one with `value` at `[key]`: `x[key] = value` for a graph.
+
+        >>> import minigrad as mg
+        >>> x = mg.placeholder((3,))
+        >>> mg.compile([x], x.put(0, 7))([1.0, 2.0, 3.0])
+        tensor([7., 2., 3.])
+        """
+        parts, arrays = split_key(key)
+        if arrays:
+            return index_put(self, value, *arrays, key=parts)
+        return put(self, value, view="slice", attrs={"key": parts})
+
+    # --- lessons: a symbol is not a number, and it does not change ---------------------
+    def _refuse(self, what: str, remedy: str, kind: type = GraphError) -> NoReturn:
+        raise kind(
             f"{what}: a node stands for a number that is not there yet",
             got=f"{name_of(self, 'a node')}, {self!r}",
             remedy=remedy,
         )
 
     def __bool__(self) -> bool:
-        self._refuse("if", "choose with mg.where(condition, a, b)")
+        self._refuse("if", CHOOSE)
 
     def __float__(self) -> float:
-        self._refuse("float()", "mg.compile(inputs, node) and call the program")
+        self._refuse("float()", RUN)
 
     def __int__(self) -> int:
-        self._refuse("int()", "mg.compile(inputs, node) and call the program")
+        self._refuse("int()", RUN)
 
     __index__ = __int__
 
-    def item(self) -> Any:
-        self._refuse("item()", "mg.compile(inputs, node) and call the program")
-
-    def nonzero(self, **_: Any) -> Any:
-        self._refuse("nonzero()", "mg.where(mask, x, 0) keeps the shape")
-
-    def unique(self, **_: Any) -> Any:
-        self._refuse("unique()", "mg.where(mask, x, 0) keeps the shape")
-
     def __iter__(self) -> Any:
-        self._refuse("for", "compute on the whole node, or index it: x[i]")
+        self._refuse("for", LOOP)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        self._refuse("np.asarray()", "mg.compile(inputs, node) and call the program")
+        self._refuse("np.asarray()", RUN)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise GraphError(
+            "x[...] = value: a node never changes",
+            got=f"{name_of(self, 'a node')}, {self!r}",
+            remedy="y = x.put(key, value), or mg.where(mask, value, x)",
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        """Only called for what is not there: what a Tensor has and a Node cannot."""
+        if name in INSTEAD:
+            self._refuse(f".{name}", INSTEAD[name], NotYetError)
+        if name.endswith("_") and name[0] != "_" and hasattr(Tensor, name):
+            plain = name[:-1] if hasattr(Node, name[:-1]) else "where"
+            raise NotYetError(
+                f".{name}: a node never changes",
+                got=f"{name_of(self, 'a node')}, {self!r}",
+                remedy=f"y = x.{plain}(...), and updates={{w: y}} for a variable",
+            )
+        raise AttributeError(f"'Node' object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         label = f"{self.op.name} {self.name}" if self.name else self.op.name
@@ -185,25 +246,41 @@ class Node(Methods):
 # --- where graphs begin ------------------------------------------------------------------
 
 
-def placeholder(shape: Sequence[int], dtype: Any = None, name: str = "") -> Node:
+def placeholder(shape: Sequence[Any], dtype: Any = None, name: str = "") -> Node:
     """A value that every call of the compiled program is fed.
 
-    `shape` is a tuple of sizes, `dtype` the default dtype unless given.
+    `shape` is a tuple of sizes, `dtype` the default dtype unless given. A size that is
+    None may be another one in each call; two of them are two unknown sizes, but
+    `placeholder(x.shape)` has the one of `x`.
 
         >>> import minigrad as mg
         >>> x = mg.placeholder((2,), name="x")
         >>> mg.compile([x], x * x)(mg.tensor([1.0, 3.0]))
         tensor([1., 9.])
     """
-    sizes = tuple(shape)
-    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in sizes):
+    sizes = tuple(Unknown() if n is None else n for n in shape)
+    known = [n for n in sizes if not isinstance(n, Unknown)]
+    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in known):
         raise ShapeError(
             "placeholder: a shape is a tuple of sizes",
-            expected="integers >= 0",
+            expected="integers >= 0, or None",
             got=str(sizes),
         )
     dtype = np.dtype(dtype or get_default_dtype())
     return Node(PLACEHOLDER, (), {}, sizes, dtype, name=name)
+
+
+def live(read: Callable[[], float], name: str = "") -> Node:
+    """A number that a program fetches by itself, by calling `read`, whenever it runs.
+
+    What a learning rate is to a training step: no argument of it, and yet not frozen.
+    """
+    return Node(PLACEHOLDER, (), {}, (), np.float64, name=name, value=read)
+
+
+def is_live(node: Node) -> bool:
+    """Does the program itself fetch what this node stands for?"""
+    return node.op is PLACEHOLDER and node.value is not None
 
 
 def variable(value: Any, name: str = "") -> Node:
@@ -303,7 +380,8 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
 
     `ys` is a Node or a list of them, `xs` a Node, a Tensor (a weight) or a list of them.
     Returns a Node for a single x, else a list; None for an x that `ys` do not depend on,
-    as in TensorFlow 1. Gradients of gradients work to any order.
+    as in TensorFlow 1. Gradients of gradients work to any order. Where a placeholder
+    has a size that is None they are taken at the first call with each size.
 
         >>> import minigrad as mg
         >>> x = mg.placeholder(())
@@ -314,7 +392,7 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
     grad_ys = [None] * len(ys) if grad_ys is None else grad_ys
     grad_ys = grad_ys if isinstance(grad_ys, (list, tuple)) else [grad_ys]
     wrt = [lift(x) for x in (xs if isinstance(xs, (list, tuple)) else [xs])]
-    seeds = [(lift(y), _seed(lift(y), g)) for y, g in zip(ys, grad_ys, strict=True)]
+    ys = [_differentiable(lift(y)) for y in ys]
     for x in wrt:
         if x.dtype.kind != "f":
             raise GradError(
@@ -322,21 +400,41 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
                 expected="a float dtype",
                 got=repr(x),
             )
-    found = sweep(seeds, _pull_nodes, set(wrt))
-    result = [found[x][0] if x in found else None for x in wrt]
+    if any(
+        node.op is PLACEHOLDER and not is_known(node.shape) for node in topological(ys)
+    ):
+        result = _deferred(ys, wrt, grad_ys)
+    else:
+        seeds = [(y, _seed(y, g)) for y, g in zip(ys, grad_ys, strict=True)]
+        found = sweep(seeds, _pull_nodes, set(wrt))
+        result = [found[x][0] if x in found else None for x in wrt]
     return result if isinstance(xs, (list, tuple)) else result[0]
 
 
-def _seed(y: Node, g: Any) -> Node:
+def _deferred(ys: list[Node], xs: list[Node], grad_ys: Sequence[Any]) -> list:
+    """Nodes that stand for the gradients until static/specialise.py takes them."""
+    seeds = [lift(g) for g in grad_ys if g is not None]
+    attrs = {"seeded": tuple(g is not None for g in grad_ys)}
+    group = Node(GRADIENTS, (*ys, *seeds, *xs), attrs, (), np.float32)
+    reached = set(newest_first(ys))
+    return [
+        Node(GRADIENT, (group,), {"i": i}, x.shape, x.dtype) if x in reached else None
+        for i, x in enumerate(xs)
+    ]
+
+
+def _differentiable(y: Node) -> Node:
     if y.dtype.kind != "f":
         raise GradError(
             "gradients: only floats can be differentiated",
             expected="a float dtype",
             got=repr(y),
         )
-    if g is None:
-        return constant(np.ones(y.shape, y.dtype))
-    return lift(g)
+    return y
+
+
+def _seed(y: Node, g: Any) -> Node:
+    return constant(np.ones(y.shape, y.dtype)) if g is None else lift(g)
 
 
 def _pull_nodes(node: Node, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
@@ -347,12 +445,16 @@ def _pull_nodes(node: Node, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
 
 __all__ = [
     "CONSTANT",
+    "GRADIENT",
+    "GRADIENTS",
     "PLACEHOLDER",
     "VARIABLE",
     "Node",
     "constant",
     "gradients",
+    "is_live",
     "lift",
+    "live",
     "node_of",
     "placeholder",
     "topological",

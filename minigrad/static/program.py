@@ -8,6 +8,7 @@ with the memory of every result decided beforehand. `print(program.source)` show
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,14 +26,22 @@ from minigrad.errors import (
     user_origin,
 )
 from minigrad.ops import shapes
+from minigrad.ops.extents import alike, is_known
 from minigrad.ops.op import MODE
 from minigrad.ops.randomness import advance
 from minigrad.profiling import profile
 from minigrad.static.blocks import fuses
 from minigrad.static.interpreter import emit
-from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, lift, topological
+from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, lift, topological
 from minigrad.static.plan import Plan, make_plan
-from minigrad.static.rewrite import REWRITES, Rewrite, rewritten, settle_reshapes
+from minigrad.static.rewrite import (
+    REWRITES,
+    Rewrite,
+    in_order,
+    rewritten,
+    settle_reshapes,
+)
+from minigrad.static.specialise import specialise
 from minigrad.static.steps import (
     Lifetime,
     Steps,
@@ -43,6 +52,7 @@ from minigrad.static.steps import (
 )
 
 TARGETS = ("auto", "interpreter")
+BUILDS_KEPT = 16  # of a program with sizes that are None
 _default_target = ["auto"]
 
 
@@ -125,7 +135,7 @@ def _check_update(key: Any, value: Any) -> tuple[Cell, Node]:
             remedy="gradients() gives None where nothing depends on the variable",
         )
     node = lift(value)
-    if node.shape != target.shape or node.dtype != target.dtype:
+    if not alike(node.shape, target.shape) or node.dtype != target.dtype:
         raise GraphError(
             "compile: the new value does not fit its variable",
             expected=f"{target.shape} {target.dtype}",
@@ -150,18 +160,23 @@ class Build:
         rewrites: Sequence[Rewrite],
         check_nan: bool,
     ) -> None:
-        wanted = [*outputs, *updates.values()]
+        wanted = in_order([*outputs, *updates.values()])
         self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
         self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), final)
-        self.inputs, self.outputs = inputs, final[: len(outputs)]
+        self.live = [node for node in topological(wanted) if is_live(node)]
+        self.inputs, self.outputs = [*inputs, *self.live], final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
         # To name the first bad line, each result must be seen on its own.
         joins = None if check_nan else fuses
         self.plan: Plan = make_plan(self.outputs, self.updates, check_nan, joins)
-        self.emitted = emit(self.plan, inputs, self.outputs, check_nan)
+        self.emitted = emit(self.plan, self.inputs, self.outputs, check_nan)
         self.run: Callable[..., list] = self.emitted.function
         self.ops = self.plan.nodes
+
+    def numbers(self) -> list[np.ndarray]:
+        """What the live nodes stand for now; they are fed after the arguments."""
+        return [np.asarray(node.value(), node.dtype) for node in self.live]
 
     def ticking(self, tick: Callable[[int, str], None]) -> Callable[..., list]:
         """`run`, but calling `tick` with its number and the ops' names after each step."""
@@ -199,6 +214,8 @@ class Program:
 
     `source` is the Python that runs, `plan` the order and the memory, `stats` counts
     what the pipeline did. A call checks every argument before anything is written.
+    Where a placeholder has sizes that are None, the first call with each tuple of shapes
+    builds the graph for these; the last 16 builds are kept.
     """
 
     def __init__(
@@ -216,10 +233,44 @@ class Program:
         self.target = check_target(target)
         self.rebuild = rebuild
         _check_inputs(self.inputs, [*outputs, *updates.values()])
-        updates = {**_draws([*outputs, *updates.values()]), **updates}
-        self._written = set(updates)
+        self._cells = list(updates)
+        self._written = {*updates, *_draws([*outputs, *updates.values()])}
         self._lock = threading.Lock()
-        self.build = Build(self.inputs, outputs, updates, rewrites, check_nan)
+        self._graph = [*outputs, *updates.values()]
+        self._options = rewrites, check_nan
+        self._builds: OrderedDict[tuple, Build] = OrderedDict()
+        self.builds = 0  # made so far
+        self.dynamic = not all(is_known(node.shape) for node in self.inputs)
+        self._build = None if self.dynamic else self._made(self.inputs, self._graph)
+
+    def _made(self, inputs: Sequence[Node], wanted: Sequence[Node]) -> Build:
+        self.builds += 1
+        count = len(wanted) - len(self._cells)
+        updates = {cell: _moved_on(x) for cell, x in _draws(wanted).items()}
+        updates |= zip(self._cells, wanted[count:])
+        return Build(inputs, wanted[:count], updates, *self._options)
+
+    def _made_for(self, shapes: tuple) -> Build:
+        """The build for arguments of these shapes; the last few are kept."""
+        build = self._builds.get(shapes)
+        if build is None:
+            build = self._made(*specialise(self.inputs, self._graph, shapes))
+            self._builds[shapes] = build
+            if len(self._builds) > BUILDS_KEPT:
+                self._builds.popitem(last=False)
+        self._builds.move_to_end(shapes)
+        return build
+
+    @property
+    def build(self) -> Build:
+        """What the last call ran."""
+        if self._build is None:
+            raise GraphError(
+                "program: how it runs is settled when the sizes that are None are known",
+                got=", ".join(map(repr, self.inputs)),
+                remedy="call the program once, then look",
+            )
+        return self._build
 
     def __call__(self, *args: Any) -> Any:
         """Run with one value per placeholder, in the order of `inputs`."""
@@ -245,16 +296,18 @@ class Program:
     def run_arrays(self, arrays: Sequence[Any]) -> list:
         """Run on arrays that fit; what `__call__` does after its checks."""
         watch = MODE.get().watch
-        build = self.build
-        run = build.run if watch is None else watch.program(build)
-        try:
-            with self._lock:  # buffers belong to the program, not to the thread
-                return run(*arrays)
-        except Exception as error:
-            explained = build.explain(error)
-            if explained is error:
-                raise
-            raise explained from error
+        with self._lock:  # buffers belong to the program, not to the thread
+            build = self._build
+            if build is None or self.dynamic:
+                build = self._build = self._made_for(tuple([x.shape for x in arrays]))
+            run = build.run if watch is None else watch.program(build)
+            try:
+                return run(*arrays, *build.numbers())
+            except Exception as error:
+                explained = build.explain(error)
+                if explained is error:
+                    raise
+                raise explained from error
 
     def _feed(self, i: int, node: Node, arg: Any) -> Any:
         """`arg` as the array the placeholder wants, or the error that says why not."""
@@ -264,7 +317,7 @@ class Program:
             array = arg
         else:
             array = _as_array(arg, node, i)
-        if array.shape != node.shape:
+        if array.shape != node.shape and not alike(array.shape, node.shape):
             raise FeedError(
                 f"program: {_name(node, i)} has another shape",
                 expected=str(node.shape),
@@ -308,9 +361,10 @@ class Program:
         """Nodes before and after the rewrites, steps, and bytes without reuse and with.
 
         `fused` nodes run together with others. `bytes_naive` is what results of every
-        node would take, `bytes_fused` those of every step, `bytes_planned` the buffers.
+        node would take, `bytes_fused` those of every step, `bytes_planned` the buffers;
+        `builds` counts those made, one for each tuple of shapes.
         """
-        return self.build.stats()
+        return {**self.build.stats(), "builds": self.builds}
 
     @property
     def steps(self) -> Steps:
@@ -341,10 +395,9 @@ class Program:
 
     def __repr__(self) -> str:
         names = ", ".join(_name(node, i) for i, node in enumerate(self.inputs))
-        return (
-            f"<Program ({names}) -> {len(self.build.outputs)} outputs, "
-            f"{len(self.build.updates)} updates, {len(self.ops)} ops>"
-        )
+        ops = f", {len(self.ops)} ops" if self._build is not None else ""
+        outputs, updates = len(self._graph) - len(self._cells), len(self._cells)
+        return f"<Program ({names}) -> {outputs} outputs, {updates} updates{ops}>"
 
 
 def _places(node: Node) -> Any:
@@ -364,10 +417,14 @@ def _as_array(arg: Any, node: Node, i: int) -> Any:
 
 
 def _draws(outputs: Sequence[Node]) -> dict[Cell, Node]:
-    """Every generator's state that is read moves on, so that each run draws anew."""
+    """Every generator's state that is read, and what is drawn from it."""
     drawn = [x for x in topological(outputs) if x.op.kind == "random"]
-    states = {x: x.inputs[0] for x in drawn if x.inputs[0].op is VARIABLE}
-    return {state.value: state + advance(x.shape) for x, state in states.items()}
+    return {x.inputs[0].value: x for x in drawn if x.inputs[0].op is VARIABLE}
+
+
+def _moved_on(drawn: Node) -> Node:
+    """The state after a draw, so that each run draws anew."""
+    return drawn.inputs[0] + advance(drawn.shape)
 
 
 def _name(node: Node, i: int) -> str:
@@ -386,7 +443,7 @@ def _check_inputs(inputs: list[Node], outputs: Sequence[Node]) -> None:
         raise GraphError("compile: a placeholder is listed twice among the inputs")
     fed = set(inputs)
     for node in topological(outputs):
-        if node.op is PLACEHOLDER and node not in fed:
+        if node.op is PLACEHOLDER and node not in fed and not is_live(node):
             raise GraphError(
                 "compile: a placeholder that the outputs need is not fed",
                 expected=f"{node!r} among the inputs",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 import numpy as np
 
@@ -39,9 +40,14 @@ FOLD_LIMIT = 1 << 16  # elements; a larger constant costs more memory than time
 def fold(node: Node) -> Node | None:
     """An op whose inputs are all known is a constant."""
     known = all(x.op is CONSTANT for x in node.inputs)
-    if not known or int(np.prod(node.shape, dtype=np.int64)) > FOLD_LIMIT:
+    if (
+        not known
+        or node.op.kind == "effect"
+        or int(np.prod(node.shape, dtype=np.int64)) > FOLD_LIMIT
+    ):
         return None
-    value = node.op.fn(*(x.value for x in node.inputs), **node.attrs)
+    with np.errstate(all="ignore"):  # 0 / 0 is for the call to warn of, not for us
+        value = node.op.fn(*(x.value for x in node.inputs), **node.attrs)
     return constant(np.asarray(value, node.dtype))
 
 
@@ -243,6 +249,25 @@ def rewritten(
         chosen = [rewrite for rewrite in rewrites if rewrite in members]
         outputs = stages[stage] = optimize(outputs, chosen)
     return stages | {"optimized": optimize(outputs, rewrites)}
+
+
+def in_order(outputs: Sequence[Node]) -> list:
+    """`outputs` over a graph in which effects happen in the order they were written.
+
+    Each of them reads the one before, so that whatever else is moved they are not.
+    """
+    nodes = sorted(topological(outputs), key=attrgetter("seq"))
+    effects = [node for node in nodes if node.op.kind == "effect"]
+    before = dict(zip(effects[1:], effects))
+    new: dict[Node, Node] = {}
+    for node in nodes if before else ():
+        inputs = tuple(new[x] for x in node.inputs)
+        if node in before:
+            new[node] = _with_inputs(node, (*inputs, new[before[node]]))
+        else:
+            same = _same(inputs, node.inputs)
+            new[node] = node if same else _with_inputs(node, inputs)
+    return [new.get(node, node) for node in outputs]
 
 
 def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) -> list:

@@ -53,7 +53,7 @@ def steps_of(plan: Plan) -> Steps:
             i,
             tuple(node.op.name for node in step.nodes),
             tuple(names[x] for x in step.inputs),
-            tuple(f"{names[x]} in {place_of(x, plan, names)}" for x in step.outputs),
+            tuple(f"{names[x]} in {_place(x, plan)}" for x in step.outputs),
         )
         for i, step in enumerate(plan.steps)
     )
@@ -65,18 +65,19 @@ def lifetimes(plan: Plan) -> list[Lifetime]:
     last = {root_of(x): i for i, step in enumerate(plan.steps) for x in step.inputs}
     last |= {root_of(x): end for x in (*plan.outputs, *plan.updates.values())}
     return [
-        Lifetime(names[x], place_of(x, plan, names), nbytes(x), i, last.get(x, i))
+        Lifetime(names[x], _place(x, plan), nbytes(x), i, last.get(x, i))
         for i, step in enumerate(plan.steps)
         for x in step.outputs
         if plan.place[x] != VIEW
     ]
 
 
-def place_of(node: Node, plan: Plan, names: dict[Node, str]) -> str:
+def _place(node: Node, plan: Plan) -> str:
     place: Any = plan.place[node]
     if isinstance(place, Cell):
         variable = place.node and place.node()
-        return getattr(variable, "name", "") or "its variable"
+        name = getattr(variable, "name", "")
+        return name or f"variable {list(plan.updates).index(place)}"
     if isinstance(place, int):
         return f"buffer {place}"
     words = {FRESH: "new memory", VIEW: "the same memory", INSIDE: "no memory"}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from minigrad.errors import GradError, GraphError, name_of, user_origin
 from minigrad.ops import elementwise
 from minigrad.ops.movement import put
 from minigrad.ops.op import MODE
+from minigrad.static import node as nodes
 from minigrad.static.node import Node, constant, lift, node_of
 
 
@@ -37,10 +39,12 @@ class Trace:
         self.began = tape._next_seq()
         self._handles: dict[Tensor, tuple] = {}
         self._versions: dict[Cell, int] = {}
-        self.grads_seen: dict[Tensor, bool] = {}
-        self.modules: dict[weakref.ref, tuple] = {}  # and what was taken for granted
+        self.grads_seen: dict[Tensor, tuple[bool, str]] = {}  # was there one? name
         self._born: list[weakref.ref[Tensor]] = []
-        self.roots: list[tuple[weakref.ref[Tensor], Cell]] = []  # of the state
+        self.modules: dict[weakref.ref, tuple] = {}  # and what was taken for granted
+        self.guards: list[tuple[Callable[[], Any], Any]] = []  # what was, and is to be
+        self.effects: list[Node] = []  # what must run although nobody reads it
+        self.roots: list[tuple[weakref.ref[Tensor], Cell, str]] = []  # of the state
 
     # --- what the eager engine asks for --------------------------------------------------
     def value_of(self, arg: Any) -> Any:
@@ -54,7 +58,7 @@ class Trace:
             self._refuse_tape(root)
             node = node_of(root.cell, name_of(root, ""))
             self.env[root.cell] = self.state[root.cell] = node
-            self.roots.append((weakref.ref(root), root.cell))
+            self.roots.append((weakref.ref(root), root.cell, node.name))
         for view in reversed(views):
             node = view.op(node, **view.attrs)
         return node
@@ -104,7 +108,7 @@ class Trace:
     def saw_grad(self, t: Tensor) -> None:
         """The program depends on whether there was a gradient before."""
         if t not in self._handles and self._from_outside(t):
-            self.grads_seen.setdefault(t, t._grad is not None)
+            self.grads_seen.setdefault(t, (t._grad is not None, name_of(t, "")))
 
     def saw_module(self, module: Any) -> None:
         """The program depends on the mode of a module, and on what is inside it."""
@@ -161,3 +165,23 @@ class Trace:
                     remedy="return it, or write into existing state with copy_",
                     at=[o for o in (self.env[t.cell].origin, user_origin()) if o],
                 )
+
+
+# --- Python values that a traced function depends on -------------------------------------
+
+
+def live(read: Callable[[], float], name: str = "") -> Any:
+    """The number `read()`, also in a traced function: there it is read at every run.
+
+    Outside a trace it is Python's own number, inside a 0-d float64 Tensor.
+    """
+    trace = MODE.get().trace
+    return read() if trace is None else trace.born(nodes.live(read, name))
+
+
+def guard(read: Callable[[], Any]) -> Any:
+    """The value `read()`; a traced function is traced again once it is another."""
+    trace, value = MODE.get().trace, read()
+    if trace is not None:
+        trace.guards.append((read, value))
+    return value

@@ -5,6 +5,7 @@ Where bars follow each other in one row, memory is used again.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from ..errors import MissingPackageError
@@ -39,11 +40,11 @@ def plan_figure(
 def _rows(plan: Plan) -> dict[str, list[Lifetime]]:
     """Values by place; memory that is new in each call is shared with nobody."""
     rows: dict[str, list[Lifetime]] = {}
+    number = itertools.count()
     for value in lifetimes(plan):
         fresh = value.place == "new memory"
-        rows.setdefault(f"result {value.name}" if fresh else value.place, []).append(
-            value
-        )
+        place = f"result {next(number)}" if fresh else value.place
+        rows.setdefault(place, []).append(value)
     return rows
 
 

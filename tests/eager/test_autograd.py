@@ -285,6 +285,7 @@ def test_data_of_integers_is_refused_for_a_leaf():
         leaf(1.0).data = mg.tensor([1])
 
 
+@pytest.mark.filterwarnings("ignore::minigrad.errors.RetraceNotice")
 def test_a_jitted_step_sees_data_that_was_set():
     w = mg.tensor([1.0, 2.0], requires_grad=True)
     step = mg.jit(lambda x: w * x)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.autodiff import Part
 from minigrad.errors import DTypeError, GradError, ShapeError
 
 
@@ -827,3 +828,21 @@ def test_adding_a_number_in_place_takes_no_second_array(number):
         tracemalloc.stop()
     assert peak < 10_000
     assert x[0].item() == 2
+
+
+def test_rows_taken_one_by_one_write_out_zeros_only_once(monkeypatch):
+    whole, written = Part.whole, []
+    monkeypatch.setattr(Part, "whole", lambda part: written.append(1) or whole(part))
+    x = mg.tensor(np.arange(12.0).reshape(4, 3), requires_grad=True)
+    (sum((row * row).sum() for row in x) + x.sum()).backward()
+    np.testing.assert_array_equal(x.grad.numpy(), 2 * x.detach().numpy() + 1)
+    assert len(written) <= 1
+
+
+def test_a_row_s_gradient_does_not_reach_into_arrays_that_others_hold():
+    x = mg.ones(2, 3, requires_grad=True)
+    y, g = x * 1, mg.ones(2, 3)
+    y.retain_grad()
+    (mg.stack([y[0], y[1]]) + y).backward(g)
+    assert g.tolist() == [[1, 1, 1]] * 2
+    assert y.grad.tolist() == x.grad.tolist() == [[2, 2, 2]] * 2

@@ -5,6 +5,8 @@ Needs the version of PyTorch that pyproject.toml names under `reference`.
 
 import pathlib
 
+import cases_optim
+import cases_rnn
 import numpy as np
 import torch
 from cases import CASES, derive, pack
@@ -63,6 +65,8 @@ def main():
     for name in MODULES:
         for key, array in run(torch, name).items():
             results["module.npz"][f"{name} | {key}"] = array
+    results |= {"optim.npz": cases_optim.golden(torch)}
+    results |= {"rnn.npz": cases_rnn.golden(torch)}
     for file, found in results.items():
         np.savez_compressed(HERE / file, **pack(found))
     np.savez_compressed(HERE / "promotion.npz", **promotion())

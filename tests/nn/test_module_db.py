@@ -13,6 +13,7 @@ from minigrad import nn
 
 MODULES = [name for name, value in vars(nn).items() if isinstance(value, type)]
 CONTAINERS = {"Module", "Parameter", "Sequential", "ModuleList", "ModuleDict"}
+CONTAINERS |= {"RNNBase"}
 WITHOUT_SAMPLES = {"Flatten", "Unflatten", "Dropout", "Identity"}
 
 # Both libraries warn of what some losses call a mean, and of sizes that differ.
@@ -33,7 +34,7 @@ def samples(info, torch, training):
     options = {"device": "cpu", "dtype": torch.float64, "training": training}
     for sample in info.module_inputs_func(info, requires_grad=True, **options):
         build, call = sample.constructor_input, sample.forward_input
-        if call is not None:
+        if call is not None and not build.kwargs.get("proj_size"):  # refused
             args = [
                 x.detach().requires_grad_(x.requires_grad)
                 if isinstance(x, torch.Tensor)

@@ -19,6 +19,7 @@ from minigrad.testing import (
 )
 
 KINDS = {"elementwise", "reduce", "movement", "contraction", "indexing", "random"}
+KINDS |= {"fact", "effect"}
 DTYPES = ["float32", "float64", "int32", "int64", "uint8", "bool"]
 
 ops = pytest.mark.parametrize("op", TABLE.values(), ids=list(TABLE))

@@ -76,6 +76,33 @@ def test_updates_read_the_old_values_so_two_variables_can_swap():
     assert (a.get_value(), b.get_value()) == ([3], [1])
 
 
+def test_three_variables_rotate_and_outputs_are_from_before():
+    a, b, c = (mg.variable([v, v]) for v in (1.0, 2.0, 3.0))
+    turn = mg.compile([], [a, b + c], updates={a: b, b: c, c: a})
+    assert [t.tolist() for t in turn()] == [[1, 1], [5, 5]]
+    assert [v.get_value()[0] for v in (a, b, c)] == [2, 3, 1]
+    assert [t.tolist() for t in turn()] == [[2, 2], [4, 4]]
+
+
+def test_an_update_that_reads_an_updated_variable_sees_its_old_value():
+    w, v = mg.variable([1.0, 2.0]), mg.variable([0.0, 0.0])
+    step = mg.compile(
+        [],
+        w * 10,
+        updates={
+            v: v * 0.5 + w,
+            w: w - v,
+        },
+    )
+    for value, w_now, v_now in (
+        ([10, 20], [1, 2], [1, 2]),
+        ([10, 20], [0, 0], [1.5, 3]),
+    ):
+        assert step().tolist() == value
+        assert w.get_value().tolist() == w_now
+        assert v.get_value().tolist() == v_now
+
+
 def test_updates_through_views_of_the_variable_read_the_old_value():
     w = mg.variable(np.arange(4.0).reshape(2, 2))
     step = mg.compile([], w.T, updates={w: w.T + w})
@@ -118,6 +145,13 @@ def test_feeding_the_variable_that_is_updated():
     step(w)
     assert w.tolist() == [2, 2]
     assert a.get_value().tolist() == [2, 2]
+
+
+def test_an_output_shows_the_argument_as_it_was_fed():
+    w, x = mg.ones(2), mg.placeholder((2,))
+    step = mg.compile([x], [x, x.reshape(1, 2)], updates={w: w + 1})
+    assert [t.tolist() for t in step(w.numpy())] == [[1, 1], [[1, 1]]]
+    assert w.tolist() == [2, 2]
 
 
 @pytest.mark.parametrize(
@@ -181,11 +215,89 @@ def test_shape_mistakes_are_raised_while_building():
 
 
 @pytest.mark.parametrize(
-    "use", [bool, float, int, list, np.asarray, lambda x: [0, 1, 2][x]]
+    ("use", "remedy"),
+    [
+        (bool, "mg.where.*mg.cond"),
+        (float, "mg.compile.*mg.print_node"),
+        (int, "mg.compile.*mg.print_node"),
+        (list, "mg.scan and mg.while_loop"),
+        (np.asarray, "mg.compile.*mg.print_node"),
+        (lambda x: [0, 1, 2][x], "mg.compile.*mg.print_node"),
+        (lambda x: x.item(), "mg.compile.*mg.print_node"),
+        (lambda x: x.tolist(), "mg.compile.*mg.print_node"),
+        (lambda x: x.numpy(), "mg.compile.*mg.print_node"),
+        (lambda x: x.nonzero(), "mg.where"),
+        (lambda x: x.backward(), "mg.gradients"),
+        (lambda x: x.grad, "mg.gradients"),
+        (lambda x: x.requires_grad, "mg.gradients"),
+        (lambda x: x.detach(), "mg.stop_gradient"),
+    ],
 )
-def test_a_node_is_not_a_number(use):
-    with pytest.raises(GraphError, match="not there yet"):
+def test_a_node_is_not_a_number(use, remedy):
+    with pytest.raises(GraphError, match=f"not there yet(.*\\n)*.*{remedy}"):
         use(mg.placeholder((), name="x"))
+
+
+def test_len_of_a_node_is_its_first_size():
+    assert len(mg.placeholder((3, 2))) == 3
+    assert not hasattr(mg.placeholder(()), "no_such_thing")
+    assert not hasattr(mg.placeholder(()), "add_")
+
+
+@pytest.mark.parametrize(
+    ("write", "remedy"),
+    [
+        (lambda x: x.add_(1), r"y = x.add\("),
+        (lambda x: x.clamp_(0), r"y = x.clamp\("),
+        (lambda x: x.zero_(), r"y = x.where\("),
+        (lambda x: x.copy_(x), r"y = x.where\("),
+        (lambda x: x.masked_fill_(x > 0, 1), r"y = x.masked_fill\("),
+        (lambda x: x.__setitem__(0, 1), r"x.put\(key, value\), or mg.where"),
+    ],
+)
+def test_a_node_never_changes(write, remedy):
+    with pytest.raises(GraphError, match=f"never changes(.*\\n)*.*{remedy}"):
+        write(mg.placeholder((2,)))
+
+
+def test_augmented_assignment_binds_the_name_to_a_new_node():
+    x = y = mg.placeholder((2,))
+    x += 1
+    x *= y
+    assert x is not y
+    assert mg.compile([y], [x, y])([1, 2])[0].tolist() == [2, 6]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        0,
+        (..., 1),
+        np.s_[1:, ::2],
+        np.array([0, 2]),
+        (np.array([0, 1]), 2),
+        np.array([True, False, True]),
+    ],
+)
+def test_put_gives_what_an_assignment_would_have_made(key):
+    a = np.arange(9.0).reshape(3, 3)
+    x, v = mg.placeholder((3, 3), dtype=mg.float64), mg.variable(np.float64(5))
+    y = x.put(key, v)
+    value, gx, gv = mg.compile([x], [y, *mg.gradients((y * y).sum(), [x, v])])(a)
+    expected = a.copy()
+    expected[key] = 5
+    np.testing.assert_array_equal(value.numpy(), expected)
+    written = np.zeros((3, 3), bool)
+    written[key] = True
+    np.testing.assert_array_equal(gx.numpy(), np.where(written, 0, 2 * a))
+    assert gv.item() == 10 * written.sum()
+
+
+def test_put_of_a_value_that_does_not_fit_is_an_error_while_building():
+    x = mg.placeholder((3, 3))
+    for key in (0, np.array([0, 1])):
+        with pytest.raises(ShapeError, match="new value does not fit"):
+            x.put(key, mg.placeholder((2,)))
 
 
 def test_a_tensor_that_carries_a_tape_is_refused():
@@ -231,3 +343,42 @@ def test_check_nan_names_the_first_bad_line_and_updates_nothing():
     step = mg.compile([x], None, updates={w: w + x}, check_nan=True)
     step(np.ones(2))
     assert w.get_value().tolist() == [2, 1]
+
+
+# --- print_node --------------------------------------------------------------------------
+
+
+def test_print_node_prints_what_is_computed_when_it_is_computed(capsys):
+    x = mg.placeholder((2,))
+    y = mg.print_node(x * 2, "twice x:")
+    program = mg.compile([x], mg.gradients((y * x).sum(), x))
+    assert capsys.readouterr().out == ""
+    assert program([1, 2]).tolist() == [4, 8]
+    assert capsys.readouterr().out == "twice x: tensor([2., 4.])\n"
+
+
+def test_prints_keep_the_order_in_which_they_were_written(capsys):
+    x = mg.placeholder(())
+    first, second, third = (mg.Print(x + i, f"{i}:") for i in range(3))
+    again = mg.print_node(x + 0, "0:")
+    program = mg.compile([x], [again, third, second + first])
+    program(1.0)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{i}: tensor({i + 1}.)" for i in range(3)] + ["0: tensor(1.)"]
+
+
+def test_a_print_of_a_constant_waits_for_the_call(capsys):
+    program = mg.compile([], mg.print_node(mg.constant(1.0)) + 1)
+    assert capsys.readouterr().out == ""
+    program()
+    program()
+    assert capsys.readouterr().out == "tensor(1., dtype=float64)\n" * 2
+
+
+def test_print_node_works_eagerly_and_with_any_batch(capsys):
+    w = mg.ones(1, requires_grad=True)
+    mg.print_node(w * 2).sum().backward()
+    assert w.grad.tolist() == [2]
+    x = mg.placeholder((None,))
+    mg.compile([x], mg.print_node(x, "x"))(np.zeros(3))
+    assert capsys.readouterr().out == "tensor([2.])\nx tensor([0., 0., 0.])\n"

@@ -9,6 +9,8 @@ import pytest
 import minigrad as mg
 from minigrad.errors import GradError, GraphError
 
+pytestmark = pytest.mark.filterwarnings("ignore::minigrad.errors.RetraceNotice")
+
 
 def adam_like():
     """A step with weight decay, in-place state, a 0-d counter, and overlapping views."""

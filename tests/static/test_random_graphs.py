@@ -23,7 +23,7 @@ def fits(a, b):
 
 UNARY = [
     lambda a: a.tanh(),
-    lambda a: (a * 0.3).exp(),
+    lambda a: a.tanh().exp(),
     lambda a: a * 2 * 0.25,
     lambda a: (a * a + 1).log(),
     lambda a: a.sigmoid().log(),
@@ -42,7 +42,7 @@ MATRIX = [
     lambda a: a.logsumexp(-1, keepdim=True),
     lambda a: a.sum(0),
     lambda a: a.sum(-1, keepdim=True) * 0.2,
-    lambda a: a.exp().sum(0).log(),
+    lambda a: a.tanh().exp().sum(0).log(),
     lambda a: a.reshape(a.shape[::-1]),
     lambda a: a.flip(0).sin(),
     lambda a: a[1:2].expand(*a.shape) * 0.5,

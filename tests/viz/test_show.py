@@ -228,10 +228,21 @@ def test_the_plan_is_listed_with_its_lifetimes_and_what_it_saves():
     assert "A result for every node: 804 bytes" in figure.caption
     assert "buffers as planned: 400" in figure.caption
     assert figure.text.splitlines()[1:] == [
-        "  buffer 0      exp#0 400 B, 0 to 1, tanh#1 400 B, 1 to 2",
-        "  result sum#2  sum#2 4 B, 2 to the end",
+        "  buffer 0  exp#0 400 B, 0 to 1, tanh#1 400 B, 1 to 2",
+        "  result 0  sum#2 4 B, 2 to the end",
     ]
     assert "3 steps and 2 places" in figure.alt
+
+
+def test_every_bar_of_the_plan_has_its_own_time_and_row():
+    v, w = mg.variable(np.ones(3, np.float32)), mg.variable(np.ones(3, np.float32))
+    x = mg.placeholder((3,))
+    step = mg.compile([x], [x * 2, x * 3, x * v], updates={v: v * x, w: w - x})
+    rows = [r.split(" B, ") for r in step.show("plan").text.splitlines()[1:]]
+    assert [row[0].split()[:2] for row in rows] == [
+        *(["result", str(i)] for i in range(3)), ["variable", "0"], ["variable", "1"]
+    ]  # fmt: skip
+    assert all(len(row) == 2 for row in rows)
 
 
 def test_the_plan_is_drawn_if_matplotlib_is_there():

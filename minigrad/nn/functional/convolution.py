@@ -274,15 +274,20 @@ def pad(
 
 
 def _constant(input: Any, pairs: list, value: float) -> Any:
-    size = tuple(n + sum(pair) for n, pair in zip(input.shape, pairs))
-    if min(size, default=0) < 0:
-        raise ShapeError("pad: more is cut off than there is", got=f"a size of {size}")
-    ends = zip(input.shape, pairs)
-    kept = (np.s_[max(-front, 0) : n - max(-back, 0)] for n, (front, back) in ends)
-    part = input[(*kept, ...)]
-    starts = (max(front, 0) for front, _ in pairs)
-    key = (np.s_[start : start + n] for start, n in zip(starts, part.shape))
-    whole = fill(zeros(input, shape=size), value=value)
+    part, size, key = input, list(input.shape), [np.s_[:]] * input.ndim
+    for axis, (front, back) in enumerate(pairs):
+        if not (front or back):  # so its size need not be known
+            continue
+        n = size[axis]
+        size[axis] = n + front + back
+        if size[axis] < 0:
+            got = f"a size of {tuple(size)}"
+            raise ShapeError("pad: more is cut off than there is", got=got)
+        kept = np.s_[max(-front, 0) : n - max(-back, 0)]
+        part = part[(np.s_[:],) * axis + (kept,)]
+        start = max(front, 0)
+        key[axis] = np.s_[start : start + part.shape[axis]]
+    whole = fill(zeros(input, shape=tuple(size)), value=value)
     return put(whole, part, view="slice", attrs={"key": (*key, ...)})
 
 

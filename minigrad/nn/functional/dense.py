@@ -14,6 +14,7 @@ from minigrad.nn.functional.activation import demand_tensor
 from minigrad.ops import shapes
 from minigrad.ops.composite import demand_dtype, swapaxes
 from minigrad.ops.elementwise import cast, where
+from minigrad.ops.extents import product
 from minigrad.ops.indexing import ARRAY, index
 
 
@@ -36,9 +37,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         )
     lead = tuple(input.shape[:-1])
     # One product for all rows, however many dims they are in.
-    rows = (
-        input if input.ndim == 2 else input.reshape((math.prod(lead), input.shape[-1]))
-    )
+    rows = input if input.ndim == 2 else input.reshape((product(lead), input.shape[-1]))
     y = rows @ weight.T
     if bias is not None:
         y = y + bias

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
@@ -17,6 +16,7 @@ from minigrad.nn.functional.activation import logsigmoid
 from minigrad.ops import shapes
 from minigrad.ops.composite import gather
 from minigrad.ops.elementwise import cast, clamp_min, exp, log, square, where
+from minigrad.ops.extents import alike, count
 from minigrad.ops.formulas import floats
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.op import MODE
@@ -81,7 +81,7 @@ def huber_loss(
 
 
 def _away(name: str, input: Any, target: Any) -> Any:
-    if tuple(input.shape) != tuple(target.shape):
+    if not alike(input.shape, target.shape):
         warnings.warn(
             f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} have "
             "different sizes and are broadcast, which is seldom what is wanted",
@@ -125,7 +125,7 @@ def cross_entropy(
     options = weight, ignore_index, reduction, label_smoothing
     if target.dtype.kind != "f":
         return _of_classes("cross_entropy", log_p, target, axis, *options)
-    if tuple(target.shape) != tuple(input.shape):
+    if not alike(target.shape, input.shape):
         raise ShapeError(
             "cross_entropy: probabilities are wanted for every class",
             expected=f"a target of {tuple(input.shape)}, or int64 class numbers",
@@ -137,8 +137,8 @@ def cross_entropy(
     if weight is not None:
         log_p = log_p * _along(weight, axis, input.ndim)
     loss = -(log_p * target).sum(dim=axis)
-    count = math.prod(loss.shape)
-    return _reduced("cross_entropy", loss, reduction, count)
+    total = count(loss, tuple(range(loss.ndim)))
+    return _reduced("cross_entropy", loss, reduction, total)
 
 
 def nll_loss(
@@ -184,7 +184,7 @@ def _of_classes(
             remedy="target.long()",
         )
     expected = tuple(n for i, n in enumerate(log_p.shape) if i != axis)
-    if tuple(target.shape) != expected:
+    if not alike(target.shape, expected):
         raise ShapeError(
             f"{name}: not one target for each prediction",
             expected=f"a target of {expected}",
@@ -255,7 +255,7 @@ def binary_cross_entropy_with_logits(
 
 
 def _alike(name: str, input: Any, target: Any) -> None:
-    if tuple(input.shape) != tuple(target.shape):
+    if not alike(input.shape, target.shape):
         raise ShapeError(
             f"{name}: input and target have different sizes",
             expected=f"a target of {tuple(input.shape)}",
@@ -277,7 +277,7 @@ def kl_div(
         safe = where(target == 0, 1, target)
         loss = target * (log(safe) - input)
     if reduction == "batchmean":
-        return loss.sum() / (input.shape[0] if input.ndim else 1)
+        return loss.sum() / count(input, (0,) if input.ndim else ())
     if reduction == "mean":
         message = 'kl_div: "mean" divides by all elements, "batchmean" by the batch'
         warnings.warn(message, stacklevel=2)

@@ -10,6 +10,7 @@ from minigrad.errors import ArgumentError, ShapeError
 from minigrad.nn.functional.activation import demand_tensor
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import clamp_min, mul, sqrt, square
+from minigrad.ops.extents import is_known, product
 from minigrad.ops.formulas import floats
 
 
@@ -43,8 +44,8 @@ def batch_norm(
             )
         mean, var = (_channels(x, input) for x in (running_mean, running_var))
         return _scaled((input - mean) / sqrt(var + eps), weight, bias, input)
-    count = math.prod(input.shape[i] for i in axes)
-    if count <= 1:
+    count = product(input.shape[i] for i in axes)
+    if is_known([count]) and count <= 1:
         raise ShapeError(
             "batch_norm: one value for a channel has no variance",
             expected="more than one value for each channel while training",
@@ -56,7 +57,8 @@ def batch_norm(
         demand_tensor("batch_norm", input, *updates)
     y, mean, var = _normalized(input, axes, eps)
     with no_grad():
-        for running, now in zip(updates, (mean, var * (count / (count - 1)))):
+        var = var * (count / (count - 1)) if is_known([count]) else var
+        for running, now in zip(updates, (mean, var)):
             if running is not None:
                 running.mul_(1 - momentum).add_(now.detach().reshape((-1,)) * momentum)
     return _scaled(y, weight, bias, input)
@@ -130,7 +132,7 @@ def group_norm(
         )
     _fit("group_norm", input.shape[1:2], weight, bias)
     size = math.prod(input.shape[1:]) // num_groups
-    groups = input.reshape((input.shape[0] * num_groups, size))
+    groups = input.reshape((product((input.shape[0], num_groups)), size))
     y, _, _ = _normalized(groups, (1,), eps)
     return _scaled(y.reshape(tuple(input.shape)), weight, bias, input)
 

@@ -13,6 +13,7 @@ from minigrad.errors import ArgumentError
 from minigrad.nn.functional.convolution import Sizes, batched, each, unbatched
 from minigrad.ops.composite import ValuesAndIndices
 from minigrad.ops.conv import Window, max_at, windows
+from minigrad.ops.extents import positions
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.rearrange import stack
 
@@ -60,9 +61,8 @@ def _max_pool(
 ) -> Any:
     x, alone = batched(name, input, dims)
     at = max_at(x, window=_window(name, tuple(x.shape[2:]), *how))
-    channels, plane = x.shape[:2], math.prod(x.shape[2:])
-    first = np.arange(0, math.prod(x.shape), plane)  # of each channel, flattened
-    flat = at + first.reshape((*channels, *(1,) * dims))
+    channel = positions(x, 0) * x.shape[1] + positions(x, 1)
+    flat = at + channel * math.prod(x.shape[2:])
     y = index(x.reshape((-1,)), flat.reshape((-1,)), key=(ARRAY,))
     values = unbatched(y.reshape(tuple(at.shape)), alone)
     if return_indices:

@@ -1,0 +1,188 @@
+"""Sizes that nobody knows yet: what `None` in a placeholder's shape becomes.
+
+A program may be built before the size of a batch is known. Each `None` is an `Unknown`
+of its own, so that x + x keeps its size and x + y of two batches gets a new one. Python
+cannot calculate with it; what a formula needs of a size, `count` and `positions` say in
+the graph. When the sizes come, attributes that hold an Unknown are filled in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from minigrad.backend import int64
+from minigrad.errors import GraphError, user_scope
+from minigrad.ops.op import Op
+
+
+class Unknown:
+    """One size that is not known yet; or what `rule` makes of `sizes` that are not."""
+
+    __slots__ = ("rule", "sizes")
+
+    def __init__(self, sizes: tuple = (), rule: Callable | None = None) -> None:
+        self.sizes, self.rule = sizes, rule
+
+    def __repr__(self) -> str:
+        return "None"
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or other is None  # x.shape == (None, 3) reads well
+
+    def __hash__(self) -> int:
+        return hash(None)
+
+    def known(self, extents: dict[Unknown, int]) -> int:
+        """The size, now that `extents` tells."""
+        if self.rule is None:
+            return extents[self]
+        return self.rule(resolved(self.sizes, extents))
+
+
+def _lesson(self: Any, *_: Any) -> NoReturn:
+    called = user_scope()
+    raise GraphError(
+        f"{called or 'Python'}: calculates with a size that is None",
+        expected="a size that is known before the program is called",
+        remedy="give this dim a size, or use another dim"
+        if called
+        else "x.reshape(-1, ...) for a size, x.mean(dim) to divide by it",
+    )
+
+
+_NAMES = """
+    add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod divmod
+    rdivmod pow rpow neg pos abs lt le gt ge bool int float index
+""".split()
+for _name in _NAMES:
+    setattr(Unknown, f"__{_name}__", _lesson)
+
+
+def is_known(sizes: Iterable[Any]) -> bool:
+    """Is none of these sizes an Unknown?"""
+    return not any(isinstance(n, Unknown) for n in sizes)
+
+
+def agree(n: Any, m: Any) -> bool:
+    """May these two sizes be the same?"""
+    return n == m or isinstance(n, Unknown) or isinstance(m, Unknown)
+
+
+def alike(shape: Sequence[Any], other: Sequence[Any]) -> bool:
+    """May these two shapes be the same?"""
+    return len(shape) == len(other) and all(map(agree, shape, other))
+
+
+def product(sizes: Iterable[Any]) -> Any:
+    """How many elements `sizes` make together, as a size again."""
+    number, unknown = parts(sizes)
+    if not unknown:
+        return number
+    if number == 1 and len(unknown) == 1:
+        return unknown[0]
+    return Unknown((number, *unknown), math.prod)
+
+
+def widest(sizes: Iterable[Any]) -> Any:
+    """The size of an axis on which arrays with `sizes` along it are broadcast."""
+    others = {n for n in sizes if isinstance(n, Unknown) or n != 1}
+    known = {n for n in others if not isinstance(n, Unknown)}
+    if len(known or others) > 1:  # any of the unknown may turn out to be 1
+        return Unknown(tuple(others), widest)
+    return next(iter(known or others), 1)
+
+
+def parts(sizes: Iterable[Any]) -> tuple[int, list[Unknown]]:
+    """The product of the known sizes, and the unknown ones."""
+    number = 1
+    unknown: list[Unknown] = []
+    for n in sizes:
+        if not isinstance(n, Unknown):
+            number *= n
+        elif n.rule is math.prod:
+            inner, more = parts(n.sizes)
+            number, unknown = number * inner, unknown + more
+        else:
+            unknown.append(n)
+    return number, unknown
+
+
+def resolved(value: Any, extents: dict[Unknown, int]) -> Any:
+    """`value`, an attribute, with every Unknown in it replaced by its size."""
+    if isinstance(value, Unknown):
+        return value.known(extents)
+    if isinstance(value, dict):
+        return {key: resolved(part, extents) for key, part in value.items()}
+    if type(value) is tuple:
+        return tuple(resolved(part, extents) for part in value)
+    if isinstance(value, slice):
+        return slice(*resolved((value.start, value.stop, value.step), extents))
+    return value
+
+
+# --- what a formula may ask of a size ------------------------------------------------------
+
+
+def _fact(
+    name: str,
+    fn: Callable[..., Any],
+    shape: Callable[..., tuple],
+    attrs: dict,
+    doc: str,
+) -> Op:
+    """An op that reads the shape of its argument, not its elements."""
+
+    def fill(a: Any, out: Any = None, **attrs: Any) -> Any:
+        y = np.asarray(fn(a.shape, **attrs), int64)
+        if out is None:
+            return y
+        np.copyto(out, y)
+        return out
+
+    return Op(
+        name,
+        fill,
+        (None,),
+        infer=lambda op, args, attrs: (shape(args[0].shape, **attrs), int64),
+        kind="fact",
+        doc=doc,
+        sample=lambda rng: [([rng.normal(size=(3, 4))], attrs)],
+    )
+
+
+def _along(n: Any, ndim: int, axis: int) -> tuple:
+    return (1,) * axis + (n,) + (1,) * (ndim - 1 - axis)
+
+
+_count = _fact(
+    "count",
+    lambda shape, axis: math.prod(shape[i] for i in axis),
+    lambda shape, axis: (),
+    {"axis": (0, 1)},
+    "how many elements there are along the axes",
+)
+_positions = _fact(
+    "positions",
+    lambda shape, axis: np.arange(shape[axis]).reshape(_along(-1, len(shape), axis)),
+    lambda shape, axis: _along(shape[axis], len(shape), axis),
+    {"axis": 1},
+    "0, 1, 2, ... along an axis; size 1 along the others",
+)
+
+
+def count(a: Any, axis: tuple[int, ...]) -> Any:
+    """How many elements there are along `axis`: a number, or a Node if it is unknown."""
+    sizes = [a.shape[i] for i in axis]
+    return math.prod(sizes) if is_known(sizes) else _count(a, axis=axis)
+
+
+def positions(a: Any, axis: int) -> Any:
+    """0, 1, 2, ... along `axis` as an index: an array, or a Node if that is unknown."""
+    n = a.shape[axis]
+    if isinstance(n, Unknown):
+        return _positions(a, axis=axis)
+    return np.arange(n).reshape(_along(-1, len(a.shape), axis))
