@@ -43,6 +43,7 @@ from minigrad.ops.effects import print_node
 from minigrad.ops.effects import print_node as Print
 from minigrad.profiling import count_ops, profile
 from minigrad.random import *
+from minigrad.static.control import cond, foldl, scan, stop_gradient, while_loop
 from minigrad.static.jit import jit
 from minigrad.static.node import Node, constant, gradients, placeholder, variable
 from minigrad.static.program import Program, compile, set_default_target

@@ -44,6 +44,21 @@ class Watch:
         """The function to run for a compiled program."""
         return self._outer.program(build) if self._outer is not None else build.run
 
+    def adopt(self, t: Any) -> None:
+        """A Tensor was created from data."""
+        if self._outer is not None:
+            self._outer.adopt(t)
+
+    def check_write(self, t: Any, op: str) -> None:
+        """Raise if `t` may not be written here."""
+        if self._outer is not None:
+            self._outer.check_write(t, op)
+
+    def check_backward(self) -> None:
+        """Raise if `backward()` may not be called here."""
+        if self._outer is not None:
+            self._outer.check_backward()
+
     def backward(self, pull: Callable[..., Any]) -> Callable[..., Any]:
         """How a sweep of the tape is to take one record's derivative."""
         return self._outer.backward(pull) if self._outer is not None else pull

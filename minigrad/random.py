@@ -83,13 +83,18 @@ class Generator:
         self, op: Op, shape: tuple[int, ...], like: Any = None, **attrs: Any
     ) -> Any:
         """The numbers that a random op of the table gives here; then moves on."""
+        _, trace, watch = MODE.get()
         with mode(watch=None):  # to create is not to compute: nothing is counted
             if isinstance(like, Node):
                 seed = self.draw(random_integers, (), low=0, high=2**63)
                 return op(variable([seed.item(), 0]), shape=shape, **attrs)
+            if trace is not None:
+                trace.carry(self._state)
             y = op(self._state, shape=shape, **attrs)
             self._state.add_(advance(shape))
-            return y
+        if watch is not None:
+            watch.adopt(y)
+        return y
 
 
 default_generator = Generator()

@@ -104,6 +104,10 @@ def views_of(t: Tensor) -> list[View]:
 
 def check_writable(t: Tensor, op: str) -> None:
     """Raise, before anything changes, where memory or tape could not follow a write."""
+    state = MODE.get()
+    for watcher in (state.trace, state.watch):
+        if watcher is not None:
+            watcher.check_write(t, op)
     if not t.array.flags.writeable:
         copied = t.view_of is None and MODE.get().trace is not None
         raise GradError(
@@ -114,7 +118,7 @@ def check_writable(t: Tensor, op: str) -> None:
             if copied
             else "x.clone() has memory for every element",
         )
-    if MODE.get().grad:
+    if state.grad:
         check_rebase(t, op)
 
 

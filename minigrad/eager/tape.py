@@ -155,7 +155,8 @@ def _pull_tensors(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[
             parent = record.parents[INPUT_NAMES.index(name)]
             value = _revive(value, next(cells), parent, g)
         elif name == "rest":
-            value = tuple(g.revived(index, None, None) for index in value)
+            parents = record.parents[plan.op.named :]
+            value = tuple(_revive(x, None, p, g) for x, p in zip(value, parents))
         values.append(value)
     with on_behalf_of(record.origin):
         return plan.pull(g, tuple(values), record.attrs)

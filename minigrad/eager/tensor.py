@@ -188,6 +188,10 @@ class Tensor(Readable):
         the tape saved are freed unless `retain_graph`; with `create_graph` the gradients
         can be differentiated again. Raises `GradError`.
         """
+        state = MODE.get()
+        for watcher in (state.trace, state.watch):
+            if watcher is not None:
+                watcher.check_backward()
         found = grad_of([self], [gradient], retain_graph, create_graph)
         for leaf, (g, owned) in found.items():
             _accumulate(leaf, g, owned, create_graph)
@@ -241,9 +245,10 @@ def from_array(array: Any, requires_grad: bool = False) -> Tensor:
     t = wrap(array)
     if requires_grad:
         t.requires_grad_()
-    trace = MODE.get().trace
-    if trace is not None:
-        trace.adopt(t)
+    state = MODE.get()
+    for watcher in (state.trace, state.watch):
+        if watcher is not None:
+            watcher.adopt(t)
     return t
 
 

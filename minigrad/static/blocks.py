@@ -74,7 +74,7 @@ def part(key: Key, shape: Shape, whole: Shape) -> Any:
     return cuts[0] if len(cuts) == 1 else cuts
 
 
-class Loop:
+class Pieces:
     """The loop over a step's pieces: a name for each thing that changes from turn to turn.
 
     `columns` holds, by name, what can be made beforehand: keys, pieces of arrays that

@@ -10,7 +10,8 @@ import builtins
 import itertools
 import linecache
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ from minigrad.ops import reduce
 from minigrad.ops.elementwise import cast, clamp_max, clamp_min, relu
 from minigrad.ops.linalg import matmul
 from minigrad.ops.movement import permute, reshape, slice
-from minigrad.static.blocks import Loop
+from minigrad.static.blocks import Pieces
 from minigrad.static.fuse import Group
+from minigrad.static.nested import write_block
 from minigrad.static.node import CONSTANT, VARIABLE, Node
 from minigrad.static.plan import FRESH, Plan, root_of
 
@@ -102,6 +104,10 @@ class _Writer:
         self.head = f"def program({', '.join(self.names.values())}):"
         self.lines = [self.head]
         self.said = ""
+        self.indent = "    "
+        self.made = 0
+        self.inner: dict[Plan, tuple[list, dict]] = {}
+        self.results: dict[Node, dict[int, str]] = {}  # of loops and branches
         self.comments: dict[tuple[int, int], str] = {}
         self.made_by: dict[int, Node] = {}
         self.slots = [np.empty(size, np.uint8) for size in plan.sizes]
@@ -116,20 +122,20 @@ class _Writer:
         for cell in dict.fromkeys([*variables, *plan.copied, *direct]):
             self._cell(cell)
         for node in plan.sources:
-            self._source(node)
+            self.source(node)
         for i, step in enumerate(plan.steps[: plan.tail]):
-            self._step(i, step)
+            self._ticking(i, step)
         # What shows a variable, or an argument in its memory, is copied before it changes.
         returned = {i: self._copy(x) for i, x in enumerate(outputs) if _is_given(x)}
         kept = {c: self._copy(x) for c, x in plan.copied.items() if _is_state(x)}
         for i, step in enumerate(plan.steps[plan.tail :], plan.tail):
-            self._step(i, step)
+            self._ticking(i, step)
         for cell, node in plan.copied.items():
-            self._line(
+            self.line(
                 f"copyto({self.cells[cell]}, {kept.get(cell) or self.names[node]})"
             )
         for cell in (*plan.copied, *direct):
-            self._line(f"{self.cells[cell].replace('w', 'cell')}.version += 1")
+            self.line(f"{self.cells[cell].replace('w', 'cell')}.version += 1")
         given: set[Node] = set()  # memory of the call's own leaves as it is, but once
         for i, node in enumerate(outputs):
             if plan.place.get(node) == FRESH and node not in given:
@@ -138,16 +144,26 @@ class _Writer:
             elif i not in returned:
                 returned[i] = self._copy(node)
         names = (returned[i] for i in range(len(outputs)))
-        self._line(f"return [{', '.join(names)}]")
+        self.line(f"return [{', '.join(names)}]")
         return Emitted("\n".join(self.lines) + "\n", self.scope, self.made_by)
 
-    def _line(self, text: str, node: Node | None = None) -> None:
+    @contextmanager
+    def inside(self, plan: Plan) -> Iterator[None]:
+        """Write the steps of a body, which has a plan and buffers of its own."""
+        outer = self.plan, self.slots, self.buffers
+        if plan not in self.inner:
+            self.inner[plan] = [np.empty(size, np.uint8) for size in plan.sizes], {}
+        self.plan, (self.slots, self.buffers) = plan, self.inner[plan]
+        yield
+        self.plan, self.slots, self.buffers = outer
+
+    def line(self, text: str, node: Node | None = None) -> None:
         if node is not None:
             comment = self._comment(node.origin) if node.origin else ""
             if comment != self.said:  # once for all that one line of the user's made
                 self.said = comment
                 text = f"{text:<46}  {comment}".rstrip()
-        self.lines.append(f"    {text}")
+        self.lines.append(f"{self.indent}{text}")
         if node is not None:
             self.made_by[len(self.lines)] = node
 
@@ -165,56 +181,75 @@ class _Writer:
             i = len(self.cells)
             name = self.cells[cell] = f"w{i}"
             self.scope[f"cell{i}"] = cell
-            self._line(f"{name} = cell{i}.array")
+            self.line(f"{name} = cell{i}.array")
         return name
 
-    def _source(self, node: Node) -> None:
+    def new_name(self) -> str:
+        """A name for a value that a call makes, unlike all others."""
+        self.made += 1
+        return f"v{self.made}"
+
+    def source(self, node: Node) -> None:
+        """Name what is there before the first step."""
         if node.op is VARIABLE:
             self.names[node] = self.cells[node.value]
         elif node.op is CONSTANT:
-            self.names[node] = self._bind("k", node.value)
+            self.names[node] = self.bind("k", node.value)
 
-    def _step(self, number: int, step: Group) -> None:
+    def _ticking(self, number: int, step: Group) -> None:
         before = len(self.lines)
+        self.step(step)
+        if self.tick is not None and len(self.lines) > before:
+            self.line(f"tick({number}, {step.label!r})")
+
+    def step(self, step: Group) -> None:
+        """The lines that compute a step; there are none for parts of what is there."""
         if step.fused:
             self._fused(step)
-        elif step.nodes[0].op.view:
-            self._view(step.nodes[0])
+            return
+        (node,) = step.nodes
+        if node.op.kind == "item":
+            self.names[node] = self.results[node.inputs[0]][node.attrs["i"]]
+            return
+        operands = [self.names[x] for x in node.inputs]
+        if node.op.kind == "control":
+            self.results[node] = write_block(self, node, operands)
+        elif node.op.view:
+            self._view(node)
         else:
-            (node,) = step.nodes
-            self._compute(node, [self.names[x] for x in node.inputs], node.attrs)
-        if self.tick is not None and len(self.lines) > before:
-            self._line(f"tick({number}, {step.label!r})")
+            self._compute(node, operands, node.attrs)
 
     def _view(self, node: Node) -> None:
         (operand,) = (self.names[x] for x in node.inputs)
         if operand in self.scope:  # the same array in every call: view it once
             array = node.op.fn(self.scope[operand], **node.attrs)
-            self.names[node] = self._bind("b", array)
+            self.names[node] = self.bind("b", array)
         elif _is_transpose(node):
             self.names[node] = f"{operand}.T"
         else:
-            self.names[node] = f"v{len(self.names)}"
+            self.names[node] = self.new_name()
             if node.op in ARRAY_VIEWS:
                 ((_, value),) = node.attrs.items()
                 call = ARRAY_VIEWS[node.op].format(operand, self._literal(value))
             else:
                 call = self._call(node, [operand], "")
-            self._line(f"{self.names[node]} = {call}", node)
+            self.line(f"{self.names[node]} = {call}", node)
 
     def _compute(self, node: Node, operands: list[str], attrs: dict) -> None:
         self.names[node] = out = self._place(node)
-        if self.plan.place[node] == FRESH:
-            call = self._call(node, operands, self._empty(node), attrs)
-            self._line(f"{out} = {call}", node)
+        place = self.plan.place[node]
+        if place == FRESH or _is_row(place):
+            room = self._empty(node) if place == FRESH else str(place)
+            call = self._call(node, operands, room, attrs)
+            self.line(f"{out} = {call}", node)
         else:
-            self._line(self._call(node, operands, out, attrs), node)
+            self.line(self._call(node, operands, out, attrs), node)
         if self.check_nan and node.dtype.kind == "f":
-            self._line(f"check_finite({out})", node)
+            self.line(f"check_finite({out})", node)
 
     def _fused(self, step: Group) -> None:
         """A loop over pieces that stay in the cache, with all ops of the step inside."""
-        loop = Loop(step, self.room)
+        loop = Pieces(step, self.room)
         names = {x: self._piece(loop, x) for x in step.inputs}
         partial = {}
         for node in step.outputs:
@@ -223,22 +258,22 @@ class _Writer:
                 continue
             self.names[node] = self._place(node)
             if self.plan.place[node] == FRESH:
-                self._line(f"{self.names[node]} = {self._empty(node)}", node)
+                self.line(f"{self.names[node]} = {self._empty(node)}", node)
             names[node] = self._piece(loop, node)
         names = loop.names(names)
         pieces = f"pieces{len(self.scope)}"
         self.scope[pieces] = list(zip(*loop.columns.values()))
-        self._line(f"for {', '.join(loop.columns)}, in {pieces}:")
+        self.line(f"for {', '.join(loop.columns)}, in {pieces}:")
         for piece, name in loop.head.items():
-            self._line(f"    {name} = {piece}")
+            self.line(f"    {name} = {piece}")
         for node in step.nodes:
             call = self._call(node, [names[x] for x in node.inputs], names[node])
-            self._line(f"    {call}", node)
+            self.line(f"    {call}", node)
         for node, array in partial.items():
-            name = self._bind("r", array)
+            name = self.bind("r", array)
             self._compute(node, [name], node.attrs | {"axis": (0,), "keepdims": False})
 
-    def _piece(self, loop: Loop, node: Node) -> str:
+    def _piece(self, loop: Pieces, node: Node) -> str:
         name = self.names[node]
         return loop.cut(name, node.shape, self.scope.get(name))
 
@@ -248,11 +283,14 @@ class _Writer:
 
     def _place(self, node: Node) -> str:
         place = self.plan.place[node]
-        if place == FRESH:
-            return f"v{len(self.names)}"
+        if place == FRESH or _is_row(place):
+            return self.new_name()
+        if isinstance(place, str):  # where a loop wants it
+            return place
         return self.cells[place] if isinstance(place, Cell) else self._buffer(node)
 
-    def _bind(self, prefix: str, array: Any) -> str:
+    def bind(self, prefix: str, array: Any) -> str:
+        """The name of an array that is there in every call."""
         name = f"{prefix}{len(self.scope)}"
         self.scope[name] = array
         return name
@@ -273,14 +311,15 @@ class _Writer:
         attrs = node.attrs if attrs is None else attrs
         if node.op in BOUNDS:
             ufunc, key = BOUNDS[node.op]
-            bound = self._bind("k", np.asarray(attrs.get(key, 0), node.dtype))
+            bound = self.bind("k", np.asarray(attrs.get(key, 0), node.dtype))
             self.scope[ufunc.__name__] = ufunc
             return f"{ufunc.__name__}({operands[0]}, {bound}, out={out})"
         if node.op in FOLDS and node.dtype == node.inputs[0].dtype:
             name = f"{FOLDS[node.op].__name__}_reduce"
             self.scope[name] = FOLDS[node.op].reduce
             return f"{name}({operands[0]}, {attrs['axis']}, None, {out}, {attrs['keepdims']})"
-        if node.op is cast and self.plan.place[node] != FRESH:
+        place = self.plan.place[node]
+        if node.op is cast and not (place == FRESH or _is_row(place)):
             return f"copyto({out}, {operands[0]}, 'unsafe')"
         fn = node.op.fn
         if node.op is matmul and all(len(x.shape) == 2 for x in node.inputs):
@@ -307,8 +346,13 @@ class _Writer:
 
     def _copy(self, node: Node) -> str:
         name = f"c{len(self.lines)}"
-        self._line(f"{name} = {self.names[node]}.copy('C')")
+        self.line(f"{name} = {self.names[node]}.copy('C')")
         return name
+
+
+def _is_row(place: Any) -> bool:
+    """Is it a part of a loop's stack, such as `v3[v1, ...]`?"""
+    return isinstance(place, str) and not place.isidentifier()
 
 
 def _is_given(node: Node) -> bool:

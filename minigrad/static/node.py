@@ -148,6 +148,10 @@ class Node(Methods):
             for i, x in enumerate(self.inputs)
         )
 
+    def on(self, inputs: tuple[Node, ...]) -> Node:
+        """The same operation on other inputs of the same shapes."""
+        return Node(self.op, inputs, self.attrs, self.shape, self.dtype, like=self)
+
     # --- a variable's value ------------------------------------------------------------
     def _cell(self, what: str) -> Cell:
         if self.op is not VARIABLE:
@@ -359,8 +363,13 @@ def _cast_node(value: Any, dtype: np.dtype) -> Node:
 # --- reading and differentiating graphs --------------------------------------------------
 
 
-def topological(outputs: Iterable[Node]) -> list[Node]:
-    """Every node that `outputs` need, inputs before users; does not recurse."""
+def topological(
+    outputs: Iterable[Node], stop: Callable[[Node], bool] = lambda node: False
+) -> list[Node]:
+    """Every node that `outputs` need, inputs before users; does not recurse.
+
+    The walk does not go beyond nodes for which `stop` is true.
+    """
     order: list[Node] = []
     seen: set[Node] = set()
     stack = [(node, False) for node in reversed(list(outputs))]
@@ -371,7 +380,8 @@ def topological(outputs: Iterable[Node]) -> list[Node]:
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            stack += [(x, False) for x in reversed(node.inputs) if x not in seen]
+            if not stop(node):
+                stack += [(x, False) for x in reversed(node.inputs) if x not in seen]
     return order
 
 
@@ -406,7 +416,7 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
         result = _deferred(ys, wrt, grad_ys)
     else:
         seeds = [(y, _seed(y, g)) for y, g in zip(ys, grad_ys, strict=True)]
-        found = sweep(seeds, _pull_nodes, set(wrt))
+        found = sweep(seeds, pull_nodes, set(wrt))
         result = [found[x][0] if x in found else None for x in wrt]
     return result if isinstance(xs, (list, tuple)) else result[0]
 
@@ -437,7 +447,7 @@ def _seed(y: Node, g: Any) -> Node:
     return constant(np.ones(y.shape, y.dtype)) if g is None else lift(g)
 
 
-def _pull_nodes(node: Node, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
+def pull_nodes(node: Node, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
     plan = node.op.plan(wanted)
     with on_behalf_of(node.origin):
         return plan.pull(g, plan.pick(node.inputs, node), node.attrs)

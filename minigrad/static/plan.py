@@ -15,14 +15,16 @@ from typing import Any
 
 from minigrad.eager.cell import Cell
 from minigrad.ops.elementwise import floor_divide, remainder
+from minigrad.ops.indexing import index_add, index_put
 from minigrad.ops.movement import put
 from minigrad.static.fuse import Group, Joins, fuse
 from minigrad.static.node import VARIABLE, Node, topological
 
 FRESH, VIEW, INSIDE = "fresh", "view", "inside"
+KEPT = "kept"  # stacks of a loop that are made once, as their height is known
 
 
-@dataclass
+@dataclass(eq=False)
 class Plan:
     """What `make_plan` decides.
 
@@ -65,7 +67,7 @@ def nbytes(node: Node) -> int:
 
 def root_of(node: Node) -> Node:
     """The node whose memory a chain of views shows."""
-    while node.op.view:
+    while node.op.view or node.op.kind == "item":
         node = node.inputs[0]
     return node
 
@@ -75,15 +77,17 @@ def make_plan(
     updates: dict[Cell, Node],
     aside: bool = False,
     joins: Joins | None = None,
+    body: bool = False,
 ) -> Plan:
     """Fuse what `joins` allows, order the steps and give every result a place.
 
-    `aside` computes every new value before any variable is written.
+    `aside` computes every new value before any variable is written. The outputs of a
+    `body` outlive its next run, so also what they are only views of is made afresh.
     """
     wanted = [*outputs, *updates.values()]
     order = topological(wanted)
     plan = _schedule(order, fuse(order, wanted, joins), outputs, updates, aside)
-    leaving = set(outputs)
+    leaving = {root_of(node) for node in outputs} if body else set(outputs)
     pinned = {root_of(node) for node in (*outputs, *plan.copied.values())}
     last = {root_of(x): i for i, step in enumerate(plan.steps) for x in step.inputs}
     free: dict[int, list[int]] = {}
@@ -97,9 +101,11 @@ def make_plan(
         for node in step.outputs:
             if node in plan.place:
                 continue
-            heir = next((x for x in ending if _takes_over(step, node, x)), None)
-            if node.op.view:
+            heir = next((x for x in ending if takes_over(step, node, x)), None)
+            if node.op.view or node.op.kind == "item":
                 plan.place[node] = VIEW
+            elif node.op.kind == "control":
+                plan.place[node] = FRESH if node in leaving else KEPT
             elif node in leaving:
                 plan.place[node] = FRESH
             elif heir is not None:
@@ -120,20 +126,20 @@ def _take(plan: Plan, free: dict[int, list[int]], size: int) -> int:
     return len(plan.sizes) - 1
 
 
-def _takes_over(step: Group, node: Node, x: Node) -> bool:
+def takes_over(step: Group, node: Node, x: Node) -> bool:
     """May `node`, of this step, overwrite the input `x`, which nobody needs afterwards?
 
     Element by element that is safe if all operands of the step that show this memory
     show all of it, in plain order, and none is read after `node` is computed. So the
     step may run in blocks, if each block runs its nodes in order; a step that reads rows
-    more than once must finish a row before it writes one. `put` writes into a part of
-    its first operand.
+    more than once must finish a row before it writes one. `put` and its like write
+    into a part of their first operand.
     """
     if x.shape != node.shape or x.dtype != node.dtype:
         return False
     if any(root_of(y) is x and y is not x for y in step.inputs):
         return False
-    if node.op is put:
+    if node.op in (put, index_put, index_add):
         return [i for i, y in enumerate(node.inputs) if y is x] == [0]
     return node.op.kind == "elementwise" and step.times[x] <= step.times[node]
 
@@ -207,7 +213,7 @@ def _writable(
 def _updates_in_place(step: Group, node: Node, cell: Cell) -> bool:
     for x in map(root_of, step.inputs):
         if x.op is VARIABLE and x.value is cell:
-            return _takes_over(step, node, x)
+            return takes_over(step, node, x)
     return node.op.kind == "elementwise"
 
 

@@ -32,6 +32,7 @@ from minigrad.ops.randomness import advance
 from minigrad.profiling import profile
 from minigrad.static.blocks import fuses
 from minigrad.static.interpreter import emit
+from minigrad.static.loop import PARAMETER, leaked
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, lift, topological
 from minigrad.static.plan import Plan, make_plan
 from minigrad.static.rewrite import (
@@ -443,6 +444,8 @@ def _check_inputs(inputs: list[Node], outputs: Sequence[Node]) -> None:
         raise GraphError("compile: a placeholder is listed twice among the inputs")
     fed = set(inputs)
     for node in topological(outputs):
+        if node.op is PARAMETER:
+            raise leaked(node)
         if node.op is PLACEHOLDER and node not in fed and not is_live(node):
             raise GraphError(
                 "compile: a placeholder that the outputs need is not fed",

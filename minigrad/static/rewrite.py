@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import attrgetter
 
 import numpy as np
@@ -28,9 +29,12 @@ from minigrad.ops.elementwise import (
     sigmoid,
     sub,
 )
-from minigrad.ops.movement import broadcast_to, is_view, permute, reshape
+from minigrad.ops.indexing import index_add
+from minigrad.ops.movement import broadcast_to, is_view, permute, reshape, zeros
 from minigrad.ops.op import Op, on_behalf_of
+from minigrad.static.loop import stop_gradient
 from minigrad.static.node import CONSTANT, Node, constant, topological
+from minigrad.static.tidy import tidy
 
 Rewrite = Callable[[Node], Node | None]
 
@@ -84,6 +88,8 @@ def idle(node: Node) -> Node | None:
     if node.op in (reshape, broadcast_to) and x.shape == node.shape:
         return x
     if node.op is cast and x.dtype == node.dtype:
+        return x
+    if node.op is stop_gradient:  # all derivatives are there already
         return x
     if node.op is permute and node.attrs["axes"] == tuple(range(len(node.shape))):
         return x
@@ -151,6 +157,22 @@ def _scaled(node: Node) -> tuple[Node, Node | None]:
             if factor.op is CONSTANT and factor.shape == () and x.shape == node.shape:
                 return x, factor
     return node, None
+
+
+def add_rows(node: Node) -> Node | None:
+    """x plus zeros to which rows were added is x to which the rows are added.
+
+    So the derivative of `x[i]` in a loop touches one row in a round, not all of x.
+    """
+    if node.op is not add:
+        return None
+    for x, y in (node.inputs, node.inputs[::-1]):
+        if y.op is index_add and y.shape == x.shape == node.shape:
+            into = y.inputs[0]
+            if into.op is zeros or _is(into, 0):
+                inputs = (x, *y.inputs[1:])
+                return Node(index_add, inputs, y.attrs, y.shape, y.dtype, like=node)
+    return None
 
 
 # --- the same number, computed where less is lost ------------------------------------------
@@ -223,6 +245,7 @@ STAGES: dict[str, tuple[Rewrite, ...]] = {
         double_negation,
         two_factors,
         idle,
+        add_rows,
     ),
     "stabilise": (
         log_of_exp,
@@ -247,7 +270,7 @@ def rewritten(
     stages = {}
     for stage, members in STAGES.items():
         chosen = [rewrite for rewrite in rewrites if rewrite in members]
-        outputs = stages[stage] = optimize(outputs, chosen)
+        outputs = stages[stage] = _walked(outputs, chosen)
     return stages | {"optimized": optimize(outputs, rewrites)}
 
 
@@ -272,6 +295,15 @@ def in_order(outputs: Sequence[Node]) -> list:
 
 def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) -> list:
     """`outputs` over a graph with the rewrites applied and equal nodes merged."""
+    better = _walked(outputs, rewrites)
+    if rewrites and any(node.op.kind == "control" for node in topological(better)):
+        # What moves out of a body, or into it, may meet its like there.
+        better = tidy(better, partial(optimize, rewrites=rewrites))
+        better = _walked(better, rewrites)
+    return better
+
+
+def _walked(outputs: Sequence[Node], rewrites: Sequence[Rewrite]) -> list:
     new: dict[Node, Node] = {}
     seen: dict[tuple, Node] = {}
     for node in topological(outputs):
@@ -317,12 +349,13 @@ def _layout(node: Node, layout: dict[Node, np.ndarray | None]) -> np.ndarray | N
         return layout[node]
     if node.op is CONSTANT:
         return node.value
-    return None if node.op.kind == "source" else np.empty(node.shape, node.dtype)
+    known = node.op.kind not in ("source", "item")
+    return np.empty(node.shape, node.dtype) if known else None
 
 
 def _improve(node: Node, rewrites: Sequence[Rewrite]) -> Node:
     again = True
-    while again and node.op.kind != "source":
+    while again and node.op.kind not in ("source", "control", "item"):
         again = False
         for rewrite in rewrites:
             better = rewrite(node)
@@ -344,7 +377,7 @@ def _key(node: Node) -> tuple:
     """Equal keys mean equal values; slices in attributes have no hash, so their repr."""
     if node.op.kind == "source":
         return _source_key(node)
-    return node.op.name, tuple(map(id, node.inputs)), repr(node.attrs)
+    return node.op, tuple(map(id, node.inputs)), repr(node.attrs)
 
 
 def _source_key(node: Node) -> tuple:

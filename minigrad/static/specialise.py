@@ -9,6 +9,7 @@ was broadcast depends on the sizes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -84,10 +85,13 @@ def _replayed(node: Node, inputs: list[Any], extents: dict[Unknown, int]) -> Any
                 (x,) = inputs
                 ghost = np.broadcast_to(np.empty((), x.dtype), x.shape)
                 return constant(node.op.fn(ghost, **attrs))
-            shape, dtype = node.op.infer(node.op, tuple(inputs), attrs)
+            op = node.op
+            if op.kind == "control":
+                op = op.over(inputs, partial(replay, extents=extents))
+            shape, dtype = op.infer(op, tuple(inputs), attrs)
     except MinigradError as error:
         raise error.also_at(node.origin) from None
-    again = Node(node.op, tuple(inputs), attrs, shape, dtype, like=node)
+    again = Node(op, tuple(inputs), attrs, shape, dtype, like=node)
     for n, m in zip(node.shape, shape, strict=True):
         if isinstance(n, Unknown):
             extents.setdefault(n, m)

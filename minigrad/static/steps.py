@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from minigrad.eager.cell import Cell
 from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, Node
-from minigrad.static.plan import FRESH, INSIDE, VIEW, Plan, nbytes, root_of
+from minigrad.static.plan import FRESH, INSIDE, KEPT, VIEW, Plan, nbytes, root_of
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ def _place(node: Node, plan: Plan) -> str:
     if isinstance(place, int):
         return f"buffer {place}"
     words = {FRESH: "new memory", VIEW: "the same memory", INSIDE: "no memory"}
+    words[KEPT] = "memory of its own"
     return words[place]
 
 

@@ -33,6 +33,8 @@ from minigrad.static.node import Node, constant, lift, node_of
 class Trace:
     """The symbolic side of one run: what every storage stands for at this point."""
 
+    what = "jit"
+
     def __init__(self) -> None:
         self.env: dict[Cell, Node] = {}
         self.state: dict[Cell, Node] = {}
@@ -99,6 +101,15 @@ class Trace:
         self.env[t.cell] = constant(t.array.copy())
         self._born.append(weakref.ref(t))
 
+    def check_write(self, t: Tensor, op: str) -> None:
+        """May `t` be written here? Into state, yes; a body is stricter."""
+
+    def carry(self, t: Tensor) -> None:
+        """A generator draws: its state `t` may be written here."""
+
+    def check_backward(self) -> None:
+        """May `backward()` be called here?"""
+
     def journal(self, t: Tensor) -> None:
         """Note how a handle and its cell are, before they change for the first time."""
         if t not in self._handles:
@@ -159,7 +170,7 @@ class Trace:
             t = ref()
             if t is not None:
                 raise GraphError(
-                    "jit: a tensor made inside the function outlives it",
+                    f"{self.what}: a tensor made inside the function outlives it",
                     expected="results handed out by return",
                     got=f"{name_of(t, 'a tensor')} {t.shape}",
                     remedy="return it, or write into existing state with copy_",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..eager.cell import Cell
+from ..static.loop import PARAMETER
 from ..static.node import CONSTANT, PLACEHOLDER, VARIABLE, Node, topological
 from ..static.program import Program
 from .diagram import Diagram
@@ -19,6 +20,7 @@ SOURCE_KINDS = {
     PLACEHOLDER: "placeholder",
     VARIABLE: "variable",
     CONSTANT: "constant",
+    PARAMETER: "placeholder",
 }
 
 
@@ -115,7 +117,29 @@ def graph_diagram(
         picture.node(id(node), *lines, kind=kind, scope=scope, computed=known)
         for source in node.inputs:
             picture.edge(id(source), id(node))
+        if node.op.kind == "control":
+            _draw_bodies(picture, node, names, scope, filled)
     return picture
+
+
+def _draw_bodies(
+    picture: Diagram, node: Node, names: Names, scope: tuple[str, ...], filled: bool
+) -> None:
+    """A box for the body of a loop, two for a branch, on the way into the node itself."""
+    number = len(picture.nodes)  # of the node, in the listing
+    for label, results in node.op.bodies().items():
+        box = (*scope, f"{label} of {number}")
+        for x in topological(results):
+            place = (id(node), label, id(x))
+            lines = [names.of(x) or x.op.name, size(x)]
+            if x.op is CONSTANT:
+                lines = _source_lines(x, names, ())
+            kind = SOURCE_KINDS.get(x.op, "op")
+            picture.node(place, *lines, kind=kind, scope=box, computed=filled)
+            for source in x.inputs:
+                picture.edge((id(node), label, id(source)), place)
+        for x in dict.fromkeys(results):
+            picture.edge((id(node), label, id(x)), id(node))
 
 
 def _called(outputs: Sequence[Node], names: Names) -> str:

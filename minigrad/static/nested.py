@@ -1,0 +1,190 @@
+"""Loops and branches as indented Python, for the interpreter.
+
+A body is rewritten, planned and written like a program of its own, in the same function:
+its buffers are made once, its results anew in each run, since they outlive it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from minigrad.static.fuse import Group
+from minigrad.static.loop import Branch, Loop
+from minigrad.static.node import Node, topological
+from minigrad.static.plan import FRESH, KEPT, Plan, make_plan, root_of, takes_over
+from minigrad.static.rewrite import settle_reshapes
+from minigrad.static.tidy import slim_branch, slim_loop
+
+
+def grown(stack: np.ndarray) -> np.ndarray:
+    """`stack` with twice the rows, so that pushing T rows copies fewer than 2 T."""
+    new = np.empty((2 * len(stack), *stack.shape[1:]), stack.dtype)
+    new[: len(stack)] = stack
+    return new
+
+
+def write_block(writer: Any, node: Node, operands: list[str]) -> dict[int, str]:
+    """The lines of a Loop or a Branch; the names of those outputs that are read."""
+    read = {
+        x.attrs["i"]
+        for x in writer.plan.nodes
+        if x.op.kind == "item" and x.inputs[0] is node
+    }
+    slim, write = (
+        (slim_loop, _loop) if isinstance(node.op, Loop) else (slim_branch, _branch)
+    )
+    op, kept, numbers = slim(node.op, read)
+    names = write(writer, op, node, [operands[k] for k in kept], set(numbers.values()))
+    return {old: names[new] for old, new in numbers.items()}
+
+
+@contextmanager
+def _indented(writer: Any, line: str, node: Node | None = None) -> Iterator[None]:
+    before = writer.indent
+    writer.line(line, node)
+    writer.indent += "    "
+    yield
+    writer.indent = before
+
+
+def _steps(writer: Any, plan: Plan, steps: Sequence[Group]) -> None:
+    with writer.inside(plan):
+        for node in plan.sources:
+            writer.source(node)
+        for step in steps:
+            writer.step(step)
+
+
+def _is_given(node: Node) -> bool:
+    """Does the value show memory that was there before the body ran?"""
+    return root_of(node).op.kind == "source"
+
+
+def _branch(
+    writer: Any, op: Branch, node: Node, operands: list[str], read: set[int]
+) -> dict[int, str]:
+    writer.names.update(zip(op.params, operands[1:]))
+    names = {i: writer.new_name() for i in read}
+    for head, side in zip((f"if {operands[0]}:", "else:"), op.sides):
+        with _indented(writer, head, node):
+            results = settle_reshapes(side)
+            plan = make_plan(results, {}, body=True)
+            _steps(writer, plan, plan.steps)
+            for i, name in names.items():
+                value = writer.names[results[i]]
+                copy = ".copy()" if _is_given(results[i]) else ""
+                writer.line(f"{name} = {value}{copy}")
+    return names
+
+
+def _loop(
+    writer: Any, op: Loop, node: Node, operands: list[str], read: set[int]
+) -> dict[int, str]:
+    n, head = len(op.nexts), [] if op.pred is None else [op.pred]
+    writer.scope |= {"grown": grown, "asarray": np.asarray}
+    trip = writer.new_name()
+    carries = [writer.new_name() for _ in op.nexts]
+    for name, operand in zip(carries, operands):
+        writer.line(f"{name} = {operand}.copy()")
+    stacks = _make_stacks(writer, op, node, operands, read)
+    settled = settle_reshapes([*head, *op.nexts, *op.ys])
+    pred, nexts, ys = (
+        settled[: len(head)],
+        settled[len(head) :][:n],
+        settled[len(head) + n :],
+    )
+    plan = make_plan(settled, {}, body=True)
+    _place_results(
+        plan,
+        op,
+        nexts,
+        ys,
+        carries,
+        [f"{stacks[n + j]}[{trip}, ...]" for j in range(len(ys))],
+    )
+    cut = sum(x.op.kind != "source" for x in topological(pred))
+
+    if op.pred is not None:
+        writer.line(f"{trip} = 0")
+    with _indented(writer, _head(op, trip, operands), node):
+        writer.names.update(zip(op.params, [*carries, *operands[n:]]))
+        for p, name in zip(op.xs, operands[n:]):
+            writer.names[p] = writer.new_name()
+            writer.line(f"{writer.names[p]} = {name}[{trip}, ...]")
+        for name in stacks.values() if pred else ():
+            writer.line(f"if {trip} == len({name}): {name} = grown({name})")
+        _steps(writer, plan, plan.steps[:cut])
+        for x in pred:
+            writer.line(f"if not {writer.names[x]}: break")
+        for i, name in stacks.items():
+            if i >= op.entry(0):
+                writer.line(f"{name}[{trip}] = {carries[i - op.entry(0)]}")
+        _steps(writer, plan, plan.steps[cut:])
+        for j, x in enumerate(ys):
+            row = f"{stacks[n + j]}[{trip}, ...]"
+            if plan.place.get(x) != row:
+                writer.line(f"{row} = {writer.names[x]}")
+        moved = [(c, writer.names[x]) for c, x in zip(carries, nexts)]
+        moved = [(c, name) for c, name in moved if c != name]
+        if moved:
+            left, right = zip(*moved)
+            writer.line(f"{', '.join(left)} = {', '.join(right)}")
+        writer.line(f"{trip} += 1" if pred else "pass")
+    for c, x in zip(carries, nexts):  # no result may be memory of somebody else's
+        if _is_given(x):
+            writer.line(f"{c} = {c}.copy()")
+    names = dict(enumerate(carries)) | stacks
+    if op.count in read:
+        names[op.count] = writer.new_name()
+        writer.line(f"{names[op.count]} = asarray({trip})")
+    return names
+
+
+def _make_stacks(
+    writer: Any, op: Loop, node: Node, operands: list[str], read: set[int]
+) -> dict[int, str]:
+    height = f"int({operands[-1]})" if op.given else op.length
+    stacks = {}
+    for i in sorted(read):
+        if len(op.nexts) <= i < op.count:
+            shape, dtype = op.output(i)
+            if op.length is not None and writer.plan.place[node] == KEPT:
+                stacks[i] = writer.bind("b", np.empty(shape, dtype))
+                continue
+            writer.scope[str(dtype)] = dtype
+            sizes = ", ".join(map(str, (16 if height is None else height, *shape[1:])))
+            stacks[i] = writer.new_name()
+            writer.line(f"{stacks[i]} = empty(({sizes},), {dtype})")
+    return stacks
+
+
+def _place_results(
+    plan: Plan, op: Loop, nexts: list, ys: list, carries: list[str], rows: list[str]
+) -> None:
+    """Let results be computed where they are to be: in their stack, or in their carry.
+
+    A carry may be overwritten by its next value if nothing else ever shows it.
+    """
+    readers = Counter(x for node in plan.nodes for x in node.inputs)
+    steps = {node: step for step in plan.steps for node in step.nodes}
+    roots = Counter(map(root_of, (*nexts, *ys)))
+    for x, row in zip(ys, rows):
+        if plan.place.get(x) == FRESH and x.op.kind != "control":
+            plan.place[x] = row
+    for p, x, name in zip(op.carries, nexts, carries):
+        alone = readers[p] == 1 and roots[x] == 1 and roots[p] == 0
+        alone = alone and any(y is p for y in x.inputs)
+        if alone and plan.place.get(x) == FRESH and takes_over(steps[x], x, p):
+            plan.place[x] = name
+
+
+def _head(op: Loop, trip: str, operands: list[str]) -> str:
+    if op.pred is not None:
+        return f"while {f'{trip} < {op.limit}' if op.limit is not None else True}:"
+    times = f"range(int({operands[-1]}))" if op.given else f"range({op.length})"
+    return f"for {trip} in {f'reversed({times})' if op.reverse else times}:"

@@ -1,0 +1,29 @@
+"""Pictures of loops and branches: their bodies stand in boxes of their own."""
+
+import minigrad as mg
+
+
+def test_a_loop_is_drawn_with_its_body_and_a_branch_with_both_sides():
+    x = mg.placeholder((3,), name="x")
+    h, ys = mg.scan(lambda h, v: (h + v, h.tanh()), x[0], x)
+    y = mg.cond(h > 0, lambda: h * 2, lambda: ys.sum().exp())
+    text = str(mg.show(y))
+    for word in (
+        "loop",
+        "branch",
+        "in body",
+        "in if true",
+        "in if false",
+        "tanh",
+        "exp",
+    ):
+        assert word in text
+    assert "gradient part" not in text
+
+
+def test_a_program_with_loops_is_drawn_at_every_stage():
+    x = mg.placeholder((3,), name="x")
+    y = mg.scan(lambda h, v: (h * v, None), x[0], x)[0]
+    program = mg.compile([x], [y, mg.gradients(y, x)])
+    for stage in program.stages:
+        assert "in body" in str(program.show(stage))
