@@ -133,6 +133,12 @@ CASES = (
         partial(net, 64, 1000, 100, 10, 1e-6),
     ),
     Case(
+        "net large 256-2048-2048-512",
+        "net",
+        partial(net, 256, 2048, 2048, 512, 1e-10),
+        unit="ms",
+    ),
+    Case(
         "digits training 64-32-10",
         "digits",
         digits,

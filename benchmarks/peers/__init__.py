@@ -28,6 +28,8 @@ PEERS = {
     "again": Peer("the same again", "numpy_by_hand", "numpy", import_too=False),
     "eager": Peer("minigrad eager", "minigrad_eager", "minigrad"),
     "static": Peer("minigrad static", "minigrad_static", "minigrad", import_too=False),
+    "native": Peer("minigrad native", "minigrad_native", "minigrad", import_too=False),
+    "c": Peer("C by hand", "c_by_hand", "numpy", import_too=False),
     "jit": Peer("minigrad jit", "minigrad_jit", "minigrad", import_too=False),
     "torch": Peer("PyTorch eager", "torch_eager", "torch"),
 }

@@ -109,11 +109,12 @@ class Op:
     `i` for ops that take any number of alike arguments; `infer(op, args, attrs)` gives
     the output's shape and dtype and raises the typed error that explains bad arguments;
     `kind` names the family (elementwise, reduce, movement, contraction, indexing);
+    `c` is one element of an elementwise op as a C expression of `a b c` and the attributes;
     `sample(rng)` yields `(args, attrs)` pairs for the tests.
     """
 
     __slots__ = (
-        "name", "fn", "vjp", "infer", "kind", "doc", "sample", "view", "dtype",
+        "name", "fn", "vjp", "infer", "kind", "doc", "sample", "view", "dtype", "c",
         "vjp_inplace", "_plans",
     )  # fmt: skip
 
@@ -129,11 +130,13 @@ class Op:
         sample: Callable[..., Any],
         view: bool = False,
         dtype: str = "same",
+        c: str = "",
         vjp_inplace: Rule | None = None,
     ) -> None:
         self.name, self.fn, self.infer, self.kind = name, fn, infer, kind
         self.vjp = vjp
         self.doc, self.sample, self.view, self.dtype = doc, sample, view, dtype
+        self.c = c
         self.vjp_inplace = vjp_inplace
         self._plans: dict[tuple[bool, ...], Plan] = {}
         if name in TABLE:
