@@ -220,8 +220,8 @@ pays = timed.faster("graph", "line_by_line", times=1.2) and 1 < paid_after < 20_
 print("it pays, and not at the first call:", pays)
 
 # %% break-even-read [markdown]
-# A few hundred calls on the machines we tried. Training takes thousands. But for a
-# formula that is computed once, a graph is a waste of time.
+# A hundred calls, or some hundreds, on the machines we tried. Training takes thousands.
+# But for a formula that is computed once, a graph is a waste of time.
 #
 # ### What does one operation cost?
 #
@@ -304,8 +304,8 @@ good = np.mean(np.concatenate(guess) == y_test[:350]) >= 0.95
 print("at least 95 % of the digits read right:", good)
 
 # %% other-sizes-read [markdown]
-# One graph, 420 calls, not one new node. But 360 digits are held out, and we
-# read 350. What about the last ten?
+# One graph, 420 calls. But 360 digits are held out, and we read 350. What about the
+# last ten?
 
 # %% other-sizes
 with expect_error(mg.errors.FeedError):
@@ -336,6 +336,7 @@ print("plans made so far, for 50, 50, 10 and 50 images:", builds)
 # out shape and kind of the result, and asks whether a gradient is wanted. That
 # takes about a microsecond, for one number or for a million. The claim is right for large
 # arrays, which is what training mostly has. For small ones it is too good to be true.
+# (You have measured minigrad. Lesson 08 asks PyTorch itself, with the same outcome.)
 #
 # **Why fixed sizes?** Shapes decide how much memory is reserved and what can be fused. If
 # every input has the same shape, this is decided once. Lesson 10 has inputs of many

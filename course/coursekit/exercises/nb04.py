@@ -46,7 +46,7 @@ def order(reads: Reads) -> list[str]:
 
 
 def is_an_order(answer: Any, reads: Reads) -> Any:
-    """True, or what is wrong with the list."""
+    """In words that it is one, or what is wrong with the list."""
     found = answer(reads)
     if found is None or found is ...:
         return found
@@ -66,7 +66,7 @@ def is_an_order(answer: Any, reads: Reads) -> Any:
     if len(found) < len(reads):
         missing = next(name for name in reads if name not in found)
         raise Refused(f"{missing} is missing")
-    return True
+    return "every name once, after what it reads"
 
 
 def users_first(reads: Reads) -> list[str]:

@@ -38,7 +38,11 @@ def fold_and_count(answer: Any, table: np.ndarray, values: np.ndarray) -> Any:
     """What is computed with the answer as the only rewrite, and the operations left."""
 
     def guarded(node: Any) -> Any:
-        better = answer(node)
+        try:
+            better = answer(node)
+        except Exception as error:
+            where = f"the node {node.op.name}, with {len(node.inputs)} inputs"
+            raise Refused(f"it raises {type(error).__name__} at {where}") from error
         if better is ...:
             raise NotAttempted
         if better is node:
@@ -52,7 +56,7 @@ def fold_and_count(answer: Any, table: np.ndarray, values: np.ndarray) -> Any:
         program = mg.compile([x], half_known(x, table), rewrites=[guarded])
     except NotAttempted:
         return ...
-    return [len(program.ops), program(values)]
+    return {"operations left": len(program.ops), "result": program(values)}
 
 
 class NotAttempted(Exception):
@@ -84,7 +88,13 @@ def folds_single(node: Any) -> Any:
 
 
 def keeps_node(node: Any) -> Any:
-    return fold(node) or node if all(map(is_constant, node.inputs)) else node
+    return fold(node) if all(map(is_constant, node.inputs)) else node
+
+
+def forgets_attributes(node: Any) -> Any:
+    if all(is_constant(source) for source in node.inputs):
+        return mg.constant(node.op.fn(*[source.value for source in node.inputs]))
+    return None
 
 
 def draw_tables(rng: np.random.Generator) -> list[tuple]:
@@ -122,6 +132,11 @@ FOLD = Exercise(
         Wrong(
             keeps_node,
             "To leave a node as it is, return None. Else compile tries again and again.",
+        ),
+        Wrong(
+            forgets_attributes,
+            "A sum has to be told along which axis. That stands in node.attrs: "
+            "node.op.fn(*values, **node.attrs).",
         ),
         Wrong(
             folds_elementwise,
@@ -180,7 +195,7 @@ def merged_and_run(answer: Any, lines: list[Line], x: float, y: float) -> Any:
         return kept
     if not isinstance(kept, (list, tuple)) or not kept:
         raise Refused("a list of lines was expected")
-    return [run_lines(list(kept), x, y), len(kept)]
+    return {"result": run_lines(list(kept), x, y), "lines": len(kept)}
 
 
 def drops_only(lines: list[Line]) -> list[Line]:
