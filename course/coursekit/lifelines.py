@@ -11,7 +11,7 @@ from typing import Any
 
 from minigrad.viz import Figure
 
-from .drawings import INK, _svg, _text
+from .drawings import INK, svg, words
 
 FILLS = (
     "#E69F00", "#56B4E9", "#F0E442", "#CC79A7", "#009E73", "#D55E00", "#BBBBBB", "#FFFFFF",
@@ -38,7 +38,7 @@ def lifelines(
             f'<line x1="{x}" y1="{TOP}" x2="{x}" y2="{bottom}" stroke="#DDDDDD"/>'
         )
         if step % apart == 0:
-            parts.append(_text(x, bottom + 18, str(step), 12))
+            parts.append(words(x, bottom + 18, str(step), 12))
     for row, (name, box, first, last) in enumerate(rows):
         fill = "#FFFFFF" if box is None else FILLS[boxes.index(box) % len(FILLS)]
         x, y, width = (
@@ -51,11 +51,11 @@ def lifelines(
             f'fill="{fill}" stroke="{INK}"/>'
         )
         label = "own" if box is None else str(box)
-        parts.append(_text(x + width / 2, y + 16, label, 12))
-        parts.append(_text(LEFT / 2 - 4, y + 16, name, 12))
-    parts.append(_text(LEFT + wide * end / 2, bottom + 38, "step", 13))
+        parts.append(words(x + width / 2, y + 16, label, 12))
+        parts.append(words(LEFT / 2 - 4, y + 16, name, 12))
+    parts.append(words(LEFT + wide * end / 2, bottom + 38, "step", 13))
     return Figure(
-        _svg(LEFT + wide * end + 24, bottom + 52, parts), alt, caption, _listing(rows)
+        svg(LEFT + wide * end + 24, bottom + 52, parts), alt, caption, _listing(rows)
     )
 
 
