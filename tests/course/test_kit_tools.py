@@ -153,8 +153,8 @@ def test_an_unknown_command_prints_the_help(capsys):
     assert "python -m coursekit check" in capsys.readouterr().out
 
 
-def test_ways_take_many_short_turns_so_that_each_meets_a_quiet_moment():
+def test_ways_take_turns_so_that_each_meets_a_quiet_moment():
     order = []
     kit.measure(one=lambda: order.append("one"), other=lambda: order.append("other"))
     changes = sum(before != after for before, after in itertools.pairwise(order))
-    assert changes > 100
+    assert changes >= 2 * measuring.FEWEST  # however busy the machine is
