@@ -28,6 +28,6 @@ def frozen(question: str, answer: str, taken: Node, lost: Node) -> Diagram:
         kind = "data" if edge.target in kept else "order"
         picture.edge(edge.source, edge.target, edge.label, kind)
     picture.node("if", question, answer, kind="control")
-    picture.edge("if", id(taken), "taken, for good", "order")
+    picture.edge("if", id(taken), "taken, for good")
     picture.edge("if", id(lost), "lost", "order")
     return picture

@@ -173,10 +173,10 @@ p.turned_out(frozen_walk)
 
 # %% frozen-loop-picture
 show(
-    walk.program.show("graph"),
+    walk.program,
     alt="The traced walk: a placeholder and three subtractions in a row. There is no "
     "loop in it.",
-    caption="What is left of the loop: its body, three times. The word `for` is gone.",
+    caption="What is left of the loop: its body, three times. Nothing here can turn.",
 )
 
 # %% repair-read [markdown]
@@ -200,9 +200,10 @@ print("the graph:", repaired, "  plain Python:", [nearer(value) for value in val
 
 # %% repair-picture
 show(
-    program.show("graph"),
+    program,
     alt="The graph of y: x leads to the question gt and to a branch node; two boxes, if "
     "true with sub and if false with add, lead into the branch node too.",
+    caption="The question and both of its ways are in the graph; 4 is the branch.",
 )
 
 # %% repair-picture-read [markdown]
