@@ -15,7 +15,7 @@ def older(use):
     except Exception as error:
         print(type(error).__name__)
         for line in str(error).splitlines()[:3]:
-            print(textwrap.fill(line, 48))
+            print(textwrap.fill(line, 60))
 
 
 print("1. zero before the first backward")

@@ -114,7 +114,7 @@ def tape_step(w1, w2):
 # %% [markdown]
 # **Three: the graph.** `x` and `y` are now *placeholders*: names without numbers. The same `loss_of`
 # does not compute. It notes down what is to be done, and `gradients` adds what backward needs.
-# `compile` turns the notes into a program that can run many times. That is `graph_step`, two cells below.
+# `compile` turns the notes into a program that can run many times. That will be `graph_step`.
 #
 # **Four: the Module.** This is how most programs are written today. A *Module* is an object that owns
 # its weights, each wrapped in a `Parameter`, which means "train me"; `forward` says what to do with an
@@ -330,9 +330,10 @@ def read(images, net):
 
 
 x_train, y_train, x_test, y_test = kit.split_digits(dtype=np.float64)
-print(tape := reader(32))
+tape, graph = reader(32), reader(32)
+print(tape)
 learn(digit_step(tape), x_train, y_train, epochs=40)
-learn(mg.jit(digit_step(graph := reader(32))), x_train, y_train, epochs=40)
+learn(mg.jit(digit_step(graph)), x_train, y_train, epochs=40)
 guess = read(x_test, tape)
 print("tape and jit read alike:", np.array_equal(guess, read(x_test, graph)))
 

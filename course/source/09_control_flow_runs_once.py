@@ -464,7 +464,7 @@ check("09.5", my_words)
 # Python's control flow runs while the graph is made, and only its decisions get in, not
 # its questions. What must be asked at every call has to be a node: `cond` for an `if`,
 # `while_loop` for a loop. `jit` traces again when a shape, a dtype or a Python argument
-# changes, and never looks again at anything else.
+# changes; at a global number or a list it never looks again.
 
 # %% next [markdown]
 # ## Next
