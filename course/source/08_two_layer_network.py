@@ -410,7 +410,7 @@ kit.side_by_side("08_net")
 kit.side_by_side("08_older")
 kit.side_by_side("08_overhead")
 text = "On one number a call costs more than the work, on a million next to nothing"
-claim("C5", "O", text, check=one > 1.5 > million)
+claim("C5", "O", text, check=one > 1.5 * million and million < 1.5)
 
 # %% [markdown]
 # ## Exercises
