@@ -493,6 +493,13 @@ check("03.4", unused)
 # you like. All at once, the lines only take notes, and the work is done when the
 # compiled graph is called, as often as you like. The work is the same two operations in
 # both; only its moment differs.
+#
+# The words of this lesson, in the glossary: [tensor](../guide/glossary.md#tensor),
+# [node](../guide/glossary.md#node), [graph](../guide/glossary.md#graph),
+# [placeholder](../guide/glossary.md#placeholder),
+# [compile](../guide/glossary.md#compile), [program](../guide/glossary.md#program),
+# [eager](../guide/glossary.md#eager), [symbolic](../guide/glossary.md#symbolic),
+# [session](../guide/glossary.md#session).
 
 # %% next [markdown]
 # ## Next

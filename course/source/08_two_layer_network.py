@@ -534,6 +534,13 @@ check("08.5", (loss_changes, grad_of_w1_changes, shape_of_x_grad))
 # A two-layer network is two matrix products with a clamp between them, and its gradient is three more products.
 # Written by hand, on the tape, as a graph or as a Module, it learns the same numbers, up to rounding. A falling loss
 # shows that the gradients are right; only held-out data show that something was learned.
+#
+# The words of this lesson, in the glossary: [loss](../guide/glossary.md#loss),
+# [gradient](../guide/glossary.md#gradient), [tape](../guide/glossary.md#tape),
+# [Module](../guide/glossary.md#module), [Parameter](../guide/glossary.md#parameter),
+# [optimizer](../guide/glossary.md#optimizer), [relu](../guide/glossary.md#relu),
+# [cross-entropy](../guide/glossary.md#cross-entropy),
+# [held-out data](../guide/glossary.md#held-out-data).
 
 # %% [markdown]
 # ## Next

@@ -465,6 +465,13 @@ check("09.5", my_words)
 # its questions. What must be asked at every call has to be a node: `cond` for an `if`,
 # `while_loop` for a loop. `jit` traces again when a shape, a dtype or a Python argument
 # changes; at a global number or a list it never looks again.
+#
+# The words of this lesson, in the glossary:
+# [control flow](../guide/glossary.md#control-flow),
+# [tracing](../guide/glossary.md#tracing), [frozen](../guide/glossary.md#frozen),
+# [branch](../guide/glossary.md#branch),
+# [side effect](../guide/glossary.md#side-effect),
+# [retrace](../guide/glossary.md#retrace).
 
 # %% next [markdown]
 # ## Next
