@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import DeviceError
+
 Array = np.ndarray
 
 # inf and nan are results like any other, as in PyTorch: NumPy's warnings about them are
@@ -23,6 +25,7 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\b")
 LATE = {
     "show": "minigrad.viz:show",
     "jit": "minigrad.static.jit:jit",
+    "native": "minigrad.native:emit",
 }
 
 
@@ -86,7 +89,11 @@ class device:
     def check(self) -> None:
         """Raise where there is no such device."""
         if self.type != "cpu":
-            raise RuntimeError(f"{self}: minigrad computes on the CPU only so far")
+            raise DeviceError(
+                f"{self}: minigrad computes on the CPU only so far",
+                expected='device="cpu"',
+                remedy="leave the device out, or ask mg.cuda.is_available() first",
+            )
 
     def __eq__(self, other: object) -> bool:
         return str(self) == str(other) if self.is_name(other) else NotImplemented

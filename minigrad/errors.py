@@ -191,8 +191,16 @@ class RetraceNotice(UserWarning):
     """A function under `jit` was traced again; the text says what changed."""
 
 
+class DeviceError(MinigradError, RuntimeError):
+    """A device that is not there, or two where one was expected."""
+
+
 class MissingPackageError(MinigradError, ImportError):
     """An optional package is not installed."""
+
+
+class NotNative(Exception):
+    """A graph cannot become native code here; the text says why."""
 
 
 class ModuleError(MinigradError, AttributeError, TypeError, KeyError):

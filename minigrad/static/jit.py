@@ -207,7 +207,7 @@ class _Compiled:
             _check_writable(leaves[i], self.names[i])
         for i, _ in self.fed_grads:
             _check_no_grad_yet(leaves[i], self.names[i])
-        values = self.program.run_arrays(arrays)
+        values = self.program.run(arrays)
         for i, value in zip(self.written, values):
             target = leaves[i]
             if isinstance(target, Tensor):

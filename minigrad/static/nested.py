@@ -48,7 +48,10 @@ def _indented(writer: Any, line: str, node: Node | None = None) -> Iterator[None
     before = writer.indent
     writer.line(line, node)
     writer.indent += "    "
+    count = len(writer.lines)
     yield
+    if len(writer.lines) == count:
+        writer.line("pass")
     writer.indent = before
 
 
@@ -134,7 +137,8 @@ def _loop(
         if moved:
             left, right = zip(*moved)
             writer.line(f"{', '.join(left)} = {', '.join(right)}")
-        writer.line(f"{trip} += 1" if pred else "pass")
+        if pred:
+            writer.line(f"{trip} += 1")
     for c, x in zip(carries, nexts):  # no result may be memory of somebody else's
         if _is_given(x):
             writer.line(f"{c} = {c}.copy()")

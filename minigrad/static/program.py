@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from minigrad.errors import (
     GraphError,
     MinigradError,
     NotFiniteError,
+    NotNative,
     name_of,
     user_origin,
 )
@@ -31,7 +33,7 @@ from minigrad.ops.op import MODE
 from minigrad.ops.randomness import advance
 from minigrad.profiling import profile
 from minigrad.static.blocks import fuses
-from minigrad.static.interpreter import emit
+from minigrad.static.interpreter import Emitted, emit
 from minigrad.static.loop import PARAMETER, leaked
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, lift, topological
 from minigrad.static.plan import Plan, make_plan
@@ -52,7 +54,7 @@ from minigrad.static.steps import (
     steps_of,
 )
 
-TARGETS = ("auto", "interpreter")
+TARGETS = ("auto", "interpreter", "native")
 BUILDS_KEPT = 16  # of a program with sizes that are None
 _default_target = ["auto"]
 
@@ -150,7 +152,8 @@ class Build:
     """A graph taken through the pipeline once: every stage of it, and what runs.
 
     `stages` holds the nodes wanted as they were at each stage, by name and in order;
-    `plan` the order and the memory; `emitted` the source and its function.
+    `plan` the order and the memory, `source` what `run` executes. `fallback` says why
+    that is not the native code that was asked for; `again` is native code's short way.
     """
 
     def __init__(
@@ -160,28 +163,52 @@ class Build:
         updates: dict[Cell, Node],
         rewrites: Sequence[Rewrite],
         check_nan: bool,
+        target: str,
     ) -> None:
         wanted = in_order([*outputs, *updates.values()])
         self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
         final = settle_reshapes(self.stages["optimized"])
-        self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), final)
         self.live = [node for node in topological(wanted) if is_live(node)]
         self.inputs, self.outputs = [*inputs, *self.live], final[: len(outputs)]
         self.updates = dict(zip(updates, final[len(outputs) :]))
-        # To name the first bad line, each result must be seen on its own.
-        joins = None if check_nan else fuses
-        self.plan: Plan = make_plan(self.outputs, self.updates, check_nan, joins)
-        self.emitted = emit(self.plan, self.inputs, self.outputs, check_nan)
-        self.run: Callable[..., list] = self.emitted.function
+        self.check_nan = check_nan
+        self.fallback = ""
+        native = self._native() if target == "native" else None
+        self.target = "interpreter" if native is None else "native"
+        emitted = native or self.reference
+        late_stages = final if native is None else native.wanted
+        self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), late_stages)
+        self.plan: Plan = emitted.plan
+        self.source: str = emitted.source
+        self.run: Callable[..., list] = emitted.function
+        self.again = native.again if native else None
         self.ops = self.plan.nodes
 
     def numbers(self) -> list[np.ndarray]:
         """What the live nodes stand for now; they are fed after the arguments."""
         return [np.asarray(node.value(), node.dtype) for node in self.live]
 
+    @cached_property
+    def reference(self) -> Emitted:
+        """The graph as the interpreter runs it."""
+        # To name the first bad line, each result must be seen on its own.
+        joins = None if self.check_nan else fuses
+        plan = make_plan(self.outputs, self.updates, self.check_nan, joins)
+        return emit(plan, self.inputs, self.outputs, self.check_nan)
+
+    def _native(self) -> Any:
+        refused = lambda *arrays: self.reference.function(*arrays)
+        wanted, cells = self.stages["optimized"], list(self.updates)
+        try:
+            return late("native")(self.inputs, wanted, cells, self.check_nan, refused)
+        except NotNative as why:
+            self.fallback = str(why)
+            return None
+
     def ticking(self, tick: Callable[[int, str], None]) -> Callable[..., list]:
         """`run`, but calling `tick` with its number and the ops' names after each step."""
-        return emit(self.plan, self.inputs, self.outputs, tick=tick).function
+        plan = self.reference.plan
+        return emit(plan, self.inputs, self.outputs, tick=tick).function
 
     def stats(self) -> dict[str, int]:
         return {
@@ -197,8 +224,8 @@ class Build:
             return error
         trace, node = error.__traceback__, None
         while trace is not None:
-            if trace.tb_frame.f_code.co_filename == self.emitted.filename:
-                node = self.emitted.lines.get(trace.tb_lineno)
+            if trace.tb_frame.f_code.co_filename == self.reference.filename:
+                node = self.reference.lines.get(trace.tb_lineno)
             trace = trace.tb_next
         if node is None:
             return error
@@ -231,14 +258,14 @@ class Program:
         check_nan: bool = False,
     ) -> None:
         self.inputs = list(inputs)
-        self.target = check_target(target)
+        self._target = check_target(target)
         self.rebuild = rebuild
         _check_inputs(self.inputs, [*outputs, *updates.values()])
         self._cells = list(updates)
         self._written = {*updates, *_draws([*outputs, *updates.values()])}
         self._lock = threading.Lock()
         self._graph = [*outputs, *updates.values()]
-        self._options = rewrites, check_nan
+        self._options = rewrites, check_nan, self._target
         self._builds: OrderedDict[tuple, Build] = OrderedDict()
         self.builds = 0  # made so far
         self.dynamic = not all(is_known(node.shape) for node in self.inputs)
@@ -275,6 +302,16 @@ class Program:
 
     def __call__(self, *args: Any) -> Any:
         """Run with one value per placeholder, in the order of `inputs`."""
+        return self.rebuild([wrap(array) for array in self.run(args)])
+
+    def run(self, args: Sequence[Any]) -> list:
+        """Arrays for the outputs, from a value for each placeholder."""
+        build = self._build
+        if build and build.again and len(args) == len(self.inputs):
+            with self._lock:
+                values = build.again(args)
+            if values is not None:
+                return values
         if MODE.get().trace is not None:
             raise GraphError(
                 "a program cannot be called while jit traces",
@@ -288,11 +325,7 @@ class Program:
                 got=str(len(args)),
                 remedy="pass a value for each placeholder, in this order",
             )
-        arrays = [
-            self._feed(i, node, arg)
-            for i, (node, arg) in enumerate(zip(self.inputs, args))
-        ]
-        return self.rebuild([wrap(array) for array in self.run_arrays(arrays)])
+        return self.run_arrays([self._feed(i, arg) for i, arg in enumerate(args)])
 
     def run_arrays(self, arrays: Sequence[Any]) -> list:
         """Run on arrays that fit; what `__call__` does after its checks."""
@@ -310,8 +343,9 @@ class Program:
                     raise
                 raise explained from error
 
-    def _feed(self, i: int, node: Node, arg: Any) -> Any:
+    def _feed(self, i: int, arg: Any) -> Any:
         """`arg` as the array the placeholder wants, or the error that says why not."""
+        node = self.inputs[i]
         if type(arg) is Tensor:
             array = arg.array if arg.cell not in self._written else arg.array.copy()
         elif isinstance(arg, Array):
@@ -339,8 +373,18 @@ class Program:
 
     @property
     def source(self) -> str:
-        """The Python source that a call runs."""
-        return self.build.emitted.source
+        """The source that a call runs: Python, or C for the target "native"."""
+        return self.build.source
+
+    @property
+    def target(self) -> str:
+        """What runs it: "interpreter" or "native"."""
+        return self._target if self._build is None else self._build.target
+
+    @property
+    def fallback(self) -> str:
+        """Why the interpreter runs where native code was asked for; '' if it does not."""
+        return self.build.fallback
 
     @property
     def plan(self) -> Plan:

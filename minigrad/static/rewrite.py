@@ -159,6 +159,21 @@ def _scaled(node: Node) -> tuple[Node, Node | None]:
     return node, None
 
 
+def transposed_twice(node: Node) -> Node | None:
+    """A permutation of a permutation is one, and x.T.T is x."""
+    if node.op is not permute or node.inputs[0].op is not permute:
+        return None
+    (inner,) = node.inputs
+    axes = tuple(inner.attrs["axes"][i] for i in node.attrs["axes"])
+    (x,) = inner.inputs
+    whole = axes == tuple(range(len(axes)))
+    return (
+        x
+        if whole
+        else Node(permute, (x,), {"axes": axes}, node.shape, node.dtype, like=node)
+    )
+
+
 def add_rows(node: Node) -> Node | None:
     """x plus zeros to which rows were added is x to which the rows are added.
 
@@ -245,6 +260,7 @@ STAGES: dict[str, tuple[Rewrite, ...]] = {
         double_negation,
         two_factors,
         idle,
+        transposed_twice,
         add_rows,
     ),
     "stabilise": (
@@ -319,15 +335,18 @@ def _walked(outputs: Sequence[Node], rewrites: Sequence[Rewrite]) -> list:
     return [new[node] for node in outputs]
 
 
-def settle_reshapes(outputs: Sequence[Node]) -> list:
+def settle_reshapes(
+    outputs: Sequence[Node], known: dict[Node, np.ndarray] | None = None
+) -> list:
     """`outputs` over a graph in which every reshape is a view.
 
     A reshape of, say, a transposed result has to copy. The copy becomes a node of its
     own, so that the plan can give it memory. How arguments and variables lie in memory
-    is known only in each call; a reshape of those stays as it is.
+    is known only in each call; a reshape of those stays as it is, but for those in
+    `known`, which always lie as the array there does.
     """
     new: dict[Node, Node] = {}
-    layout: dict[Node, np.ndarray | None] = {}
+    layout: dict[Node, np.ndarray | None] = dict(known or {})
     for node in topological(outputs):
         inputs = tuple(new[x] for x in node.inputs)
         better = node if _same(inputs, node.inputs) else _with_inputs(node, inputs)

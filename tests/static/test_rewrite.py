@@ -25,6 +25,8 @@ CASES = {
     "double_negation": (lambda: (-X).neg(), ["placeholder"]),
     "same_shape": (lambda: X.reshape(2, 3), ["placeholder"]),
     "same_order": (lambda: X.permute(0, 1), ["placeholder"]),
+    "transposed_twice": (lambda: X.T.T, ["placeholder"]),
+    "permuted_twice": (lambda: X.expand(4, 2, 3).permute(2, 0, 1).permute(2, 1, 0), ["placeholder", "broadcast_to", "permute"]),
     "broadcast": (lambda: X * X.sum().expand(2, 3), ["placeholder", "sum", "mul"]),
     "uniform": (lambda: X + np.full((2, 3), 2, np.float32), ["placeholder", "constant", "add"]),
     "two_factors": (lambda: 3 * (X * 2), ["placeholder", "constant", "mul"]),
