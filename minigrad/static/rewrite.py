@@ -358,6 +358,8 @@ def settle_reshapes(
                 x = Node(cast, (x,), {"dtype": x.dtype}, x.shape, x.dtype, like=node)
                 better = _with_inputs(node, (x,))
             layout[better] = shown
+        elif node in layout:
+            layout[better] = layout[node]
         new[node] = better
     return [new[node] for node in outputs]
 
