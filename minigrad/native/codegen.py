@@ -379,7 +379,8 @@ class _Writer:
                 lines += self.copy(aside[i], node)
             self.results.append((aside[i], node.shape, node.dtype))
         head = self._head()
-        body = indent(["int64_t work = 0;"] * bool(self.helper) + [*lines, "return 0;"])
+        asks = self.helper.declarations if self.helper else []
+        body = indent([*asks, *lines, "return 0;"])
         return "\n".join([*head, "int program(void **p) {", *body, "}"]) + "\n"
 
     def steps(self, steps: Sequence[Group]) -> list[str]:

@@ -35,6 +35,7 @@ class Helper:
     inside of its `try`: nothing that they raise is lost.
     """
 
+    STOP = -1  # the question whether to stop; others are numbers of `stacks`
     block: Any  # where C looks for the memory
 
     def __init__(self, arrays: list, slot: int) -> None:
@@ -48,6 +49,12 @@ class Helper:
         address = ctypes.cast(self._call, ctypes.c_void_p).value
         arrays[slot] = np.array(address, np.uintp)
 
+    @property
+    def declarations(self) -> list[str]:
+        """What stands at the head of the function that asks."""
+        pointer = "int (*ask)(int64_t)"
+        return ["int64_t work = 0;", f"{pointer} = *(int (**)(int64_t))p[{self.slot}];"]
+
     def _answers(self) -> Generator[int, int, None]:
         """A generator of 0 for "go on" and 1 for "give up"; what is sent is a question."""
         answer = 0
@@ -55,7 +62,7 @@ class Helper:
             try:
                 number = yield answer
                 answer = 0
-                if number >= 0:
+                if number != self.STOP:
                     self._grow(*self.stacks[number])
             except GeneratorExit:
                 return
@@ -140,36 +147,43 @@ def _work(node: Node) -> int:
     return math.isqrt(a * b * size)
 
 
+def _memory(like: Node) -> np.ndarray:
+    return np.empty(like.shape, like.dtype)
+
+
 def _room(w: Any, like: Node) -> int:
-    return w.new(object(), "b", np.empty(like.shape, like.dtype))
+    return w.new(object(), "b", _memory(like))
 
 
 def _items(w: Any, node: Node) -> list[Node]:
     return [x for x in w.plan.nodes if x.op.kind == "item" and x.inputs[0] is node]
 
 
-def _points(w: Any, param: Node, x: Node, row: str = "") -> str:
-    """The line that lets a parameter show `x`, or a row of it, without a copy."""
-    place, shown = w.read(x), w.show(x)
-    if row and len(shown):
-        shown, step = shown[0], place.strides[0]
-    elif row:  # of a stack that is higher than is known here, or of none at all
-        shown, step = np.empty(param.shape, param.dtype), math.prod(param.shape)
+def _given(
+    w: Any, params: Sequence[Node], inputs: Sequence[Node], by_row: bool = False
+) -> list[str]:
+    """The lines that let parameters show inputs, or a row of each, without a copy."""
+    pairs = list(zip(params, inputs))
+    return w.block(lambda: [_shows(w, p, x, by_row) for p, x in pairs], [])
+
+
+def _shows(w: Any, param: Node, x: Node, by_row: bool) -> str:
+    place, shown, more = w.read(x), w.show(x), ""
+    if by_row:  # of a stack that is higher than is known here, if it has none
+        step = place.strides[0] if len(shown) else math.prod(param.shape)
+        shown = shown[0] if len(shown) else _memory(param)
+        more = f" + row * {step}"
     slot = w.new(param, "v", None)
     w.shown[param] = shown
-    more = f" + {row} * {step}" if row else ""
-    return f"p[{slot}] = {place.pointer} + {place.offset}{more};"
-
-
-def _given(w: Any, params: Sequence[Node], inputs: Sequence[Node]) -> list[str]:
-    pairs = list(zip(params, inputs))
-    return w.block(lambda: [_points(w, p, x) for p, x in pairs], [])
+    start = f" + {place.offset}" if place.offset else ""
+    return f"p[{slot}] = {place.pointer}{start}{more};"
 
 
 # --- branches ----------------------------------------------------------------------------
 
 
 def branch(w: Any, node: Node) -> list[str]:
+    """An `if`, of which both sides leave their results in the same memory."""
     items = _items(w, node)
     op, kept, numbers = slim_branch(node.op, {x.attrs["i"] for x in items})
     pred, *inputs = (node.inputs[k] for k in kept)
@@ -189,64 +203,73 @@ def branch(w: Any, node: Node) -> list[str]:
 
 
 def loop(w: Any, node: Node) -> list[str]:
+    """A `for` around the body; its results stay in the memory of carries and stacks."""
     items = _items(w, node)
     op, kept, numbers = slim_loop(node.op, {x.attrs["i"] for x in items})
     inputs = [node.inputs[k] for k in kept]
-    n, m = len(op.nexts), len(op.xs)
-    wanted = set(numbers.values())
-    before = _given(w, op.captures, inputs[n + m : len(op.params)])
-    slots = {
-        i: w.new(p, "b", np.empty(p.shape, p.dtype)) for i, p in enumerate(op.carries)
-    }
+    n = len(op.nexts)
+    slots = {i: w.new(p, "b", _memory(p)) for i, p in enumerate(op.carries)}
+    before = _given(w, op.captures, inputs[n + len(op.xs) : len(op.params)])
     for i, slot in slots.items():
         before += w.copy(slot, inputs[i])
-    stacks, grow = _make_stacks(w, op, wanted)
+    stacks, grow = _make_stacks(w, op, set(numbers.values()))
     before += _height(w, op, inputs)
 
-    head: list[str] = []
-    cost = 1
-    if op.pred is not None:
-        test = _room(w, op.pred)
-        head, _, cost = _body(w, [op.pred], [test])
-        head += [f"if (!*(bool *)p[{test}]) break;", *grow]
-    elif grow:
-        before += ["while (height > trip) {", *grow, "trip++;", "}", "trip = 0;"]
-    head.append(f"const int64_t row = {'height - 1 - trip' if op.reverse else 'trip'};")
-    pairs = list(zip(op.xs, inputs[n:]))
-    head += w.block(lambda: [_points(w, p, x, "row") for p, x in pairs], [])
-    rows = {}
-    for i, stack in stacks.items():
-        like = op.row(i)
-        rows[i] = w.new(object(), "v", None)
-        size = math.prod(like.shape)
-        head.append(f"p[{rows[i]}] = ({ctype(like)} *)p[{stack}] + row * {size};")
-        if i >= op.entry(0):
-            head += w.copy(rows[i], op.carries[i - op.entry(0)])
-
-    moving = [i for i in range(n) if op.nexts[i] is not op.carries[i]]
-    spare = [_room(w, op.nexts[i]) for i in moving]
-    body, stay, more = _body(
-        w,
-        [*(op.nexts[i] for i in moving), *op.ys],
-        [*spare, *(rows[n + j] for j in range(len(op.ys)))],
-        [op.carries[i] for i in moving],
-    )
-    for k, (i, slot) in enumerate(zip(moving, spare)):
-        if k not in stay:
-            swap = f"p[{slots[i]}] = p[{slot}]; p[{slot}] = other;"
-            body.append(f"{{ void *other = p[{slots[i]}]; {swap} }}")
+    test: list[str] = []
+    work = 1
+    if op.pred is None:
+        before += grow
+    else:  # on its own, so that nothing else is computed if it says no
+        answer = _room(w, op.pred)
+        test, _, work = _body(w, [op.pred], [answer])
+        test += [f"if (!*(bool *)p[{answer}]) break;", *grow]
+    rows, moves = _rows(w, op, inputs[n:], stacks)
+    body, more = _round(w, op, slots, rows)
     slots |= stacks
-    if op.count in wanted:
-        slots[op.count] = w.new(object(), "b", np.empty((), np.int64))
-        after = [f"*(int64_t *)p[{slots[op.count]}] = trip;"]
+    slots[op.count] = w.new(object(), "b", np.empty((), np.int64))
     for x in items:
         w.slots[x] = slots[numbers[x.attrs["i"]]]
-    pause = f"if ((work += {cost + more}) > {PATIENCE} && !(work = 0)) "
+    tired = f"(work += {work + more}) > {PATIENCE} && !(work = 0)"
+    pause = w.refuse(f"{tired} && ask({_helper(w).STOP})")
     return [
         "{", "int64_t trip = 0;", *before,
-        "for (; trip < height; trip++) {", pause + _ask(w, -1), *head, *body, "}",
-        *(after if op.count in wanted else []), "}",
+        "for (; trip < height; trip++) {", pause, *test, *moves, *body, "}",
+        f"*(int64_t *)p[{slots[op.count]}] = trip;", "}",
     ]  # fmt: skip
+
+
+def _rows(
+    w: Any, op: Loop, inputs: list[Node], stacks: dict[int, int]
+) -> tuple[dict[int, int], list[str]]:
+    """Slots for a row of each stack, and the lines that move them and all rows of xs.
+
+    The carries are written down as they are when a run of the body begins.
+    """
+    rows = {i: w.new(object(), "v", None) for i in stacks}
+    lines = [f"const int64_t row = {'height - 1 - trip' if op.reverse else 'trip'};"]
+    lines += _given(w, op.xs, inputs, by_row=True)
+    for i, stack in stacks.items():
+        size, real = math.prod(op.row(i).shape), ctype(op.row(i))
+        lines.append(f"p[{rows[i]}] = ({real} *)p[{stack}] + row * {size};")
+        if i >= op.entry(0):
+            lines += w.copy(rows[i], op.carries[i - op.entry(0)])
+    return rows, lines
+
+
+def _round(
+    w: Any, op: Loop, slots: dict[int, int], rows: dict[int, int]
+) -> tuple[list[str], int]:
+    """The body; then carries and their next values change places, and its work."""
+    moving = [i for i, x in enumerate(op.nexts) if x is not op.carries[i]]
+    nexts = [op.nexts[i] for i in moving]
+    spare = [_room(w, x) for x in nexts]
+    rooms = spare + [rows[len(op.nexts) + j] for j in range(len(op.ys))]
+    carries = [op.carries[i] for i in moving]
+    lines, stay, work = _body(w, [*nexts, *op.ys], rooms, carries)
+    for k, (a, b) in enumerate(zip([slots[i] for i in moving], spare)):
+        if k not in stay:
+            lines.append(f"{{ void *old = p[{a}]; p[{a}] = p[{b}]; p[{b}] = old; }}")
+    return lines, work
 
 
 def _height(w: Any, op: Loop, inputs: list[Node]) -> list[str]:
@@ -261,7 +284,7 @@ def _height(w: Any, op: Loop, inputs: list[Node]) -> list[str]:
 def _make_stacks(
     w: Any, op: Loop, wanted: set[int]
 ) -> tuple[dict[int, int], list[str]]:
-    """Memory for the stacks that are read, and the line that makes room for a row."""
+    """Memory for the stacks that are read, and the line that makes room in it."""
     counted = op.length is None
     slots = {}
     for i in sorted(wanted):
@@ -272,18 +295,14 @@ def _make_stacks(
     if not (slots and counted):
         return slots, []
     rows = w.new(object(), "s", np.array(ROWS, np.int64))
+    there = f"*(int64_t *)p[{rows}]"
     helper = _helper(w)
     helper.stacks.append([rows, *slots.values()])
-    ask = _ask(w, len(helper.stacks) - 1)
-    return slots, [f"if (trip == *(int64_t *)p[{rows}]) {ask}"]
+    test = f"while (height > {there})" if op.given else f"if (trip == {there})"
+    return slots, [f"{test} {w.refuse(f'ask({len(helper.stacks) - 1})')}"]
 
 
 def _helper(w: Any) -> Helper:
     if w.helper is None:
         w.helper = Helper(w.arrays, w.new(object(), "h", None))
     return w.helper
-
-
-def _ask(w: Any, number: int) -> str:
-    question = f"(*(int (**)(int64_t))p[{_helper(w).slot}])({number})"
-    return w.refuse(question)
