@@ -112,7 +112,6 @@ def emit(
         raise NotNative("a variable that is updated is read-only")
     known = {x: np.empty(x.shape, x.dtype) for x in inputs}
     known |= {x: x.value.array for x in nodes if x.op is VARIABLE}
-    known |= {x: np.empty(x.shape, x.dtype) for x in nodes if x.op.kind == "item"}
     final = settle_reshapes(wanted, known)
     outputs = final[: len(wanted) - len(cells)]
     updates = dict(zip(cells, final[len(outputs) :]))

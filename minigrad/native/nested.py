@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from minigrad.native.accumulate import accumulate
 from minigrad.native.kernels import ctype, joins
 from minigrad.static.loop import Counted, Loop
 from minigrad.static.nested import overwritten
-from minigrad.static.node import CONSTANT, Node, topological
+from minigrad.static.node import Node, topological
 from minigrad.static.plan import FRESH, Plan, make_plan
 from minigrad.static.rewrite import settle_reshapes
 from minigrad.static.tidy import slim_branch, slim_loop
@@ -117,12 +117,8 @@ def _body(
     With them come the results, by number, that took the memory of a carry instead, and
     about how many scalar operations all that is.
     """
-    found = topological(results)
-    known = {
-        x: w.show(x)
-        for x in found
-        if x.op.kind == "item" or (x.op.kind == "source" and x.op is not CONSTANT)
-    }
+    sources = [x for x in topological(results) if x.op.kind == "source"]
+    known = {x: w.show(x) for x in sources}
     results = settle_reshapes(accumulate(results), known)
     plan = make_plan(results, {}, body=True, joins=joins)
     places: dict[Node, int] = {}
@@ -160,10 +156,9 @@ def _items(w: Any, node: Node) -> list[Node]:
 
 
 def _given(
-    w: Any, params: Sequence[Node], inputs: Sequence[Node], by_row: bool = False
+    w: Any, pairs: Iterable[tuple[Node, Node]], by_row: bool = False
 ) -> list[str]:
     """The lines that let parameters show inputs, or a row of each, without a copy."""
-    pairs = list(zip(params, inputs))
     return w.block(lambda: [_shows(w, p, x, by_row) for p, x in pairs], [])
 
 
@@ -188,7 +183,7 @@ def branch(w: Any, node: Node) -> list[str]:
     op, kept, numbers = slim_branch(node.op, {x.attrs["i"] for x in items})
     pred, *inputs = (node.inputs[k] for k in kept)
     rooms = [_room(w, x) for x in op.sides[0]]
-    lines = _given(w, op.params, inputs)
+    lines = _given(w, zip(op.params, inputs))
     sides = [_body(w, side, rooms)[0] for side in op.sides]
     for x in items:
         w.slots[x] = rooms[numbers[x.attrs["i"]]]
@@ -209,7 +204,7 @@ def loop(w: Any, node: Node) -> list[str]:
     inputs = [node.inputs[k] for k in kept]
     n = len(op.nexts)
     slots = {i: w.new(p, "b", _memory(p)) for i, p in enumerate(op.carries)}
-    before = _given(w, op.captures, inputs[n + len(op.xs) : len(op.params)])
+    before = _captured(w, op, inputs[n + len(op.xs) : len(op.params)])
     for i, slot in slots.items():
         before += w.copy(slot, inputs[i])
     stacks, grow = _make_stacks(w, op, set(numbers.values()))
@@ -238,6 +233,24 @@ def loop(w: Any, node: Node) -> list[str]:
     ]  # fmt: skip
 
 
+def _captured(w: Any, op: Loop, inputs: list[Node]) -> list[str]:
+    """The lines that show the captures to the body.
+
+    Those that products read are laid out row by row: BLAS would do it in every run (a
+    32 x 64 @ 64 x 64 takes 5.4 us with the right factor transposed, 2.8 us otherwise).
+    """
+    products = [x for x in op.nodes if x.op.kind == "contraction"]
+    factors = {x for node in products for x in node.inputs}
+    lines, shown = [], []
+    for p, x in zip(op.captures, inputs):
+        if p in factors and not w.show(x).flags.c_contiguous:
+            w.shown[p] = _memory(p)
+            lines += w.copy(w.new(p, "b", w.shown[p]), x)
+        else:
+            shown.append((p, x))
+    return lines + _given(w, shown)
+
+
 def _rows(
     w: Any, op: Loop, inputs: list[Node], stacks: dict[int, int]
 ) -> tuple[dict[int, int], list[str]]:
@@ -247,7 +260,7 @@ def _rows(
     """
     rows = {i: w.new(object(), "v", None) for i in stacks}
     lines = [f"const int64_t row = {'height - 1 - trip' if op.reverse else 'trip'};"]
-    lines += _given(w, op.xs, inputs, by_row=True)
+    lines += _given(w, zip(op.xs, inputs), by_row=True)
     for i, stack in stacks.items():
         size, real = math.prod(op.row(i).shape), ctype(op.row(i))
         lines.append(f"p[{rows[i]}] = ({real} *)p[{stack}] + row * {size};")

@@ -358,8 +358,6 @@ def settle_reshapes(
                 x = Node(cast, (x,), {"dtype": x.dtype}, x.shape, x.dtype, like=node)
                 better = _with_inputs(node, (x,))
             layout[better] = shown
-        elif node in layout:
-            layout[better] = layout[node]
         new[node] = better
     return [new[node] for node in outputs]
 
@@ -370,7 +368,7 @@ def _layout(node: Node, layout: dict[Node, np.ndarray | None]) -> np.ndarray | N
         return layout[node]
     if node.op is CONSTANT:
         return node.value
-    known = node.op.kind not in ("source", "item")
+    known = node.op.kind != "source"
     return np.empty(node.shape, node.dtype) if known else None
 
 
