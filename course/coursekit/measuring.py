@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from minigrad.viz import Figure, chart, new_chart
+from minigrad.viz import Figure
+
+from .drawings import bars
 
 TURNS, SHORTEST = 5, 0.01  # seconds; shorter work is repeated until a turn takes that
 
@@ -41,11 +43,9 @@ class Measured:
     def figure(self, alt: str, caption: str = "") -> Figure:
         """Bars of the times, the shortest being 1, on a logarithmic scale."""
         least = min(self.seconds.values())
-        drawing, axes = new_chart(size=(6.4, 0.6 + 0.4 * len(self.seconds)))
-        axes.barh(list(self.seconds), [s / least for s in self.seconds.values()])
-        axes.set(xscale="log", xlabel="time, as a multiple of the shortest")
-        axes.invert_yaxis()
-        return chart(drawing, alt, caption, text=repr(self))
+        times = {name: seconds / least for name, seconds in self.seconds.items()}
+        axes = {"xscale": "log", "xlabel": "time, as a multiple of the shortest"}
+        return bars(times, alt, caption, text=repr(self), **axes)
 
 
 def measure(**ways: Callable[[], Any]) -> Measured:

@@ -28,6 +28,12 @@ class Mode(NamedTuple):
     trace: Any = None  # the running Trace: Tensor ops become symbolic
     watch: Any = None  # a Watch, which runs the ops of a block (count_ops, profile)
 
+    def tell(self, event: str, *args: Any) -> None:
+        """Call the method `event` of the trace and of the Watch, if there are any."""
+        for listener in self[1:]:
+            if listener is not None:
+                getattr(listener, event)(*args)
+
 
 MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())  # noqa: B039 - immutable
 
