@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.native.accumulate import accumulate
 from minigrad.native.kernels import ctype, joins
 from minigrad.static.loop import Counted, Loop
-from minigrad.static.nested import overwritten
+from minigrad.static.nested import grown, overwritten
 from minigrad.static.node import Node, topological
 from minigrad.static.plan import FRESH, Plan, make_plan
 from minigrad.static.rewrite import settle_reshapes
@@ -66,19 +66,15 @@ class Helper:
                     self._grow(*self.stacks[number])
             except GeneratorExit:
                 return
-            except BaseException as problem:  # for `settle`
+            except BaseException as problem:  # `settle` raises it
                 self._problems.append(problem)
                 answer = 1
 
     def _grow(self, rows: int, *stacks: int) -> None:
-        """Twice as many rows, so that pushing T of them copies fewer than 2 T."""
         for slot in stacks:
-            old = self.arrays[slot]
-            new = self.arrays[slot] = np.empty(
-                (2 * len(old), *old.shape[1:]), old.dtype
-            )
-            new[: len(old)] = old
-            self.block[slot] = new.ctypes.data
+            new = grown(self.arrays[slot])
+            # Two stores without a call between them: no signal handler can part them.
+            self.arrays[slot], self.block[slot] = new, new.ctypes.data
         self.arrays[rows][...] *= 2
 
     def settle(self) -> None:
@@ -187,11 +183,8 @@ def branch(w: Any, node: Node) -> list[str]:
     sides = [_body(w, side, rooms)[0] for side in op.sides]
     for x in items:
         w.slots[x] = rooms[numbers[x.attrs["i"]]]
-    test = w.read(pred)
-    return [
-        *lines, f"if ({test.pointer}[{test.offset}]) {{", *sides[0],
-        "} else {", *sides[1], "}",
-    ]  # fmt: skip
+    test = w.read(pred).at(())
+    return [*lines, f"if ({test}) {{", *sides[0], "} else {", *sides[1], "}"]
 
 
 # --- loops -------------------------------------------------------------------------------
@@ -290,7 +283,7 @@ def _height(w: Any, op: Loop, inputs: list[Node]) -> list[str]:
     if not op.given:
         limit = op.length if op.pred is None else op.limit
         return [f"const int64_t height = {'INT64_MAX' if limit is None else limit};"]
-    read = lambda: [f"height = {(x := w.read(inputs[-1])).pointer}[{x.offset}];"]
+    read = lambda: [f"height = {w.read(inputs[-1]).at(())};"]
     return ["int64_t height;", *w.block(read, [])]
 
 
