@@ -4,6 +4,7 @@ import gc
 import re
 import signal
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -43,7 +44,11 @@ LOOKS = ("source_of", "source")
 for module in (results, cells, examples):
     for name, test in vars(module).items():
         if name.startswith("test_") and not {*LOOKS} & {*test.__code__.co_names}:
-            globals()[name] = pytest.mark.usefixtures("native")(test)
+            # A mark stays on its function: the interpreter's own test must not bear it.
+            code, scope = test.__code__, test.__globals__
+            twin = types.FunctionType(code, scope, name, test.__defaults__)
+            twin.pytestmark = list(getattr(test, "pytestmark", []))
+            globals()[name] = pytest.mark.usefixtures("native")(twin)
 
 
 @pytest.mark.usefixtures("native")
