@@ -56,11 +56,12 @@ from minigrad.static.steps import (
 
 TARGETS = ("auto", "interpreter", "native")
 BUILDS_KEPT = 16  # of a program with sizes that are None
+PATIENCE = 20  # runs in the interpreter before "auto" asks the C compiler
 _default_target = ["auto"]
 
 
 def set_default_target(target: str) -> None:
-    """How programs run unless `compile` or `jit` says otherwise."""
+    """How programs run unless `compile` or `jit` says otherwise; see `compile`."""
     _default_target[0] = check_target(target)
 
 
@@ -88,6 +89,12 @@ def compile(
     leaves the graph as it was built. With `check_nan` a run stops at the first result
     that is not finite, names its line and updates nothing. Given a function, `compile` is `jit`. Raises
     `GraphError` for a placeholder that is used but not among `inputs`.
+
+    `target` says what runs: "interpreter" is NumPy, "native" C compiled at once. "auto",
+    the default, runs 20 calls in the interpreter, so that first calls are quick, and from
+    the 21st on native code where there is a compiler and C for every op; that one call
+    waits for the compiler. Results may then differ in the last digits: name a target where
+    they must not. `program.target` tells what runs, `program.fallback` why it is not C.
     """
     if callable(inputs) and outputs is None and updates is None:
         return late("jit")(inputs, target=target)
@@ -154,6 +161,7 @@ class Build:
     `stages` holds the nodes wanted as they were at each stage, by name and in order;
     `plan` the order and the memory, `source` what `run` executes. `fallback` says why
     that is not the native code that was asked for; `again` is native code's short way.
+    With the target "auto" there are `patience` runs to go before it becomes native.
     """
 
     def __init__(
@@ -173,16 +181,33 @@ class Build:
         self.updates = dict(zip(updates, final[len(outputs) :]))
         self.check_nan = check_nan
         self.fallback = ""
-        native = self._native() if target == "native" else None
-        self.target = "interpreter" if native is None else "native"
-        emitted = native or self.reference
-        late_stages = final if native is None else native.wanted
-        self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), late_stages)
+        self.patience = PATIENCE if target == "auto" else 0
+        if target != "native" or not self.become_native():
+            self._settle("interpreter", self.reference, final)
+
+    def _settle(self, target: str, emitted: Any, final: list[Node]) -> None:
+        """From now on `emitted` runs, made of the nodes `final`."""
+        self.target = target
+        self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), final)
         self.plan: Plan = emitted.plan
         self.source: str = emitted.source
         self.run: Callable[..., list] = emitted.function
-        self.again = native.again if native else None
+        self.again = emitted.again if target == "native" else None
         self.ops = self.plan.nodes
+
+    def become_native(self) -> bool:
+        """Turn to native code; False, and `fallback` says why, where there is none."""
+        refused = lambda *arrays: self.reference.function(*arrays)
+        wanted, cells = self.stages["optimized"], list(self.updates)
+        try:
+            native = late("native")(
+                self.inputs, wanted, cells, self.check_nan, refused
+            )
+        except NotNative as why:
+            self.fallback = str(why)
+            return False
+        self._settle("native", native, native.wanted)
+        return True
 
     def numbers(self) -> list[np.ndarray]:
         """What the live nodes stand for now; they are fed after the arguments."""
@@ -195,15 +220,6 @@ class Build:
         joins = None if self.check_nan else fuses
         plan = make_plan(self.outputs, self.updates, self.check_nan, joins)
         return emit(plan, self.inputs, self.outputs, self.check_nan)
-
-    def _native(self) -> Any:
-        refused = lambda *arrays: self.reference.function(*arrays)
-        wanted, cells = self.stages["optimized"], list(self.updates)
-        try:
-            return late("native")(self.inputs, wanted, cells, self.check_nan, refused)
-        except NotNative as why:
-            self.fallback = str(why)
-            return None
 
     def ticking(self, tick: Callable[[int, str], None]) -> Callable[..., list]:
         """`run`, but calling `tick` with its number and the ops' names after each step."""
@@ -263,7 +279,8 @@ class Program:
         _check_inputs(self.inputs, [*outputs, *updates.values()])
         self._cells = list(updates)
         self._written = {*updates, *_draws([*outputs, *updates.values()])}
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # buffers belong to the program, not to the thread
+        self._acquire, self._release = self._lock.acquire, self._lock.release
         self._graph = [*outputs, *updates.values()]
         self._options = rewrites, check_nan, self._target
         self._builds: OrderedDict[tuple, Build] = OrderedDict()
@@ -302,14 +319,20 @@ class Program:
 
     def __call__(self, *args: Any) -> Any:
         """Run with one value per placeholder, in the order of `inputs`."""
-        return self.rebuild([wrap(array) for array in self.run(args)])
+        values = self.run(args)
+        for i, array in enumerate(values):
+            values[i] = wrap(array)
+        return self.rebuild(values)
 
     def run(self, args: Sequence[Any]) -> list:
         """Arrays for the outputs, from a value for each placeholder."""
         build = self._build
-        if build and build.again and len(args) == len(self.inputs):
-            with self._lock:
+        if build is not None and build.again is not None:
+            self._acquire()  # half the price of `with`
+            try:
                 values = build.again(args)
+            finally:
+                self._release()
             if values is not None:
                 return values
         if MODE.get().trace is not None:
@@ -330,10 +353,14 @@ class Program:
     def run_arrays(self, arrays: Sequence[Any]) -> list:
         """Run on arrays that fit; what `__call__` does after its checks."""
         watch = MODE.get().watch
-        with self._lock:  # buffers belong to the program, not to the thread
+        with self._lock:
             build = self._build
             if build is None or self.dynamic:
                 build = self._build = self._made_for(tuple([x.shape for x in arrays]))
+            elif build.patience:
+                build.patience -= 1
+                if not build.patience:
+                    build.become_native()
             run = build.run if watch is None else watch.program(build)
             try:
                 return run(*arrays, *build.numbers())
