@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,10 @@ class _Compiled:
     def __init__(
         self, fn: Callable, leaves: list, form: Any, state: frozenset, keep_grads: bool
     ) -> None:
+        self.grad = MODE.get().grad
+        self.plain: list[tuple] | None = None  # shapes and dtypes of plain tensors alone
+        if form == _plain_form(len(leaves)) and all(map(_is_plain, leaves)) and not state:
+            self.plain = [(x.array.shape, x.array.dtype) for x in leaves]
         self.state_cells = {i: leaves[i].cell for i in state}
         self.fed = [i for i, x in enumerate(leaves) if i not in state and _is_value(x)]
         trace = Trace()
@@ -123,6 +127,10 @@ class _Compiled:
             trace.restore()
         del proxies
         trace.check_leaks()
+        effects = self.written or self.grads or self.fed_grads
+        self.is_function = not effects and (self.form, self.template) == (
+            None, [("node", 0)],
+        )  # fmt: skip
         self.build = (inputs, outputs, updates)
 
     def _find_clashes(self, trace: Trace, leaves: list) -> frozenset[int]:
@@ -161,7 +169,24 @@ class _Compiled:
         inputs, outputs, updates = self.build
         self.program = Program(inputs, outputs, updates, target=target)
 
-    def misfit(self, leaves: list) -> Misfit | None:
+    def serves(self, args: tuple, grad: bool) -> bool:
+        """Is this a call like the traced one? The quick way, for plain tensors alone.
+
+        No means: look closer. Yes says what the key of the call and `misfit` would say.
+        """
+        if self.plain is None or grad is not self.grad or len(args) != len(self.plain):
+            return False
+        cells = set()
+        for x, (shape, dtype) in zip(args, self.plain):
+            if type(x) is not Tensor or x.record is not None or x.view_of is not None:
+                return False  # as in _is_plain, without the price of a call
+            array = x.array
+            if array.shape != shape or array.dtype is not dtype:
+                return False
+            cells.add(x.cell)
+        return len(cells) == len(args) and self.misfit(args) is None
+
+    def misfit(self, leaves: Sequence) -> Misfit | None:
         """Why this trace may not serve a call with these arguments, as things are now."""
         if self.rebound != REBOUND[0]:  # some `x.data = y`, `m.eval()`: was it ours?
             for ref, cell, name in self.roots:
@@ -198,16 +223,18 @@ class _Compiled:
     def _about(self, i: int, text: str) -> Misfit:
         return Misfit("state", self.names[i], f"argument {self.names[i]} {text}")
 
-    def run(self, leaves: list) -> Any:
+    def run(self, leaves: Sequence, fed: Sequence | None = None) -> Any:
+        """Run on arguments that fit; `fed` is what the program gets, if that is known."""
         # Their shapes and dtypes are those of the trace: the key of the call says so.
-        arrays = [
-            x.array if isinstance(x := leaves[i], Tensor) else x for i in self.fed
-        ]
+        if fed is None:
+            fed = [x.array if isinstance(x := leaves[i], Tensor) else x for i in self.fed]
         for i in self.written:
             _check_writable(leaves[i], self.names[i])
         for i, _ in self.fed_grads:
             _check_no_grad_yet(leaves[i], self.names[i])
-        values = self.program.run(arrays)
+        values = self.program.run(fed)
+        if self.is_function:
+            return wrap(values[0])
         for i, value in zip(self.written, values):
             target = leaves[i]
             if isinstance(target, Tensor):
@@ -255,6 +282,11 @@ def _check_no_grad_yet(leaf: Tensor, name: str) -> None:
 
 def _is_state(leaf: Any, trace: Trace) -> bool:
     return isinstance(leaf, Tensor) and not leaf.view_of and leaf.cell in trace.state
+
+
+def _is_plain(leaf: Any) -> bool:
+    """Is it a Tensor that shows all of its storage and is not on the tape?"""
+    return type(leaf) is Tensor and leaf.record is None and leaf.view_of is None
 
 
 def _is_value(leaf: Any) -> bool:
@@ -319,18 +351,23 @@ class jit:
         self.traces = 0
         self._compiled: dict[tuple, list[_Compiled]] = {}  # by what Key lists
         self._last: tuple[Key, list[str]] | None = None  # the key of the last trace
+        self._recent: _Compiled | None = None  # what the last call ran
         self._retraces = Retraces(getattr(fn, "__name__", "the function"))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         state = MODE.get()
         if state.trace is not None:  # a jit inside a jit is part of the outer one
             return self.fn(*args, **kwargs)
+        recent = self._recent
+        if recent is not None and not kwargs and recent.serves(args, state.grad):
+            return recent.run(args, args)
         leaves, form = _flat_call(args, kwargs)
         key = (form, state.grad, *_signature(leaves))
         misfit = None
         for compiled in self._compiled.get(key, ()):
             misfit = compiled.misfit(leaves)
             if misfit is None:
+                self._recent = compiled
                 return compiled.run(leaves)
         compiled = self._trace(leaves, Key(*key))
         if self._last is not None:
@@ -340,6 +377,7 @@ class jit:
             )
         self._last = Key(*key), compiled.names
         self._compiled.setdefault(key, []).append(compiled)
+        self._recent = compiled
         return compiled.run(leaves)
 
     def _trace(self, leaves: list, key: Key) -> _Compiled:
