@@ -161,7 +161,7 @@ class Build:
     `stages` holds the nodes wanted as they were at each stage, by name and in order;
     `plan` the order and the memory, `source` what `run` executes. `fallback` says why
     that is not the native code that was asked for; `again` is native code's short way.
-    With the target "auto" there are `patience` runs to go before it becomes native.
+    With the target "auto" it becomes native in `patience` runs.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class Build:
         self.updates = dict(zip(updates, final[len(outputs) :]))
         self.check_nan = check_nan
         self.fallback = ""
-        self.patience = PATIENCE if target == "auto" else 0
+        self.patience = PATIENCE + 1 if target == "auto" else 0
         if target != "native" or not self.become_native():
             self._settle("interpreter", self.reference, final)
 
@@ -195,7 +195,7 @@ class Build:
         self.again = emitted.again if target == "native" else None
         self.ops = self.plan.nodes
 
-    def become_native(self) -> bool:
+    def become_native(self, *excused: type[Exception]) -> bool:
         """Turn to native code; False, and `fallback` says why, where there is none."""
         refused = lambda *arrays: self.reference.function(*arrays)
         wanted, cells = self.stages["optimized"], list(self.updates)
@@ -203,7 +203,7 @@ class Build:
             native = late("native")(
                 self.inputs, wanted, cells, self.check_nan, refused
             )
-        except NotNative as why:
+        except (NotNative, *excused) as why:
             self.fallback = str(why)
             return False
         self._settle("native", native, native.wanted)
@@ -357,10 +357,10 @@ class Program:
             build = self._build
             if build is None or self.dynamic:
                 build = self._build = self._made_for(tuple([x.shape for x in arrays]))
-            elif build.patience:
+            if build.patience:
                 build.patience -= 1
-                if not build.patience:
-                    build.become_native()
+                if not build.patience:  # whatever goes wrong, the interpreter goes on
+                    build.become_native(GraphError, OSError)
             run = build.run if watch is None else watch.program(build)
             try:
                 return run(*arrays, *build.numbers())
