@@ -137,7 +137,10 @@ class Native:
         self.source = writer.program(outputs)
         fed = inputs[: len(inputs) - sum(map(is_live, inputs))]  # live ones come last
         self._given, self._live = len(fed), inputs[len(fed) :]
-        self._cells = [*plan.copied, *(x for x in plan.place.values() if type(x) is Cell)]
+        self._cells = [
+            *plan.copied,
+            *(x for x in plan.place.values() if type(x) is Cell),
+        ]
         slots = len(writer.arrays)
         written = {writer.slots[cell]: cell.array for cell in self._cells}
         library = build.load(self.source + entry(fed, written, slots))
@@ -179,7 +182,10 @@ class Native:
             ]
         run, given = [], []
         for i, node in enumerate(self._live):
-            scope[f"live{i}"], scope[f"read{i}"] = self._kept[self._given + i], node.value
+            scope[f"live{i}"], scope[f"read{i}"] = (
+                self._kept[self._given + i],
+                node.value,
+            )
             run.append(f"live{i}[()] = read{i}()")
         for i, (slot, shape, dtype) in enumerate(results):
             scope[f"y{i}"], scope[f"dtype{i}"] = self._kept[slot], dtype

@@ -41,22 +41,6 @@ def flatten(tree: Any) -> tuple[list, Any]:
     return [leaf for leaves, _ in parts for leaf in leaves], form
 
 
-def _flat_call(args: tuple, kwargs: dict) -> tuple[list, Any]:
-    """`flatten((args, kwargs))`, without the walk for calls with tensors alone."""
-    if not kwargs:
-        for arg in args:
-            if type(arg) is not Tensor:
-                break
-        else:
-            return list(args), _plain_form(len(args))
-    return flatten((args, kwargs))
-
-
-@functools.cache
-def _plain_form(count: int) -> Any:
-    return flatten(((None,) * count, {}))[1]
-
-
 def unflatten(leaves: list, form: Any) -> Any:
     """The inverse of `flatten`."""
     return _build(iter(leaves), form)
@@ -82,8 +66,11 @@ class _Compiled:
         self, fn: Callable, leaves: list, form: Any, state: frozenset, keep_grads: bool
     ) -> None:
         self.grad = MODE.get().grad
-        self.plain: list[tuple] | None = None  # shapes and dtypes of plain tensors alone
-        if form == _plain_form(len(leaves)) and all(map(_is_plain, leaves)) and not state:
+        self.plain: list[tuple] | None = (
+            None  # shapes and dtypes of plain tensors alone
+        )
+        plain = all(type(x) is Tensor and parent_of(x) is None for x in leaves)
+        if plain and not state and form == flatten(((None,) * len(leaves), {}))[1]:
             self.plain = [(x.array.shape, x.array.dtype) for x in leaves]
         self.state_cells = {i: leaves[i].cell for i in state}
         self.fed = [i for i, x in enumerate(leaves) if i not in state and _is_value(x)]
@@ -178,8 +165,10 @@ class _Compiled:
             return False
         cells = set()
         for x, (shape, dtype) in zip(args, self.plain):
-            if type(x) is not Tensor or x.record is not None or x.view_of is not None:
-                return False  # as in _is_plain, without the price of a call
+            if type(x) is not Tensor or x.record is not None:
+                return False
+            if x.view_of is not None and x.version != x.cell.version:
+                return False  # its record is to be derived anew: is it still none?
             array = x.array
             if array.shape != shape or array.dtype is not dtype:
                 return False
@@ -227,7 +216,9 @@ class _Compiled:
         """Run on arguments that fit; `fed` is what the program gets, if that is known."""
         # Their shapes and dtypes are those of the trace: the key of the call says so.
         if fed is None:
-            fed = [x.array if isinstance(x := leaves[i], Tensor) else x for i in self.fed]
+            fed = [
+                x.array if isinstance(x := leaves[i], Tensor) else x for i in self.fed
+            ]
         for i in self.written:
             _check_writable(leaves[i], self.names[i])
         for i, _ in self.fed_grads:
@@ -284,11 +275,6 @@ def _is_state(leaf: Any, trace: Trace) -> bool:
     return isinstance(leaf, Tensor) and not leaf.view_of and leaf.cell in trace.state
 
 
-def _is_plain(leaf: Any) -> bool:
-    """Is it a Tensor that shows all of its storage and is not on the tape?"""
-    return type(leaf) is Tensor and leaf.record is None and leaf.view_of is None
-
-
 def _is_value(leaf: Any) -> bool:
     return isinstance(leaf, (Tensor, np.ndarray))
 
@@ -323,6 +309,7 @@ class jit:
     while tracing only. Tensors it reaches from outside (weights, optimizer state) are
     state: read and updated in place, as in the eager run. A `.grad` set inside is None
     afterwards unless `keep_grads`, so that nobody pays for gradients that nobody reads.
+    `target` is that of `compile`: by default, native code takes over after 20 calls.
 
         >>> import minigrad as mg
         >>> w = mg.ones(3, requires_grad=True)
@@ -361,7 +348,7 @@ class jit:
         recent = self._recent
         if recent is not None and not kwargs and recent.serves(args, state.grad):
             return recent.run(args, args)
-        leaves, form = _flat_call(args, kwargs)
+        leaves, form = flatten((args, kwargs))
         key = (form, state.grad, *_signature(leaves))
         misfit = None
         for compiled in self._compiled.get(key, ()):

@@ -5,8 +5,8 @@ import pytest
 
 import minigrad as mg
 from minigrad.errors import GraphError
-from minigrad.static import program as program_module
-from minigrad.static.program import PATIENCE
+from minigrad.static import build
+from minigrad.static.build import PATIENCE
 
 
 def descent(target):
@@ -41,13 +41,13 @@ def test_jit_takes_the_same_way():
 
 def test_what_has_no_c_stays_and_asks_once(monkeypatch):
     asked = []
-    late = program_module.late
+    late = build.late
 
     def counted(name):
         asked.append(name)
         return late(name)
 
-    monkeypatch.setattr(program_module, "late", counted)
+    monkeypatch.setattr(build, "late", counted)
     x = mg.placeholder((2,), mg.float16)
     program = mg.compile([x], x * 2, target="auto")
     for _ in range(3 * PATIENCE):
@@ -71,7 +71,7 @@ def test_code_that_the_compiler_refuses_does_not_stop_a_program_that_runs(monkey
     def broken(*args):
         raise GraphError("native: the C compiler refused generated code")
 
-    monkeypatch.setattr(program_module, "late", lambda name: broken)
+    monkeypatch.setattr(build, "late", lambda name: broken)
     x = mg.placeholder((2,))
     program = mg.compile([x], x * 2, target="auto")
     for _ in range(PATIENCE + 1):
