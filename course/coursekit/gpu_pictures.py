@@ -74,8 +74,8 @@ def thread_grid(n: int, threads: int) -> Figure:
             f"block {block}: i = "
             + ", ".join(f"{i} (idle)" if i >= n else str(i) for i in numbers)
         )
-    idle = blocks * threads - n
-    alt = f"{blocks} blocks of {threads} threads for {n} numbers; {idle} threads are idle."
+    spare = blocks * threads - n
+    alt = f"{blocks} blocks of {threads} threads for {n} numbers; {spare} threads are idle."
     caption = (
         "In each box is i, the number that this thread takes; under it the thread's "
         "place in its block. Dashed: nothing to do."

@@ -6,6 +6,7 @@ Both are read from the learner's own tensors: their strides, and their real addr
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def memory_card(memory: Tensor, **tensors: Tensor) -> Figure:
         where = places(t, memory)
         line = f"{name}: {card(t)}"
         drawn.append(words(16, top - 12, line, 14, anchor="start"))
-        drawn += _grid(16, top, as_array(t), lambda i, j, w=where: _place(w[i, j]))
+        drawn += _grid(16, top, as_array(t), partial(_place_in, where))
         rows.append(line + "".join(f"\n  {_row(values)}" for values in where))
         top += SIDE * t.shape[0] + 48
         width = max(width, 32 + SIDE * t.shape[1], 24 + 7.4 * len(line))
@@ -61,6 +62,10 @@ def memory_card(memory: Tensor, **tensors: Tensor) -> Figure:
 
 def _place(number: int) -> str:
     return f"at {number}" if number >= 0 else "own"
+
+
+def _place_in(where: np.ndarray, i: int, j: int) -> str:
+    return _place(where[i, j])
 
 
 def _row(numbers: np.ndarray) -> str:

@@ -358,16 +358,17 @@ claim("C36", "O", text, check=held_out["true"] > 0.8 and held_out["shuffled"] < 
 # The second program asks for the price of a call: it adds one number, then a million. The claim speaks of
 # PyTorch, so both answer. The cell also compares minigrad with plain NumPy on your machine.
 
+
 # %% side by side
-import timeit
+def cost(size):
+    array = np.ones(size, np.float32)
+    tensor = mg.tensor(array)
+    ways = {"NumPy": lambda: array + array, "minigrad": lambda: tensor + tensor}
+    seconds = kit.measure(**ways).seconds
+    return seconds["minigrad"] / seconds["NumPy"]
 
 
-def cost(a):
-    return min(timeit.repeat(lambda: a + a, number=100, repeat=7))
-
-
-one = cost(mg.ones(1)) / cost(np.ones(1, np.float32))
-million = cost(mg.ones(1_000_000)) / cost(np.ones(1_000_000, np.float32))
+one, million = cost(1), cost(1_000_000)
 kit.side_by_side("08_net")
 kit.side_by_side("08_overhead")
 text = "On one number a call costs more than the work, on a million next to nothing"
