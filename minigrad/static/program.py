@@ -160,7 +160,6 @@ class Program:
         self._lock = (
             threading.Lock()
         )  # buffers belong to the program, not to the thread
-        self._acquire, self._release = self._lock.acquire, self._lock.release
         self._graph = [*outputs, *updates.values()]
         self._options = rewrites, check_nan, self._target
         self._builds: OrderedDict[tuple, Build] = OrderedDict()
@@ -208,11 +207,8 @@ class Program:
         """Arrays for the outputs, from a value for each placeholder."""
         build = self._build
         if build is not None and build.again is not None:
-            self._acquire()  # half the price of `with`
-            try:
+            with self._lock:
                 values = build.again(args)
-            finally:
-                self._release()
             if values is not None:
                 return values
         if MODE.get().trace is not None:

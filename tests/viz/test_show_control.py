@@ -28,3 +28,17 @@ def test_a_program_with_loops_is_drawn_at_every_stage():
     for stage in program.stages:
         inside = "loop#" if stage == "plan" else "in body"  # the plan is a chart
         assert inside in str(program.show(stage))
+
+
+def test_control_flow_has_a_look_of_its_own_and_no_size():
+    x = mg.placeholder((3,), name="x")
+    text = str(mg.show(mg.cond(x.sum() > 0, lambda x: x * 2, lambda x: -x, x)))
+    [row] = [line for line in text.splitlines() if "  branch  " in line]
+    assert "control flow" in row
+    assert "float64" not in row
+
+
+def test_inside_a_branch_an_operand_keeps_its_name():
+    x = mg.placeholder((3,), name="x")
+    text = str(mg.show(mg.cond(x.sum() > 0, lambda v: v * 2, lambda v: -v, x)))
+    assert "parameter" not in text
