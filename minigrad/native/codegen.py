@@ -11,13 +11,13 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
-import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from minigrad.backend import Array
 from minigrad.eager.cell import Cell
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import NotNative
@@ -33,6 +33,7 @@ from minigrad.native import (
     windows,
 )
 from minigrad.native.accumulate import accumulate
+from minigrad.native.entry import entry
 from minigrad.native.expressions import CTYPES, Scalars, literal
 from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand
 from minigrad.ops.op import MODE
@@ -104,6 +105,8 @@ def emit(
 
     `reference` runs the calls that the compiled function refuses. Raises `NotNative`.
     """
+    if sys.implementation.name != "cpython":
+        raise NotNative("native code reads NumPy's arrays as CPython keeps them")
     if why := obstacle(wanted) or build.explain_absence():
         raise NotNative(why)
     wanted = accumulate(wanted)
@@ -140,48 +143,58 @@ class Native:
         self.plan = plan
         writer = _Writer(plan, inputs, check_nan)
         self.source = writer.program(outputs)
-        library = build.load(self.source)
+        fed = inputs[: len(inputs) - sum(map(is_live, inputs))]  # live ones come last
+        self._given, self._live = len(fed), inputs[len(fed) :]
+        self._cells = [
+            *plan.copied,
+            *(x for x in plan.place.values() if type(x) is Cell),
+        ]
+        slots = len(writer.arrays)
+        written = {writer.slots[cell]: cell.array for cell in self._cells}
+        library = build.load(self.source + entry(fed, written, slots))
         for name, function in writer.functions.items():
             ctypes.c_void_p.in_dll(library, name).value = function
-        library.program.argtypes = [ctypes.c_void_p]
         self._kept = writer.arrays  # the memory that the block points to
-        self._block = (ctypes.c_void_p * len(writer.arrays))(
-            *(None if a is None else address(a) for a in writer.arrays)
+        self._block = (ctypes.c_void_p * (slots + 2 * len(fed)))(
+            *(None if a is None else address(a) for a in writer.arrays),
+            *[None] * len(fed),
+            *(id(x.dtype) for x in fed),
         )
         self._helper = writer.helper
         if self._helper:
             self._helper.block = self._block
-        self._live = [x for x in inputs if is_live(x)]  # they come after the arguments
-        self._seen: list[Any] = [_nothing] * (len(inputs) - len(self._live))
         self._reference = reference
-        self._go, self.again = self._calls(library.program, writer.results)
+        self._go, self.again = self._calls(library, writer.results)
 
-    def _calls(self, program: Any, results: list[tuple]) -> tuple[Callable, Callable]:
+    def _calls(self, library: Any, results: list[tuple]) -> tuple[Callable, Callable]:
         """Two functions without loops or branches that this program does not need.
 
-        `go()` runs the program on what the block points to. `again(args)` does so if
-        `args` are those of the last call, where they were checked. Both answer None,
-        and nothing has happened, where they cannot.
+        `go()` runs the program on what the block points to; `again(args)` on arguments
+        that are arrays or Tensors and fit as they are. Both answer None, and nothing has
+        happened, where they cannot.
         """
-        direct = (x for x in self.plan.place.values() if isinstance(x, Cell))
         scope: dict[str, Any] = {
-            "mode": MODE.get, "Tensor": Tensor, "empty": np.empty, "address": address,
-            "program": program, "seen": self._seen, "block": self._block,
-            "pointer": ctypes.addressof(self._block),
+            "mode": MODE.get, "Tensor": Tensor, "Array": Array, "empty": np.empty,
+            "address": address, "program": library.program, "call": library.call,
+            "block": self._block, "pointer": ctypes.byref(self._block),
         }  # fmt: skip
+        names = [f"x{i}" for i in range(self._given)]
         check = [
             "state = mode()",
             "if state.trace is not None or state.watch is not None: return None",
+            f"if len(args) != {len(names)}: return None",
+            f"[{', '.join(names)}] = args",
         ]
-        for i in range(len(self._seen)):
+        for i, x in enumerate(names, len(self._kept)):
             check += [
-                f"x = args[{i}].array if type(args[{i}]) is Tensor else args[{i}]",
-                f"if x is None or seen[{i}]() is not x: return None",
+                f"if type({x}) is Tensor: {x} = {x}.array",
+                f"if type({x}) is not Array: return None",
+                f"block[{i}] = id({x})",
             ]
         run, given = [], []
         for i, node in enumerate(self._live):
             scope[f"live{i}"], scope[f"read{i}"] = (
-                self._kept[i + len(self._seen)],
+                self._kept[self._given + i],
                 node.value,
             )
             run.append(f"live{i}[()] = read{i}()")
@@ -192,52 +205,29 @@ class Native:
                     f"y{i} = empty({shape}, dtype{i}); block[{slot}] = address(y{i})"
                 )
             given.append(f"y{i}" if self._kept[slot] is None else f"y{i}.copy()")
-        scope["settle"] = self._helper.settle if self._helper else _nothing
+        scope["settle"] = self._helper.settle if self._helper else lambda: None
         run.append("if program(pointer): return settle()")
-        for i, cell in enumerate([*self.plan.copied, *direct]):
+        for i, cell in enumerate(self._cells):
             scope[f"cell{i}"] = cell
             run.append(f"cell{i}.version += 1")
         run.append(f"return [{', '.join(given)}]")
-        text = ["def go():", *run, "def again(args):", *check, *run]
+        called = [line.replace("program(", "call(") for line in run]
+        text = ["def go():", *run, "def again(args):", *check, *called]
         exec("\n".join(x if x[:4] == "def " else f"  {x}" for x in text), scope)
         return scope["go"], scope["again"]
 
     def function(self, *arrays: Any) -> list:
         """Run on arrays that fit their placeholders; new arrays come back."""
-        held = [self._feed(i, arrays[i]) for i in range(len(self._seen))]
+        held = [np.require(x, requirements=("C", "A")) for x in arrays[: self._given]]
+        for i, array in enumerate(held):
+            self._block[i] = address(array)
         results = self._go()
-        del held
         return self._reference(*arrays) if results is None else results
 
-    def _feed(self, i: int, array: Any) -> Any:
-        """Point to an argument; the array that must live until the end of the call."""
-        if array.flags.c_contiguous and array.flags.aligned:
-            self._seen[i] = weakref.ref(array)
-        else:
-            array = array.copy()
-            self._seen[i] = _nothing
-        self._block[i] = address(array)
-        return array
 
-
-def _nothing() -> None:
-    """What a weak reference to an array that is gone would say."""
-
-
-def _slow_address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
-
-
-def _fast_address(array: np.ndarray) -> int:
+def address(array: np.ndarray) -> int:
     """The first field of NumPy's array struct, read directly in a tenth of the time."""
-    return _POINTER.from_address(id(array) + object.__basicsize__).value or 0
-
-
-_POINTER = ctypes.c_void_p
-_trial = np.empty(3)
-address = _fast_address
-if sys.implementation.name != "cpython" or address(_trial) != _slow_address(_trial):
-    address = _slow_address
+    return ctypes.c_void_p.from_address(id(array) + object.__basicsize__).value or 0
 
 
 def _is_regular(array: np.ndarray) -> bool:
