@@ -28,3 +28,13 @@ def test_a_program_with_loops_is_drawn_at_every_stage():
     for stage in program.stages:
         inside = "loop#" if stage == "plan" else "in body"  # the plan is a chart
         assert inside in str(program.show(stage))
+
+
+def test_loop_variables_and_rows_bear_the_names_of_the_body():
+    x = mg.placeholder((3,), name="x")
+    last = mg.scan(lambda state, row: (state + row, None), x[0], x)[0]
+    rounds = mg.while_loop(lambda i: i < 4, lambda i: i + 1, mg.constant(0))
+    text = str(mg.show([last, rounds]))
+    for word in "state", "row", "i":
+        assert f" {word} " in text
+    assert "parameter" not in text
