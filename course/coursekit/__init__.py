@@ -23,6 +23,7 @@ from .progress import progress
 from .quizzes import quiz
 from .rounding import rounded
 from .stepping import stepper
+from .training import training
 
 __all__ = [
     "check",
@@ -47,6 +48,7 @@ __all__ = [
     "side_by_side",
     "split_digits",
     "stepper",
+    "training",
 ]
 
 minigrad.set_default_target("interpreter")

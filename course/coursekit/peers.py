@@ -27,6 +27,12 @@ from .display import Note, display
 # Peers that are recorded: file ending -> (name, package, how it tells its version).
 RECORDED = {
     "torch": ("PyTorch", "torch", "import torch; print(torch.__version__)"),
+    "tf1": (
+        "TensorFlow, in the style of TF 1",
+        "tensorflow",
+        "import tensorflow as tf; print(tf.__version__)",
+    ),
+    "jax": ("JAX", "jax", "import jax; print(jax.__version__)"),
 }
 # Peers that run live: file ending -> column title.
 LIVE = {"static": "minigrad, graph"}
