@@ -1,14 +1,17 @@
-"""Lesson 10's chart: what it costs to make sequences of all lengths equally long."""
+"""Charts of lessons 10 and 11: what the length of a sequence costs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from minigrad.viz import Figure, chart, new_chart
 from minigrad.viz.chart import OKABE_ITO
+
+from .drawings import curves
+from .measuring import Measured
 
 
 def padding_chart(lengths: Sequence[int], alt: str, caption: str = "") -> Figure:
@@ -20,8 +23,9 @@ def padding_chart(lengths: Sequence[int], alt: str, caption: str = "") -> Figure
     height = np.sort(lengths)
     place = np.arange(len(height))
     right.fill_between(place, height, color=OKABE_ITO[0], label="letters")
+    hatched = {"hatch": "///", "edgecolor": "black", "linewidth": 0}
     right.fill_between(
-        place, height, longest, color=OKABE_ITO[4], hatch="///", label="padding"
+        place, height, longest, facecolor=OKABE_ITO[4], label="padding", **hatched
     )
     right.set(xlabel="sequence, the shortest first", ylabel="steps")
     right.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
@@ -33,3 +37,14 @@ def padding_chart(lengths: Sequence[int], alt: str, caption: str = "") -> Figure
 def padding(lengths: Sequence[int]) -> int:
     """How many steps are padding if all are made as long as the longest."""
     return max(lengths) * len(lengths) - sum(lengths)
+
+
+def growth(
+    found: Mapping[int, Measured], what: str, alt: str, caption: str = ""
+) -> Figure:
+    """`what`, "seconds" or "peaks", of several ways over the length they were given."""
+    rows = [getattr(measured, what) for measured in found.values()]
+    ys = {name: [row[name] for row in rows] for name in rows[0]}
+    unit = {"seconds": "seconds", "peaks": "bytes"}[what]
+    axes = {"xlabel": "longest word", "ylabel": f"{unit} (log axis)", "yscale": "log"}
+    return curves(list(found), ys, alt, caption, **axes)

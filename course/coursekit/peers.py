@@ -28,7 +28,7 @@ from .display import Note, display
 RECORDED = {
     "torch": ("PyTorch", "torch", "import torch; print(torch.__version__)"),
     "tf1": (
-        "TensorFlow, in the style of TF 1",
+        "TensorFlow (version 1 style)",
         "tensorflow",
         "import tensorflow as tf; print(tf.__version__)",
     ),

@@ -6,14 +6,16 @@ shown, which are what is stored and compared.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 from minigrad.viz import Figure
 
-from .display import display
+from .display import Note, display
 from .drawings import curves
 
 # The first is set by `coursekit.build`, the second by pytest, nbval's too.
@@ -32,32 +34,28 @@ class Training:
         self.noted.setdefault(name, []).append(float(value))
 
     def figure(self) -> Figure:
-        """The curves so far."""
+        """The curves so far, on axes that have room for all rounds."""
         count = max(map(len, self.noted.values()))
-        axes = {"xlabel": "round", **self.axes}
+        ticks = range(1, self.rounds + 1, -(-self.rounds // 10))
+        axes = {"xlabel": "round", "xlim": (1, self.rounds), "xticks": ticks}
         xs = range(1, count + 1)
-        return curves(xs, self.noted, self.alt, self.caption, **axes)
+        return curves(xs, self.noted, self.alt, self.caption, **axes | self.axes)
 
     def __iter__(self) -> Iterator[int]:
         if not is_watched():
             yield from range(self.rounds)
             display(self.figure())
             return
+        from IPython.display import display as place
         from tqdm import tqdm
 
-        shown = None
-        for number in tqdm(range(self.rounds), file=sys.stdout, leave=False):
+        bar = tqdm(range(self.rounds), file=io.StringIO())  # shown with the curves
+        shown = place(Note(str(bar), f"<pre>{bar}</pre>"), display_id=True)
+        for number in bar:
             yield number
-            shown = self._draw(shown)
-
-    def _draw(self, shown: Any) -> Any:
-        """Draw in the place of the last drawing."""
-        from IPython.display import display as place
-
-        if shown is None:
-            return place(self.figure(), display_id=True)
+            drawn = self.figure()._repr_html_()
+            shown.update(Note(str(bar), f"<pre>{escape(str(bar))}</pre>{drawn}"))
         shown.update(self.figure())
-        return shown
 
 
 def training(rounds: int, alt: str, caption: str = "", **axes: Any) -> Training:

@@ -84,6 +84,7 @@ print("state after 'anna':", rounded(read("anna")))
 
 # %% three-tapes
 from coursekit.ladder import beside
+
 from minigrad.viz.tape import tape_diagram
 
 pictures = []
@@ -293,10 +294,12 @@ counts = {n: len(mg.tape(net(letters([by_length[n]]))[0])) for n in sorted(by_le
 steps = set(np.diff(list(counts.values())).tolist())
 print("operations by length:", counts, " a letter more costs:", steps)
 
-evidence = f"one net read names of {min(counts)} to {max(counts)} letters, each on a tape its size"
+evidence = (
+    f"one net read {min(counts)} to {max(counts)} letters, on tapes to their size"
+)
 claim("C25", "V", evidence, check=len(steps) == 1 and len(counts) > 5)
 skipped = len(mg.tape(read_once("anna"))) < len(mg.tape(read("anna")))
-claim("C28", "V", "a plain for, a plain if by value, and a new tape", skipped and anew)
+claim("C28", "V", "a plain for and if, a new tape each time", check=skipped and anew)
 evidence = (
     f"padding would make {waste:.0%} of the steps useless; the tape has none of them"
 )

@@ -148,12 +148,8 @@ def forgets_the_state(step: Step, word: list[int], sure: float) -> tuple[float, 
 
 
 def counts_from_zero(step: Step, word: list[int], sure: float) -> tuple[float, int]:
-    state, count, p = None, 0, 0.5
-    for count, letter in enumerate(word):
-        p, state = step(letter, state)
-        if p > sure or p < 1 - sure:
-            break
-    return p, count
+    p, count = read_until_sure(step, word, sure)
+    return p, count - 1
 
 
 SURE = Exercise(
