@@ -141,7 +141,12 @@ def _python(*arguments: str) -> str:
 
 
 def _table(columns: list[Column]) -> str:
-    """One column a library; colours are the notebook's own, in both themes."""
+    """One column a library, at most three abreast, so that lines of code stay whole."""
+    return "".join(_abreast(columns[k : k + 3]) for k in range(0, len(columns), 3))
+
+
+def _abreast(columns: list[Column]) -> str:
+    """Colours are the notebook's own, in both themes."""
     cell = 'style="text-align: left; vertical-align: top"'
     heads = "".join(f'<th scope="col" {cell}>{escape(c.title)}</th>' for c in columns)
     texts = "".join(f"<td {cell}><pre>{escape(c.program)}</pre></td>" for c in columns)

@@ -58,8 +58,8 @@ quiz("q11.3")
 # %% run [markdown]
 # ## Run
 #
-# Here is the network of lesson 10 again, with one step and the final answer as methods of
-# their own, so that each kind of loop can use them.
+# Here is the network of lesson 10 again, a little smaller. One step and the final answer
+# are methods of their own, so that each kind of loop can use them.
 
 
 # %% net
@@ -165,8 +165,8 @@ def on_tape(net, word, n):
 
 
 # %% compare-read [markdown]
-# Four forms of one network. Do they agree? `program_of` has built the graph of the loss
-# and of all gradients; `on_tape` did the same with tensors. Same weights, same names: the
+# Four forms of one network. Do they agree? `program_of` builds the graph of the loss and
+# of all gradients; `on_tape` does the same with tensors. Same weights, same names: the
 # loss and every gradient must be equal, up to rounding. We ask for both kinds of cell.
 
 
@@ -305,8 +305,8 @@ show(growth(full, "peaks", alt, "Memory for a name of full length."))
 assert short[32].faster("while_node", than="padded", times=1.5)
 
 # %% times-after [markdown]
-# Three things to see. First, the graphs need less time than the tape: nothing has to be
-# noted down again. Second, look at the short name. The padded graph and `scan` do all
+# Three things to see. First, for long names the graphs need less time than the tape:
+# nothing has to be noted down again. Second, look at the short name. The padded graph and `scan` do all
 # their steps for two letters. The while node and the tape stop after two. Third, the
 # tape's memory rises steeply: it keeps every record until the gradient has passed.
 #
