@@ -405,7 +405,6 @@ claim("C36", "O", text, check=held_out["true"] > 0.8 and held_out["shuffled"] < 
 # one number *dear*, and is its price *lost* in a sum of a million?
 
 
-
 # %% side by side
 def cost(n):
     t, a = mg.ones(n), np.ones(n, np.float32)
