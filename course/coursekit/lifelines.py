@@ -33,12 +33,12 @@ def lifelines(
     boxes = list(dict.fromkeys(box for _, box, *_ in rows if box is not None))
     parts, bottom = [], TOP + ROW * len(rows)
     for step in range(end + 1):
-        x = round(LEFT + wide * step)
+        tick = round(LEFT + wide * step)
         parts.append(
-            f'<line x1="{x}" y1="{TOP}" x2="{x}" y2="{bottom}" stroke="#DDDDDD"/>'
+            f'<line x1="{tick}" y1="{TOP}" x2="{tick}" y2="{bottom}" stroke="#DDDDDD"/>'
         )
         if step % apart == 0:
-            parts.append(words(x, bottom + 18, str(step), 12))
+            parts.append(words(tick, bottom + 18, str(step), 12))
     for row, (name, box, first, last) in enumerate(rows):
         fill = "#FFFFFF" if box is None else FILLS[boxes.index(box) % len(FILLS)]
         left, y, width = (
