@@ -28,8 +28,8 @@ def draw_cell(rng: np.random.Generator) -> list[tuple]:
     """The first is square, so that a forgotten transpose fits and still shows."""
     cases = []
     for batch, inputs, hidden in ((3, 3, 3), (2, int(rng.integers(4, 7)), 3)):
-        shapes = [(batch, inputs), (batch, hidden), (hidden, inputs)]
-        shapes += [(hidden, hidden), (hidden,), (hidden,)]
+        shapes: list[tuple[int, ...]] = [(batch, inputs), (batch, hidden)]
+        shapes += [(hidden, inputs), (hidden, hidden), (hidden,), (hidden,)]
         cases.append(tuple(rng.normal(size=s).astype(np.float32) for s in shapes))
     return cases
 
