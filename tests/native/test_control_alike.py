@@ -3,7 +3,7 @@
 import pytest
 
 import minigrad as mg
-from minigrad.static.program import Build
+from minigrad.static.build import Build
 
 from ..static import test_control as results
 from ..static import test_control_cells as cells
@@ -14,14 +14,13 @@ from ..static import test_control_random as programs
 @pytest.fixture(autouse=True)
 def native(monkeypatch):
     """Every program is native code, and none falls back to the interpreter."""
-    make = Build._native
+    become = Build.become_native
 
-    def made(build):
-        found = make(build)
-        assert build.fallback == ""
-        return found
+    def became(build, *args):
+        assert become(build, *args), build.fallback
+        return True
 
-    monkeypatch.setattr(Build, "_native", made)
+    monkeypatch.setattr(Build, "become_native", became)
     before = mg.static.program._default_target[0]
     mg.set_default_target("native")
     yield
