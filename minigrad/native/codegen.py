@@ -11,13 +11,13 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
-import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from minigrad.backend import Array
 from minigrad.eager.cell import Cell
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import NotNative
@@ -26,12 +26,14 @@ from minigrad.native import (
     build,
     indexing,
     kernels,
+    nested,
     products,
     randomness,
     walks,
     windows,
 )
 from minigrad.native.accumulate import accumulate
+from minigrad.native.entry import entry
 from minigrad.native.expressions import CTYPES, Scalars, literal
 from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand
 from minigrad.ops.op import MODE
@@ -63,13 +65,20 @@ KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
     "index": indexing.index,
     "index_put": indexing.written,
     "index_add": indexing.written,
+    "loop": nested.loop,
+    "branch": nested.branch,
 }
 
 
-def obstacle(nodes: Sequence[Node]) -> str:
+def obstacle(wanted: Sequence[Node]) -> str:
     """Why these nodes cannot become C, '' if they can."""
-    for node in nodes:
-        known = node.op.kind in ("source", "fact") or node.op.view
+    if any(map(nested.is_counted, wanted)):
+        return "a stack of unknown height leaves a body or the program"
+    for node in topological(wanted):
+        known = node.op.kind in ("source", "fact", "item", "control") or node.op.view
+        for body in node.op.bodies().values() if node.op.kind == "control" else ():
+            if why := obstacle(body):
+                return why
         if not (known or kernels.joins(node) or node.op.name in KERNELS):
             return f"there is no C for {node.op.name}"
         if node.dtype.name not in CTYPES or not node.dtype.isnative:
@@ -96,7 +105,9 @@ def emit(
 
     `reference` runs the calls that the compiled function refuses. Raises `NotNative`.
     """
-    if why := obstacle(topological(wanted)) or build.explain_absence():
+    if sys.implementation.name != "cpython":
+        raise NotNative("native code reads NumPy's arrays as CPython keeps them")
+    if why := obstacle(wanted) or build.explain_absence():
         raise NotNative(why)
     wanted = accumulate(wanted)
     nodes = topological(wanted)
@@ -132,45 +143,58 @@ class Native:
         self.plan = plan
         writer = _Writer(plan, inputs, check_nan)
         self.source = writer.program(outputs)
-        library = build.load(self.source)
+        fed = inputs[: len(inputs) - sum(map(is_live, inputs))]  # live ones come last
+        self._given, self._live = len(fed), inputs[len(fed) :]
+        self._cells = [
+            *plan.copied,
+            *(x for x in plan.place.values() if type(x) is Cell),
+        ]
+        slots = len(writer.arrays)
+        written = {writer.slots[cell]: cell.array for cell in self._cells}
+        library = build.load(self.source + entry(fed, written, slots))
         for name, function in writer.functions.items():
             ctypes.c_void_p.in_dll(library, name).value = function
-        library.program.argtypes = [ctypes.c_void_p]
         self._kept = writer.arrays  # the memory that the block points to
-        self._block = (ctypes.c_void_p * len(writer.arrays))(
-            *(None if a is None else address(a) for a in writer.arrays)
+        self._block = (ctypes.c_void_p * (slots + 2 * len(fed)))(
+            *(None if a is None else address(a) for a in writer.arrays),
+            *[None] * len(fed),
+            *(id(x.dtype) for x in fed),
         )
-        self._live = [x for x in inputs if is_live(x)]  # they come after the arguments
-        self._seen: list[Any] = [_nothing] * (len(inputs) - len(self._live))
+        self._helper = writer.helper
+        if self._helper:
+            self._helper.block = self._block
         self._reference = reference
-        self._go, self.again = self._calls(library.program, writer.results)
+        self._go, self.again = self._calls(library, writer.results)
 
-    def _calls(self, program: Any, results: list[tuple]) -> tuple[Callable, Callable]:
+    def _calls(self, library: Any, results: list[tuple]) -> tuple[Callable, Callable]:
         """Two functions without loops or branches that this program does not need.
 
-        `go()` runs the program on what the block points to. `again(args)` does so if
-        `args` are those of the last call, where they were checked. Both answer None,
-        and nothing has happened, where they cannot.
+        `go()` runs the program on what the block points to; `again(args)` on arguments
+        that are arrays or Tensors and fit as they are. Both answer None, and nothing has
+        happened, where they cannot.
         """
-        direct = (x for x in self.plan.place.values() if isinstance(x, Cell))
         scope: dict[str, Any] = {
-            "mode": MODE.get, "Tensor": Tensor, "empty": np.empty, "address": address,
-            "program": program, "seen": self._seen, "block": self._block,
-            "pointer": ctypes.addressof(self._block),
+            "mode": MODE.get, "Tensor": Tensor, "Array": Array, "empty": np.empty,
+            "address": address, "program": library.program, "call": library.call,
+            "block": self._block, "pointer": ctypes.byref(self._block),
         }  # fmt: skip
+        names = [f"x{i}" for i in range(self._given)]
         check = [
             "state = mode()",
             "if state.trace is not None or state.watch is not None: return None",
+            f"if len(args) != {len(names)}: return None",
+            f"[{', '.join(names)}] = args",
         ]
-        for i in range(len(self._seen)):
+        for i, x in enumerate(names, len(self._kept)):
             check += [
-                f"x = args[{i}].array if type(args[{i}]) is Tensor else args[{i}]",
-                f"if x is None or seen[{i}]() is not x: return None",
+                f"if type({x}) is Tensor: {x} = {x}.array",
+                f"if type({x}) is not Array: return None",
+                f"block[{i}] = id({x})",
             ]
         run, given = [], []
         for i, node in enumerate(self._live):
             scope[f"live{i}"], scope[f"read{i}"] = (
-                self._kept[i + len(self._seen)],
+                self._kept[self._given + i],
                 node.value,
             )
             run.append(f"live{i}[()] = read{i}()")
@@ -181,51 +205,29 @@ class Native:
                     f"y{i} = empty({shape}, dtype{i}); block[{slot}] = address(y{i})"
                 )
             given.append(f"y{i}" if self._kept[slot] is None else f"y{i}.copy()")
-        run.append("if program(pointer): return None")
-        for i, cell in enumerate([*self.plan.copied, *direct]):
+        scope["settle"] = self._helper.settle if self._helper else lambda: None
+        run.append("if program(pointer): return settle()")
+        for i, cell in enumerate(self._cells):
             scope[f"cell{i}"] = cell
             run.append(f"cell{i}.version += 1")
         run.append(f"return [{', '.join(given)}]")
-        text = ["def go():", *run, "def again(args):", *check, *run]
+        called = [line.replace("program(", "call(") for line in run]
+        text = ["def go():", *run, "def again(args):", *check, *called]
         exec("\n".join(x if x[:4] == "def " else f"  {x}" for x in text), scope)
         return scope["go"], scope["again"]
 
     def function(self, *arrays: Any) -> list:
         """Run on arrays that fit their placeholders; new arrays come back."""
-        held = [self._feed(i, arrays[i]) for i in range(len(self._seen))]
+        held = [np.require(x, requirements=("C", "A")) for x in arrays[: self._given]]
+        for i, array in enumerate(held):
+            self._block[i] = address(array)
         results = self._go()
-        del held
         return self._reference(*arrays) if results is None else results
 
-    def _feed(self, i: int, array: Any) -> Any:
-        """Point to an argument; the array that must live until the end of the call."""
-        if array.flags.c_contiguous and array.flags.aligned:
-            self._seen[i] = weakref.ref(array)
-        else:
-            array = array.copy()
-            self._seen[i] = _nothing
-        self._block[i] = address(array)
-        return array
 
-
-def _nothing() -> None:
-    """What a weak reference to an array that is gone would say."""
-
-
-def _slow_address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
-
-
-def _fast_address(array: np.ndarray) -> int:
+def address(array: np.ndarray) -> int:
     """The first field of NumPy's array struct, read directly in a tenth of the time."""
-    return _POINTER.from_address(id(array) + object.__basicsize__).value or 0
-
-
-_POINTER = ctypes.c_void_p
-_trial = np.empty(3)
-address = _fast_address
-if sys.implementation.name != "cpython" or address(_trial) != _slow_address(_trial):
-    address = _slow_address
+    return ctypes.c_void_p.from_address(id(array) + object.__basicsize__).value or 0
 
 
 def _is_regular(array: np.ndarray) -> bool:
@@ -255,12 +257,14 @@ class _Writer:
         self.shown: dict[Node, np.ndarray] = {}
         self.declared: dict[str, str] = {}  # the pointers that the present step uses
         self.results: list[tuple] = []
+        self.written: list[Node] = []
+        self.helper: nested.Helper | None = None
         self.said = ""
         for x in inputs:  # a live number has a place of its own, filled before a run
-            self._new(x, "x", np.empty((), x.dtype) if is_live(x) else None)
+            self.new(x, "x", np.empty((), x.dtype) if is_live(x) else None)
 
     # --- memory ----------------------------------------------------------------------------
-    def _new(self, key: Any, prefix: str, array: Any) -> int:
+    def new(self, key: Any, prefix: str, array: Any) -> int:
         slot = self.slots[key] = len(self.arrays)
         self.arrays.append(array)
         self.names.append(f"{prefix}{slot}")
@@ -273,22 +277,22 @@ class _Writer:
         if key in self.slots:
             return self.slots[key]
         if isinstance(place, Cell):
-            return self._new(key, "w", place.array)
+            return self.new(key, "w", place.array)
         if isinstance(place, int):
-            return self._new(
+            return self.new(
                 key, "b", np.empty(max(self.plan.sizes[place], 1), np.uint8)
             )
         if root.op is CONSTANT:
-            return self._new(key, "k", self._show(root))
-        return self._new(key, "y", _result(root))
+            return self.new(key, "k", self.show(root))
+        return self.new(key, "y", _result(root))
 
-    def _show(self, node: Node) -> np.ndarray:
+    def show(self, node: Node) -> np.ndarray:
         """An array that lies in memory as the node's value will."""
         array = self.shown.get(node)
         if array is None:
             place = node.value if node.op is VARIABLE else self.plan.place.get(node)
             if node.op.view:
-                array = node.op.fn(self._show(node.inputs[0]), **node.attrs)
+                array = node.op.fn(self.show(node.inputs[0]), **node.attrs)
             elif isinstance(place, Cell):
                 array = place.array
             elif node.op is CONSTANT:
@@ -308,21 +312,23 @@ class _Writer:
         return name
 
     def read(self, node: Node) -> Operand:
-        root = root_of(node)
+        root = node
+        while root.op.view:
+            root = root.inputs[0]
         name = self._pointer(self._slot(root), root.dtype)
-        return operand(name, self._show(node), self._show(root))
+        return operand(name, self.show(node), self.show(root))
 
     def write(self, node: Node) -> Operand:
         return self.read(node)
 
     def view(self, node: Node, op: Any, attrs: dict) -> tuple[Operand, tuple]:
-        whole = self._show(node)
+        whole = self.show(node)
         part = op.fn(whole, **attrs)
         return operand(self.read(node).pointer, part, whole), part.shape
 
     def scratch(self, shape: tuple[int, ...], dtype: np.dtype) -> Operand:
         array = np.empty(shape, dtype)
-        name = self._pointer(self._new(object(), "b", array), dtype)
+        name = self._pointer(self.new(object(), "b", array), dtype)
         return operand(name, array, array)
 
     def constant(self, node: Node) -> str | None:
@@ -345,10 +351,10 @@ class _Writer:
         aside: dict[Any, int] = {}
         for key, node in copies.items():
             if root_of(node).op.kind == "source":
-                aside[key] = self._new(
+                aside[key] = self.new(
                     object(), "y", _result(node, keep=key in plan.copied)
                 )
-                lines += self._copy(aside[key], node)
+                lines += self.copy(aside[key], node)
         lines += self.steps(plan.steps[plan.tail :])
         for cell, node in plan.copied.items():
             lines += self._commit(cell, node, aside.get(cell))
@@ -358,19 +364,21 @@ class _Writer:
                 given.add(node)
                 aside[i] = self._slot(node)
             elif i not in aside:
-                aside[i] = self._new(object(), "y", _result(node))
-                lines += self._copy(aside[i], node)
+                aside[i] = self.new(object(), "y", _result(node))
+                lines += self.copy(aside[i], node)
             self.results.append((aside[i], node.shape, node.dtype))
         head = self._head()
-        body = indent([*lines, "return 0;"])
+        asks = self.helper.declarations if self.helper else []
+        body = indent([*asks, *lines, "return 0;"])
         return "\n".join([*head, "int program(void **p) {", *body, "}"]) + "\n"
 
     def steps(self, steps: Sequence[Group]) -> list[str]:
         """The lines of groups one after another, each a block that declares its pointers."""
         lines = []
         for step in steps:
-            if not step.nodes[0].op.view:
-                lines += self._block(partial(self._step, step), step.nodes)
+            self.written += step.nodes
+            if not (step.nodes[0].op.view or step.nodes[0].op.kind == "item"):
+                lines += self.block(partial(self._step, step), step.nodes)
         return lines
 
     def _step(self, step: Group) -> list[str]:
@@ -379,22 +387,22 @@ class _Writer:
         lines = kernel(self, first) if kernel else kernels.fused(self, step)
         if self.check_nan:
             for node in step.outputs:
-                lines += self._finite(node) if node.dtype.kind == "f" else []
+                known = node.dtype.kind == "f" and node.op.kind != "control"
+                lines += self._finite(node) if known else []
         return lines
 
-    def _block(
-        self, write: Callable[[], list[str]], nodes: Sequence[Node]
-    ) -> list[str]:
-        self.declared = {}
+    def block(self, write: Callable[[], list[str]], nodes: Sequence[Node]) -> list[str]:
+        outer, self.declared = self.declared, {}
         lines = write()
+        declared, self.declared = self.declared, outer
         if not lines:
             return []
         said = [line for line in _comments(nodes) if line != self.said]
         self.said = said[-1] if said else self.said
-        return [*said, "{", *self.declared.values(), *lines, "}"]
+        return [*said, "{", *declared.values(), *lines, "}"]
 
-    def _copy(self, slot: int, node: Node) -> list[str]:
-        return self._block(lambda: self._copied(slot, node), [])
+    def copy(self, slot: int, node: Node) -> list[str]:
+        return self.block(lambda: self._copied(slot, node), [])
 
     def _copied(self, slot: int, node: Node) -> list[str]:
         ghost = np.empty(node.shape, node.dtype)
@@ -409,7 +417,7 @@ class _Writer:
 
         def write() -> list[str]:
             slot = self.slots.get(cell)
-            slot = self._new(cell, "w", cell.array) if slot is None else slot
+            slot = self.new(cell, "w", cell.array) if slot is None else slot
             to = operand(self._pointer(slot, node.dtype), cell.array, cell.array)
             if aside is not None:
                 ghost = np.empty(node.shape, node.dtype)
@@ -419,7 +427,7 @@ class _Writer:
                 value = self.read(node) if known is None else known
             return kernels.copied(to, value, node.shape)
 
-        return self._block(write, [])
+        return self.block(write, [])
 
     def _finite(self, node: Node) -> list[str]:
         place = self.read(node)
@@ -437,7 +445,7 @@ class _Writer:
 
     def _head(self) -> list[str]:
         lines = [f"#include <{x}.h>" for x in ("math", "stdbool", "stdint", "stddef")]
-        nodes = self.plan.nodes
+        nodes = self.written
         kinds = {x.dtype.name for x in nodes if x.op.kind == "contraction"}
         if self.blas is not None and kinds:
             lines += ["enum { ROWS = 101, PLAIN = 111, TURNED = 112 }; /* of CBLAS */"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,41 +17,19 @@ import numpy as np
 from minigrad.backend import Array, late
 from minigrad.eager.cell import Cell
 from minigrad.eager.tensor import Tensor, wrap
-from minigrad.errors import (
-    FeedError,
-    GraphError,
-    MinigradError,
-    NotFiniteError,
-    NotNative,
-    name_of,
-    user_origin,
-)
+from minigrad.errors import FeedError, GraphError, NotNative, name_of, user_origin
 from minigrad.ops import shapes
 from minigrad.ops.extents import alike, is_known
 from minigrad.ops.op import MODE
 from minigrad.ops.randomness import advance
 from minigrad.profiling import profile
-from minigrad.static.blocks import fuses
-from minigrad.static.interpreter import Emitted, emit
+from minigrad.static.build import Build
 from minigrad.static.loop import PARAMETER, leaked
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, lift, topological
-from minigrad.static.plan import Plan, make_plan
-from minigrad.static.rewrite import (
-    REWRITES,
-    Rewrite,
-    in_order,
-    rewritten,
-    settle_reshapes,
-)
+from minigrad.static.plan import Plan
+from minigrad.static.rewrite import REWRITES, Rewrite
 from minigrad.static.specialise import specialise
-from minigrad.static.steps import (
-    Lifetime,
-    Steps,
-    counts_of,
-    lifetimes,
-    memory_of,
-    steps_of,
-)
+from minigrad.static.steps import Lifetime, Steps, lifetimes, steps_of
 
 TARGETS = ("auto", "interpreter", "native")
 BUILDS_KEPT = 16  # of a program with sizes that are None
@@ -60,7 +37,7 @@ _default_target = ["auto"]
 
 
 def set_default_target(target: str) -> None:
-    """How programs run unless `compile` or `jit` says otherwise."""
+    """How programs run unless `compile` or `jit` says otherwise; see `compile`."""
     _default_target[0] = check_target(target)
 
 
@@ -88,6 +65,12 @@ def compile(
     leaves the graph as it was built. With `check_nan` a run stops at the first result
     that is not finite, names its line and updates nothing. Given a function, `compile` is `jit`. Raises
     `GraphError` for a placeholder that is used but not among `inputs`.
+
+    `target` says what runs: "interpreter" is NumPy, "native" C compiled at once. "auto",
+    the default, runs 20 calls in the interpreter, so that first calls are quick, and from
+    the 21st on native code where there is a compiler and C for every op; that one call
+    waits for the compiler. Results may then differ in the last digits: name a target where
+    they must not. `program.target` tells what runs, `program.fallback` why it is not C.
     """
     if callable(inputs) and outputs is None and updates is None:
         return late("jit")(inputs, target=target)
@@ -148,95 +131,6 @@ def _check_update(key: Any, value: Any) -> tuple[Cell, Node]:
     return target.value, node
 
 
-class Build:
-    """A graph taken through the pipeline once: every stage of it, and what runs.
-
-    `stages` holds the nodes wanted as they were at each stage, by name and in order;
-    `plan` the order and the memory, `source` what `run` executes. `fallback` says why
-    that is not the native code that was asked for; `again` is native code's short way.
-    """
-
-    def __init__(
-        self,
-        inputs: Sequence[Node],
-        outputs: Sequence[Node],
-        updates: dict[Cell, Node],
-        rewrites: Sequence[Rewrite],
-        check_nan: bool,
-        target: str,
-    ) -> None:
-        wanted = in_order([*outputs, *updates.values()])
-        self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
-        final = settle_reshapes(self.stages["optimized"])
-        self.live = [node for node in topological(wanted) if is_live(node)]
-        self.inputs, self.outputs = [*inputs, *self.live], final[: len(outputs)]
-        self.updates = dict(zip(updates, final[len(outputs) :]))
-        self.check_nan = check_nan
-        self.fallback = ""
-        native = self._native() if target == "native" else None
-        self.target = "interpreter" if native is None else "native"
-        emitted = native or self.reference
-        late_stages = final if native is None else native.wanted
-        self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), late_stages)
-        self.plan: Plan = emitted.plan
-        self.source: str = emitted.source
-        self.run: Callable[..., list] = emitted.function
-        self.again = native.again if native else None
-        self.ops = self.plan.nodes
-
-    def numbers(self) -> list[np.ndarray]:
-        """What the live nodes stand for now; they are fed after the arguments."""
-        return [np.asarray(node.value(), node.dtype) for node in self.live]
-
-    @cached_property
-    def reference(self) -> Emitted:
-        """The graph as the interpreter runs it."""
-        # To name the first bad line, each result must be seen on its own.
-        joins = None if self.check_nan else fuses
-        plan = make_plan(self.outputs, self.updates, self.check_nan, joins)
-        return emit(plan, self.inputs, self.outputs, self.check_nan)
-
-    def _native(self) -> Any:
-        refused = lambda *arrays: self.reference.function(*arrays)
-        wanted, cells = self.stages["optimized"], list(self.updates)
-        try:
-            return late("native")(self.inputs, wanted, cells, self.check_nan, refused)
-        except NotNative as why:
-            self.fallback = str(why)
-            return None
-
-    def ticking(self, tick: Callable[[int, str], None]) -> Callable[..., list]:
-        """`run`, but calling `tick` with its number and the ops' names after each step."""
-        plan = self.reference.plan
-        return emit(plan, self.inputs, self.outputs, tick=tick).function
-
-    def stats(self) -> dict[str, int]:
-        return {
-            "nodes": len(topological(self.stages["graph"])),
-            "optimized": len(topological(self.stages["optimized"])),
-            **counts_of(self.plan),
-            **memory_of(self.plan),
-        }
-
-    def explain(self, error: Exception) -> Exception:
-        """A failure inside the generated source, told at the user's own line."""
-        if isinstance(error, MinigradError):
-            return error
-        trace, node = error.__traceback__, None
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == self.reference.filename:
-                node = self.reference.lines.get(trace.tb_lineno)
-            trace = trace.tb_next
-        if node is None:
-            return error
-        kind = NotFiniteError if isinstance(error, FloatingPointError) else GraphError
-        return kind(
-            f"{node.op.name}: {error}",
-            got=", ".join(map(repr, node.inputs)),
-            at=node.origin,
-        )
-
-
 class Program:
     """A compiled graph, called with a value per placeholder; returns detached Tensors.
 
@@ -263,7 +157,9 @@ class Program:
         _check_inputs(self.inputs, [*outputs, *updates.values()])
         self._cells = list(updates)
         self._written = {*updates, *_draws([*outputs, *updates.values()])}
-        self._lock = threading.Lock()
+        self._lock = (
+            threading.Lock()
+        )  # buffers belong to the program, not to the thread
         self._graph = [*outputs, *updates.values()]
         self._options = rewrites, check_nan, self._target
         self._builds: OrderedDict[tuple, Build] = OrderedDict()
@@ -302,12 +198,15 @@ class Program:
 
     def __call__(self, *args: Any) -> Any:
         """Run with one value per placeholder, in the order of `inputs`."""
-        return self.rebuild([wrap(array) for array in self.run(args)])
+        values = self.run(args)
+        for i, array in enumerate(values):
+            values[i] = wrap(array)
+        return self.rebuild(values)
 
     def run(self, args: Sequence[Any]) -> list:
         """Arrays for the outputs, from a value for each placeholder."""
         build = self._build
-        if build and build.again and len(args) == len(self.inputs):
+        if build is not None and build.again is not None:
             with self._lock:
                 values = build.again(args)
             if values is not None:
@@ -330,10 +229,14 @@ class Program:
     def run_arrays(self, arrays: Sequence[Any]) -> list:
         """Run on arrays that fit; what `__call__` does after its checks."""
         watch = MODE.get().watch
-        with self._lock:  # buffers belong to the program, not to the thread
+        with self._lock:
             build = self._build
             if build is None or self.dynamic:
                 build = self._build = self._made_for(tuple([x.shape for x in arrays]))
+            if build.patience:
+                build.patience -= 1
+                if not build.patience:  # whatever goes wrong, the interpreter goes on
+                    build.become_native((NotNative, GraphError, OSError))
             run = build.run if watch is None else watch.program(build)
             try:
                 return run(*arrays, *build.numbers())

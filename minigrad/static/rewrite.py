@@ -368,7 +368,7 @@ def _layout(node: Node, layout: dict[Node, np.ndarray | None]) -> np.ndarray | N
         return layout[node]
     if node.op is CONSTANT:
         return node.value
-    known = node.op.kind not in ("source", "item")
+    known = node.op.kind != "source"
     return np.empty(node.shape, node.dtype) if known else None
 
 

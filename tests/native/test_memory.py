@@ -53,6 +53,27 @@ for bad in (33, -34):
         count += "out of bounds" in str(error)
 big = mg.placeholder((70001,))
 run([(big * 2).sum(), big.exp().max(0).values, (big.reshape(-1, 1) + 1).sum(0)], {big: np.ones(70001, "f")})
+
+x, bound = mg.placeholder((3,), mg.float64), mg.placeholder((), mg.float64)
+y = mg.while_loop(lambda y: y.sum() < bound, lambda y: (y * y + 0.1).sqrt(), x)
+step = lambda h, v: (mg.cond(v.sum() > 0, lambda: (h * v).sin(), lambda: h[::-1]), h * v)
+h, ys = mg.scan(step, y, mg.stack([y, -y, y[::-1], x]), reverse=True)
+outputs = [h, ys, mg.gradients((ys * ys).sum() + h.sum(), x)]
+p = mg.compile([x, bound], outputs)
+assert p.target == "native", p.fallback
+for end in (1.0, 30.0, 2.0, 50.0):
+    p(np.ones(3), end)
+    count += 1
+
+xs = mg.placeholder((7, 5, 33)); w = mg.variable(rng.normal(size=(33, 64)).astype("f"))
+u = mg.variable(rng.normal(size=(64, 64)).astype("f") * 0.1)
+h = mg.scan(lambda h, v: ((v @ w + h @ u).tanh(), None), np.zeros((5, 64), "f"), xs)[0]
+gs = mg.gradients((h * h).sum(), [w, u])
+p = mg.compile([xs], h, updates={w: w - 0.1 * gs[0], u: u - 0.1 * gs[1]})
+assert p.target == "native", p.fallback
+for _ in range(3):
+    p(rng.normal(size=(7, 5, 33)).astype("f"))
+    count += 1
 print("ran", count)
 """
 
@@ -83,4 +104,4 @@ def test_programs_touch_their_own_memory_alone(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout == "ran 4\n"
+    assert done.stdout == "ran 11\n"
