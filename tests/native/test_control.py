@@ -11,8 +11,8 @@ import pytest
 import minigrad as mg
 from minigrad.errors import GraphError, NotFiniteError
 from minigrad.native import nested
+from minigrad.static.build import Build
 from minigrad.static.loop import item
-from minigrad.static.program import Build
 
 from ..static import test_control as results
 from ..static import test_control_cells as cells
@@ -23,14 +23,14 @@ from ..static import test_control_random as programs
 @pytest.fixture
 def native(monkeypatch):
     """Every program is native code, and none falls back to the interpreter."""
-    make = Build._native
+    make = Build.become_native
 
     def made(build):
         found = make(build)
         assert build.fallback == ""
         return found
 
-    monkeypatch.setattr(Build, "_native", made)
+    monkeypatch.setattr(Build, "become_native", made)
     before = mg.static.program._default_target[0]
     mg.set_default_target("native")
     yield
