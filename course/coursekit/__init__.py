@@ -25,6 +25,7 @@ from .quizzes import quiz
 from .readiness import ready
 from .rounding import rounded
 from .stepping import stepper
+from .training import training
 
 __all__ = [
     "bars",
@@ -52,6 +53,7 @@ __all__ = [
     "side_by_side",
     "split_digits",
     "stepper",
+    "training",
 ]
 
 minigrad.set_default_target("interpreter")

@@ -33,25 +33,25 @@ def lifelines(
     boxes = list(dict.fromkeys(box for _, box, *_ in rows if box is not None))
     parts, bottom = [], TOP + ROW * len(rows)
     for step in range(end + 1):
-        x = round(LEFT + wide * step)
+        tick = round(LEFT + wide * step)
         parts.append(
-            f'<line x1="{x}" y1="{TOP}" x2="{x}" y2="{bottom}" stroke="#DDDDDD"/>'
+            f'<line x1="{tick}" y1="{TOP}" x2="{tick}" y2="{bottom}" stroke="#DDDDDD"/>'
         )
         if step % apart == 0:
-            parts.append(words(x, bottom + 18, str(step), 12))
+            parts.append(words(tick, bottom + 18, str(step), 12))
     for row, (name, box, first, last) in enumerate(rows):
         fill = "#FFFFFF" if box is None else FILLS[boxes.index(box) % len(FILLS)]
-        x, y, width = (
+        left, y, width = (
             LEFT + wide * first,
             TOP + ROW * row,
             wide * max(last - first, 0.5),
         )
         parts.append(
-            f'<rect x="{x:.0f}" y="{y + 3}" width="{width:.0f}" height="{ROW - 6}" '
+            f'<rect x="{left:.0f}" y="{y + 3}" width="{width:.0f}" height="{ROW - 6}" '
             f'fill="{fill}" stroke="{INK}"/>'
         )
         label = "own" if box is None else str(box)
-        parts.append(words(x + width / 2, y + 16, label, 12))
+        parts.append(words(left + width / 2, y + 16, label, 12))
         parts.append(words(LEFT / 2 - 4, y + 16, name, 12))
     parts.append(words(LEFT + wide * end / 2, bottom + 38, "step", 13))
     return Figure(

@@ -27,6 +27,12 @@ from .display import Note, display
 # Peers that are recorded: file ending -> (name, package, how it tells its version).
 RECORDED = {
     "torch": ("PyTorch", "torch", "import torch; print(torch.__version__)"),
+    "tf1": (
+        "TensorFlow (version 1 style)",
+        "tensorflow",
+        "import tensorflow as tf; print(tf.__version__)",
+    ),
+    "jax": ("JAX", "jax", "import jax; print(jax.__version__)"),
 }
 # Peers that run live: file ending -> column title.
 LIVE = {"static": "minigrad, graph"}
@@ -135,7 +141,12 @@ def _python(*arguments: str) -> str:
 
 
 def _table(columns: list[Column]) -> str:
-    """One column a library; colours are the notebook's own, in both themes."""
+    """One column a library, at most three abreast, so that lines of code stay whole."""
+    return "".join(_abreast(columns[k : k + 3]) for k in range(0, len(columns), 3))
+
+
+def _abreast(columns: list[Column]) -> str:
+    """Colours are the notebook's own, in both themes."""
     cell = 'style="text-align: left; vertical-align: top"'
     heads = "".join(f'<th scope="col" {cell}>{escape(c.title)}</th>' for c in columns)
     texts = "".join(f"<td {cell}><pre>{escape(c.program)}</pre></td>" for c in columns)

@@ -210,7 +210,7 @@ def scan(
     start, rows = _Form(init), _Form(xs)
     carry, stacks = _start(start.values), _start(rows.values)
     length = _length(stacks, length)
-    names = _names(fn, [init])
+    names = _names(fn, [init, xs])
 
     def step(values: Sequence[Any]) -> tuple[list, _Form]:
         n = len(carry)
@@ -222,7 +222,7 @@ def scan(
                 got=type(result).__name__,
                 remedy="return carry, None",
             )
-        new = _fitting("scan", start, _Form(result[0]), names, carry)
+        new = _fitting("scan", start, _Form(result[0]), names[:n], carry)
         return new, _Form(result[1])
 
     if not _is_symbolic([*carry, *stacks]) and length:
@@ -230,7 +230,7 @@ def scan(
             return _scan_eagerly(step, carry, start, stacks, length, reverse)
         except _FoundNode:
             pass
-    return _scan_symbolically(step, carry, start, stacks, length, reverse)
+    return _scan_symbolically(step, carry, start, stacks, names, length, reverse)
 
 
 def _length(stacks: Sequence[Any], length: int | None) -> int:
@@ -282,10 +282,12 @@ def _stacked(rows: Sequence[Tensor]) -> Tensor:
 
 
 def _scan_symbolically(
-    step: Any, carry: list, start: _Form, stacks: list, length: int, reverse: bool
-) -> tuple[Any, Any]:
+    step: Any, carry: list, start: _Form, stacks: list, names: list,
+    length: int, reverse: bool,
+) -> tuple[Any, Any]:  # fmt: skip
     world = _world([*carry, *stacks])
-    params = [parameter(x) for x in carry] + [_row(x) for x in stacks]
+    params = [parameter(x, name) for x, name in zip(carry, names)]
+    params += [_row(x, name) for x, name in zip(stacks, names[len(carry) :])]
     forms: list[_Form] = []
 
     def run(values: list, body: Any) -> list:
@@ -308,8 +310,8 @@ def _scan_symbolically(
     return start.rebuild(values[: len(carry)]), forms[0].rebuild(values[len(carry) :])
 
 
-def _row(x: Any) -> Node:
-    return Node(control.PARAMETER, (), {}, x.shape[1:], x.dtype)
+def _row(x: Any, name: str) -> Node:
+    return Node(control.PARAMETER, (), {}, x.shape[1:], x.dtype, name=name)
 
 
 def foldl(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any) -> Any:
@@ -371,7 +373,7 @@ def while_loop(
         body.refuse_draws()
         return [*step(values), pred]
 
-    params = [parameter(x) for x in carry]
+    params = [parameter(x, name) for x, name in zip(carry, names)]
     traced = trace_body("while_loop", params, world is Node, [run])
     (nexts,) = traced.sides
     pred = nexts.pop()

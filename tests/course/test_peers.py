@@ -54,6 +54,13 @@ def test_the_table_is_escaped_and_has_headers(course):
     assert "PyTorch &lt;9&gt;" in html
 
 
+def test_more_than_three_columns_go_into_a_second_table(course):
+    column = peers.Column("one of many", "print(1)\n", "1\n")
+    assert peers._table([column] * 3).count("<table>") == 1
+    html = peers._table([column] * 5)
+    assert (html.count("<table>"), html.count('<th scope="col"')) == (2, 5)
+
+
 def test_a_program_that_changed_asks_for_a_new_record(course):
     path = course / "peers" / "99_sum.torch.py"
     path.write_text(path.read_text() + "print('more')\n")

@@ -1,4 +1,4 @@
-"""Loops and branches as native code: what was asked of the interpreter, asked of C."""
+"""Loops and branches as C: memory that grows, calls that are given up, what is shared."""
 
 import gc
 import re
@@ -11,55 +11,7 @@ import pytest
 import minigrad as mg
 from minigrad.errors import GraphError, NotFiniteError
 from minigrad.native import nested
-from minigrad.static.build import Build
 from minigrad.static.loop import item
-
-from ..static import test_control as results
-from ..static import test_control_cells as cells
-from ..static import test_control_examples as examples
-from ..static import test_control_random as programs
-
-
-@pytest.fixture
-def native(monkeypatch):
-    """Every program is native code, and none falls back to the interpreter."""
-    make = Build.become_native
-
-    def made(build):
-        found = make(build)
-        assert build.fallback == ""
-        return found
-
-    monkeypatch.setattr(Build, "become_native", made)
-    before = mg.static.program._default_target[0]
-    mg.set_default_target("native")
-    yield
-    mg.set_default_target(before)
-
-
-# --- the tests of the interpreter, but for those that look at its source -------------------
-
-LOOKS = ("source_of", "source")
-for module in (results, cells, examples):
-    for name, test in vars(module).items():
-        if name.startswith("test_") and not {*LOOKS} & {*test.__code__.co_names}:
-            globals()[name] = pytest.mark.usefixtures("native")(test)
-
-
-@pytest.mark.usefixtures("native")
-@pytest.mark.parametrize("seed", range(3))
-def test_random_programs_agree_to_the_second_derivative(seed):
-    programs.check(seed, 2)
-
-
-@pytest.mark.full
-@pytest.mark.usefixtures("native")
-@pytest.mark.parametrize("seed", range(3, 60))
-def test_many_more_random_programs_agree_to_the_third_derivative(seed):
-    programs.check(seed, 3 if seed % 5 == 0 else 2)
-
-
-# --- what is special to C ------------------------------------------------------------------
 
 
 def compiled(inputs, outputs, updates=None, **options):
@@ -95,7 +47,8 @@ def test_a_loop_in_a_loop_has_stacks_that_each_round_fills_anew():
 
     x = mg.placeholder((4,), mg.float64)
     outputs = [f(x), mg.gradients(f(x), x)]
-    program, expected = compiled([x], outputs), mg.compile([x], outputs)
+    program = compiled([x], outputs)
+    expected = mg.compile([x], outputs, target="interpreter")
     for start in (1.0, 0.4, 20.0):
         feed = np.full(4, start)
         for got, want in zip(program(feed), expected(feed)):
@@ -215,5 +168,8 @@ def test_odd_strides_of_what_a_body_reads():
 
     last, ys = mg.scan(body, x[:2, :4].T, x.T[::3])
     outputs = [last, ys, mg.gradients((ys * ys).sum() + last.sum(), x)]
-    for got, want in zip(compiled([x], outputs)(base), mg.compile([x], outputs)(base)):
+    for got, want in zip(
+        compiled([x], outputs)(base),
+        mg.compile([x], outputs, target="interpreter")(base),
+    ):
         np.testing.assert_allclose(got.array, want.array, rtol=1e-12)
