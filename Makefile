@@ -8,7 +8,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 UV    := $(shell command -v uv 2>/dev/null)
 OLD   := minigrad needs Python 3.11 to 3.14: name one with 'make PYTHON=/path/to/python3.12'.
-FIRST := $(firstword $(notdir $(wildcard course/notebooks/00_*.ipynb course/notebooks/08_*.ipynb)))
+FIRST := $(notdir $(wildcard course/notebooks/00_*.ipynb))
 
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 \
          --nbval-sanitize-with=course/nbval_sanitize.cfg

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 
 from benchmarks import report as reports
-from benchmarks.cases import CASES, IMPORT
-from benchmarks.harness import FULL, QUICK, measure, measure_imports, started
+from benchmarks.cases import CASES, FIRST, IMPORT, MEMORY
+from benchmarks.harness import (
+    FULL,
+    QUICK,
+    Effort,
+    measure,
+    measure_first_calls,
+    measure_imports,
+    measure_once,
+    started,
+)
 from benchmarks.peers import PEERS, REFERENCE
 
 
@@ -22,42 +32,71 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         help=f"of {', '.join(PEERS)}; {REFERENCE} is always there",
     )  # fmt: skip
     parser.add_argument(
-        "--save", action="store_true", help="write results/ and the table in README.md"
+        "--save", action="store_true", help="write results/ and the tables made of them"
     )
+    parser.add_argument(
+        "--readme", action="store_true",
+        help="measure nothing: make the tables anew from the newest in results/",
+    )  # fmt: skip
     options = parser.parse_args(argv)
     if options.save and (options.quick or options.cases != [""]):
         parser.error("what is saved is measured in full: not with --quick or --cases")
     return options
 
 
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def figures(texts: list[str], peers: list[str], effort: Effort) -> Iterator[tuple]:
+    """Name, unit and rows of every case that is asked for; are they no ratios?"""
+
+    def chosen(name: str) -> bool:
+        if any(text in name for text in texts):
+            say(f"{name} ...")
+            return True
+        return False
+
+    with started(peers) as runners:
+        for case in CASES:
+            if chosen(case.name):
+                yield case.name, case.unit, measure(case, runners, effort), False
+    for name, case in MEMORY.items():
+        if chosen(name):
+            yield name, "MiB", measure_once("peak", case, peers), True
+    for name, case in FIRST.items():
+        if chosen(name):
+            cold, cached = measure_first_calls(case, peers)
+            yield f"{name}, cold", "s", cold, True
+            yield f"{name}, compiled before", "s", cached, True
+    if chosen(IMPORT):
+        yield IMPORT, "ms", measure_imports(peers, effort), True
+
+
 def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
+    if options.readme:
+        reports.update_readmes(reports.newest())
+        return 0
     effort = QUICK if options.quick else FULL
     wanted = {REFERENCE, *options.peers}
     peers = [name for name in PEERS if name in wanted and PEERS[name].installed]
-
-    def chosen(name: str) -> bool:
-        return any(text in name for text in options.cases)
-
+    absent = ", ".join(PEERS[x].title for x in options.peers if x not in peers)
+    if absent:
+        say(f"not installed, so left out: {absent}")
     report = reports.describe(peers, effort) | {"cases": {}}
     if report["load"] > 0.5:
-        busy = (
+        say(
             f"other programs keep {report['load']:.1f} CPUs busy: distrust what follows"
         )
-        print(busy, file=sys.stderr)
-    with started(peers) as runners:
-        for case in filter(lambda case: chosen(case.name), CASES):
-            print(f"{case.name} ...", file=sys.stderr, flush=True)
-            rows = measure(case, runners, effort)
-            report["cases"][case.name] = {"unit": case.unit, "peers": rows}
-    if chosen(IMPORT):
-        print(f"{IMPORT} ...", file=sys.stderr, flush=True)
-        rows = measure_imports(peers, effort)
-        report["cases"][IMPORT] = {"unit": "ms", "peers": rows}
+    for name, unit, rows, whole in figures(options.cases, peers, effort):
+        report["cases"][name] = {"unit": unit, "peers": rows}
+        if whole:
+            report["cases"][name]["absolute"] = True
     print(reports.table(report))
     if options.save:
         print(f"\nwritten: {reports.save(report).relative_to(reports.HERE.parent)}")
-        reports.update_readme(reports.newest() or report)
+        reports.update_readmes(reports.newest() or report)
     refused = [r for c in report["cases"].values() for r in c["peers"].values()]
     return any("refused" in row for row in refused)
 

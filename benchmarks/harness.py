@@ -7,15 +7,22 @@ all. Before any clock starts, 20 steps must give what hand-written NumPy gets.
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib import import_module
 from itertools import repeat
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 
@@ -23,6 +30,10 @@ from benchmarks.cases import Case, Job
 from benchmarks.peers import PEERS, REFERENCE
 
 GATE_STEPS, GATE = 20, 0.02
+LIMIT, PATIENCE = (
+    100.0,
+    2,
+)  # seconds an answer may take, and how often it may take longer
 PAUSE = 0.03  # seconds between turns: idle threads of the last peer go to sleep
 SCALE = {"us": 1e6, "ms": 1e3, "s": 1.0}
 
@@ -34,7 +45,7 @@ class Effort(NamedTuple):
     seconds: float
 
 
-FULL, QUICK = Effort(20, 0.15), Effort(3, 0.03)
+FULL, QUICK = Effort(10, 0.1), Effort(3, 0.03)
 
 
 class Runner:
@@ -57,6 +68,24 @@ class Runner:
         job = self.jobs[case.name] = make(problem)
         job.step()
         return time.perf_counter() - began
+
+    def peak(self, case: Case) -> float | None:
+        """MiB that making the job and three steps take, at the highest.
+
+        Of the process's resident memory. A small job of the same kind goes first, so that
+        neither libraries nor compilers nor threads count.
+        """
+        make = getattr(self.peer, case.kind, None)
+        if make is None:
+            return None
+        _three_steps(make(case.small()))
+        problem = case.problem()
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed does not hide what is taken
+        Path("/proc/self/clear_refs").write_text("5")  # forgets the peak
+        before = _resident("VmRSS")
+        _three_steps(make(problem))
+        return (_resident("VmHWM") - before) / 1024
 
     def gate(self, case: Case) -> list[np.ndarray]:
         """The result after the first 20 steps."""
@@ -90,6 +119,17 @@ class Runner:
         return samples
 
 
+def _three_steps(job: Job) -> None:
+    for _ in range(3):
+        job.step()
+
+
+def _resident(field: str) -> int:
+    """KiB of memory, as Linux counts them."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(x.split()[1]) for x in lines if x.startswith(field))
+
+
 def _samples(step: Callable, calls: int, seconds: float) -> list[float]:
     clock, samples = time.perf_counter, []
     end = clock() + seconds
@@ -108,43 +148,84 @@ class Failed(Exception):
 
 
 class Remote:
-    """A `Runner` in another process."""
+    """A `Runner` in a process of its own, which may hang or die without harm.
 
-    def __init__(self, pipe: Any) -> None:
-        self.pipe = pipe
+    It starts with the first question, and anew with the first after it has died. One
+    that was too slow several times is not asked again.
+    """
+
+    def __init__(self, peer: str, limit: float = LIMIT) -> None:
+        self.module, self.limit = PEERS[peer].module, limit
+        self.process: Any = None
+        self.late = 0
 
     def ask(self, *request: Any) -> Any:
-        self.pipe.send(request)
-        good, answer = self.pipe.recv()
+        if self.late >= PATIENCE:
+            raise Failed(f"given up after more than {self.limit:g} s, twice")
+        if self.process is None:
+            self._start()
+        try:
+            self.pipe.send(request)
+            if not self.pipe.poll(self.limit):
+                self.late += 1
+                self.end()
+                raise Failed(f"took more than {self.limit:g} s")
+            good, answer = self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join(1)
+            code = self.process.exitcode
+            self.end()
+            raise Failed(f"its process died with status {code}") from None
         if not good:
             raise Failed(answer)
         return answer
 
+    def _start(self) -> None:
+        context = get_context("spawn")
+        self.pipe, there = context.Pipe()
+        args = there, self.module
+        self.process = context.Process(target=_serve, args=args, daemon=True)
+        self.process.start()
+        there.close()
+
+    def end(self) -> None:
+        """End the process with all that it started."""
+        if self.process is None:
+            return
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except (AttributeError, OSError):  # not its own group yet, or not there at all
+            self.process.kill()
+        self.process.join()
+        self.pipe.close()
+        self.process = None
+
 
 def _serve(pipe: Any, module: str) -> None:
-    runner = Runner(import_module(f"benchmarks.peers.{module}"))
+    if hasattr(os, "setsid"):
+        os.setsid()  # a group, so that helpers end with their peer
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # libraries talk; what matters goes through the pipe
+    os.dup2(nowhere, 2)
+    runner = None
     while (request := pipe.recv()) is not None:
         try:
+            runner = runner or Runner(import_module(f"benchmarks.peers.{module}"))
             pipe.send((True, runner.ask(*request)))
         except Exception as error:
-            pipe.send((False, f"{type(error).__name__}: {error}".splitlines()[0]))
+            text = f"{type(error).__name__}: {error}".splitlines()[0]
+            pipe.send((False, text[:200]))
 
 
 @contextmanager
-def started(peers: Iterable[str]) -> Any:
+def started(peers: Iterable[str], limit: float = LIMIT) -> Any:
     """The named peers as Remotes, each in a fresh interpreter, ended afterwards."""
-    context = get_context("spawn")
-    with ExitStack() as stack:
-        remotes = {}
-        for name in peers:
-            here, there = context.Pipe()
-            args = (there, PEERS[name].module)
-            process = context.Process(target=_serve, args=args, daemon=True)
-            process.start()
-            stack.callback(process.join)
-            stack.callback(here.send, None)
-            remotes[name] = Remote(here)
+    remotes = {name: Remote(name, limit) for name in peers}
+    try:
         yield remotes
+    finally:
+        for remote in remotes.values():
+            remote.end()
 
 
 # --- the measurement -----------------------------------------------------------------------
@@ -164,15 +245,19 @@ def measure(case: Case, runners: dict[str, Any], effort: Effort) -> dict[str, di
     """One case: build, gate, then turn about; a row of figures for each peer."""
     rows = admit(case, runners)
     samples: dict[str, list[float]] = {name: [] for name in rows}
+    spent = dict.fromkeys(rows, 0.0)
+    enough = 3 * effort.rounds * effort.seconds  # whose steps outlast turns gets fewer
     for round_ in range(effort.rounds):
         for name in list(rows)[:: -1 if round_ % 2 else 1]:
-            if "refused" in rows[name]:
+            if "refused" in rows[name] or spent[name] > enough:
                 continue
             time.sleep(PAUSE)
+            began = time.perf_counter()
             try:
                 samples[name] += runners[name].ask("turn", case, effort.seconds)
             except Failed as failure:
                 rows[name] = {"refused": str(failure)}
+            spent[name] += time.perf_counter() - began
     for name, row in rows.items():
         if "refused" not in row:
             row |= figures(samples[name], SCALE[case.unit])
@@ -225,7 +310,7 @@ def measure_imports(peers: Iterable[str], effort: Effort) -> dict[str, dict]:
     packages = {n: PEERS[n].package for n in peers if PEERS[n].import_too}
     programs = {None: "pass"} | {n: f"import {p}" for n, p in packages.items()}
     samples: dict[Any, list[float]] = {name: [] for name in programs}
-    for round_ in range(effort.rounds + 1):
+    for round_ in range(effort.rounds // 2 + 1):
         for name, program in programs.items():
             began = time.perf_counter()
             subprocess.run([sys.executable, "-c", program], check=True)
@@ -238,3 +323,34 @@ def measure_imports(peers: Iterable[str], effort: Effort) -> dict[str, dict]:
         rows[name]["best"] -= figures(bare, 1e3)["best"]
         rows[name]["median"] -= figures(bare, 1e3)["median"]
     return with_ratios(rows)
+
+
+def measure_once(request: str, case: Case, peers: Iterable[str]) -> dict[str, dict]:
+    """What one answer of a fresh process says: `peak` in MiB, `build` in seconds."""
+    rows = {}
+    for name in peers:
+        if not PEERS[name].once:
+            continue
+        with started([name]) as runners:
+            try:
+                value = runners[name].ask(request, case)
+            except Failed as failure:
+                rows[name] = {"refused": str(failure)}
+                continue
+        if value is not None:
+            rows[name] = {"best": value, "median": value, "samples": 1}
+    return rows
+
+
+def measure_first_calls(case: Case, peers: Iterable[str]) -> list[dict[str, dict]]:
+    """Seconds from arrays to the first result: with nothing compiled before, and again."""
+    cold: dict[str, dict] = {}
+    cached: dict[str, dict] = {}
+    for name in peers:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            places = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), folder)
+            with mock.patch.dict(os.environ, places):
+                cold |= measure_once("build", case, [name])
+                if "best" in cold.get(name, {}):
+                    cached |= measure_once("build", case, [name])
+    return [cold, cached]

@@ -7,14 +7,17 @@ import json
 import os
 import platform
 import re
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
+from benchmarks.cases import NETS
 from benchmarks.harness import Effort
-from benchmarks.peers import PEERS
+from benchmarks.peers import PEERS, REFERENCE
 
 HERE = Path(__file__).parent
 RESULTS, README = HERE / "results", HERE / "README.md"
+FRONT = HERE.parent / "README.md"
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -35,10 +38,9 @@ def describe(peers: list[str], effort: Effort) -> dict:
 
 
 def version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        return "(checkout)"
+    """Of the distribution that brings it, which may go by another name."""
+    names = metadata.packages_distributions().get(package)
+    return metadata.version(names[0]) if names else "(checkout)"
 
 
 def cpu_count() -> int:
@@ -91,7 +93,8 @@ def table(report: dict | None) -> str:
     """The figures as Markdown: ratios at a glance, then every figure."""
     if report is None:
         return "No figures yet: `python -m benchmarks --save`."
-    return "\n\n".join((_circumstances(report), _ratios(report), _all(report)))
+    parts = _circumstances(report), _ratios(report), _others(report), _all(report)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _circumstances(report: dict) -> str:
@@ -109,23 +112,76 @@ def _circumstances(report: dict) -> str:
 
 def _ratios(report: dict) -> str:
     """One row a case, one column a peer, in multiples of hand-written NumPy."""
-    peers = [n for n in PEERS if any(n in rows for _, rows in _cases(report))]
-    lines = ["| ratio to NumPy by hand | " + " | ".join(PEERS[n].title for n in peers)]
+    cases = [(n, c["peers"]) for n, c in report["cases"].items() if not _absolute(c)]
+    return _glance("ratio to NumPy by hand", cases, _ratio)
+
+
+def _others(report: dict) -> str:
+    """What is better read as it was measured."""
+    cases = [
+        (f"{n}, {c['unit']}", c["peers"])
+        for n, c in report["cases"].items()
+        if _absolute(c)
+    ]
+    return _glance("other figures", cases, _figure) if cases else ""
+
+
+def _absolute(case: dict) -> bool:
+    return case.get("absolute", False)
+
+
+def _glance(title: str, cases: list, show: Callable) -> str:
+    peers = [n for n in PEERS if any(n in rows for _, rows in cases)]
+    lines = [f"| {title} | " + " | ".join(PEERS[n].title for n in peers) + " |"]
     lines += ["|---|" + "---:|" * len(peers)]
-    for name, rows in _cases(report):
-        cells = (_ratio(rows.get(peer)) for peer in peers)
-        lines.append(f"| {name} | " + " | ".join(cells))
-    return "\n".join(line if line.endswith("|") else line + " |" for line in lines)
-
-
-def _cases(report: dict) -> list[tuple[str, dict]]:
-    return [(name, case["peers"]) for name, case in report["cases"].items()]
+    for name, rows in cases:
+        cells = (show(rows.get(peer)) for peer in peers)
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def _ratio(row: dict | None) -> str:
-    if row is None:
-        return "-"
-    return "refused" if "refused" in row else f"{row.get('ratio', float('nan')):.2f}"
+    if row is None or "refused" in row:
+        return "-" if row is None else "refused"
+    return f"{row['ratio']:.2f}" if "ratio" in row else ""
+
+
+def _figure(row: dict | None) -> str:
+    if row is None or "refused" in row:
+        return "-" if row is None else "refused"
+    return f"{row['best']:.3g}"
+
+
+def front(report: dict | None) -> str:
+    """The five nets in short: the best other library beside ours."""
+    if report is None:
+        return table(None)
+    used: dict[str, None] = {}
+    lines = [
+        "| one training step | NumPy by hand | C by hand | best other library "
+        "| minigrad native | static | eager |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name in NETS:
+        rows = report["cases"].get(name, {}).get("peers", {})
+        others = [n for n in rows if PEERS[n].is_other and "ratio" in rows[n]]
+        best = min(others, key=lambda n: rows[n]["ratio"], default=None)
+        used |= {best: None} if best else {}
+        cells = [
+            _ratio(rows.get(n)) for n in (REFERENCE, "c", "native", "static", "eager")
+        ]
+        cells.insert(2, f"{_ratio(rows[best])} {PEERS[best].title}" if best else "-")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    packages = "minigrad", "numpy", *(PEERS[n].package for n in used)
+    versions = ", ".join(
+        f"{p} {report['versions'].get(p, '')}".rstrip() for p in dict.fromkeys(packages)
+    )
+    lines += [
+        "",
+        f"Time in multiples of hand-written NumPy, less is faster; measured {report['date']} "
+        f"on {report['cpus']} CPUs ({report['cpu']}), Python {report['python']}, {versions}.",
+    ]
+    return "\n".join(lines)
 
 
 def _all(report: dict) -> str:
@@ -156,5 +212,6 @@ def insert(text: str, generated: str) -> str:
     return f"{before}{BEGIN}\n{generated}\n{END}{after}"
 
 
-def update_readme(report: dict) -> None:
-    README.write_text(insert(README.read_text(), table(report)))
+def update_readmes(report: dict | None) -> None:
+    for path, text in ((README, table(report)), (FRONT, front(report))):
+        path.write_text(insert(path.read_text(), text))

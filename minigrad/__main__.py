@@ -16,6 +16,8 @@ from contextlib import redirect_stdout
 import numpy as np
 
 import minigrad
+from minigrad.native import build
+from minigrad.static.build import PATIENCE
 
 
 def _python() -> str:
@@ -47,6 +49,14 @@ def _compiler() -> str:
     if importlib.util.find_spec("ziglang"):
         return "zig (package ziglang)"
     return "none: install gcc or clang, or pip install ziglang"
+
+
+def _programs() -> str:
+    try:
+        build.command()
+    except build.NoCompiler as why:
+        return f"the interpreter runs them: {why}"
+    return f"native code (C) after {PATIENCE} calls, the interpreter until then"
 
 
 def _gpu() -> str:
@@ -101,6 +111,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "NumPy": _numpy,
     "BLAS": _blas,
     "compiler": _compiler,
+    "programs": _programs,
     "GPU": _gpu,
     "pictures": _renderer,
     "charts": _charts,

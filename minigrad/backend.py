@@ -25,6 +25,7 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\b")
 LATE = {
     "show": "minigrad.viz:show",
     "jit": "minigrad.static.jit:jit",
+    "native": "minigrad.native:emit",
 }
 
 

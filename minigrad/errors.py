@@ -199,6 +199,10 @@ class MissingPackageError(MinigradError, ImportError):
     """An optional package is not installed."""
 
 
+class NotNative(Exception):
+    """A graph cannot become native code here; the text says why."""
+
+
 class ModuleError(MinigradError, AttributeError, TypeError, KeyError):
     """A module was given a part that it cannot hold under that name."""
 

@@ -41,8 +41,7 @@ def reduce_with(op: Op) -> Any:
             self = self.to(dtype)
         dim = axis if dim is None else dim
         if dim is None and dtype is None:
-            whole = tuple(range(len(self.shape)))
-            return op(self, axis=whole, keepdims=keepdim or keepdims)
+            return op(self, axis=tuple(range(self.ndim)), keepdims=keepdim or keepdims)
         if op.dtype == "index" and dim is not None:
             dim = shapes.normalize_axis(op.name, dim, self.ndim)  # not several
         axes = shapes.normalize_axes(op.name, dim, self.ndim)

@@ -78,6 +78,63 @@ def net(lib, p, wrap=plain):
     return Job(lambda: step(x, y), lambda: [w.detach().numpy() for w in weights])
 
 
+def cell(x, h, wx, wh, b):
+    return (x @ wx + h @ wh + b).tanh()
+
+
+def last_state(xs, h, *weights, cell=cell):
+    for x in xs:
+        h = cell(x, h, *weights)
+    return h
+
+
+def _recurrent(lib, p, **options):
+    """The training step on given rows, and the weights it trains."""
+    y, h0 = lib.from_numpy(p.y), lib.zeros(*p.y.shape)
+    weights = [leaf(lib, w) for w in p.start]
+
+    def train(xs):
+        loss = (last_state(xs, h0, *weights, **options) - y).square().sum()
+        loss.backward()
+        descend(lib, weights, p.rate)
+        return loss
+
+    return train, lambda: [w.detach().numpy() for w in weights]
+
+
+def rnn(lib, p):
+    step, result = _recurrent(lib, p)
+    xs = lib.from_numpy(p.xs)
+    return Job(lambda: step(xs), result)
+
+
+def lengths(lib, p, **options):
+    step, result = _recurrent(lib, p, **options)
+    xs, drawn = lib.from_numpy(p.xs), itertools.cycle(p.lengths)
+    return Job(lambda: step(xs[: next(drawn)]), result)
+
+
+def convolved(F, x, k1, b1, k2, b2, w, b):
+    h = F.relu(F.conv2d(x, k1, b1, padding=1))
+    h = F.max_pool2d(F.relu(F.conv2d(h, k2, b2, padding=1)), 2)
+    return F.linear(h.flatten(1), w, b)
+
+
+def cnn(lib, p, wrap=plain):
+    F = lib.nn.functional
+    x, labels = lib.from_numpy(p.x), lib.from_numpy(p.labels)
+    weights = [leaf(lib, w) for w in p.start]
+
+    def train(x, labels):
+        loss = F.cross_entropy(convolved(F, x, *weights), labels)
+        loss.backward()
+        descend(lib, weights, p.rate)
+        return loss
+
+    step = wrap(train)
+    return Job(lambda: step(x, labels), lambda: [w.detach().numpy() for w in weights])
+
+
 def cross_entropy(z, targets):
     """The mean, from one-hot targets; a library may bring a better one."""
     return (z.logsumexp(1) - (z * targets).sum(1)).mean()

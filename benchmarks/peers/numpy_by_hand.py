@@ -108,6 +108,204 @@ def net(p):
     return Job(step, lambda: [w1, w2])
 
 
+def rnn(p):
+    step, weights = _recurrent(p)
+    return Job(lambda: step(p.xs), lambda: weights)
+
+
+scan = rnn
+
+
+def lengths(p):
+    step, weights = _recurrent(p)
+    drawn = itertools.cycle(p.lengths)
+    return Job(lambda: step(p.xs[: next(drawn)]), lambda: weights)
+
+
+def _recurrent(p):
+    """All x @ wx at once, then step by step; on the way back, the products at the end."""
+    weights = wx, wh, b = [w.copy() for w in p.start]
+    gx, gh, gb = gradients = [np.empty_like(w) for w in weights]
+    (steps, batch, inputs), hidden = p.xs.shape, len(b)
+    hs = np.zeros((steps + 1, batch, hidden), np.float32)
+    zs = np.empty((steps, batch, hidden), np.float32)
+    e, g, squares, slope = (np.empty_like(p.y) for _ in range(4))
+    rate, turned = number(p.rate), wh.T
+
+    def step(xs):
+        n = len(xs)
+        flat = n * batch
+        np.dot(xs.reshape(flat, inputs), wx, zs[:n].reshape(flat, hidden))
+        np.add(zs[:n], b, zs[:n])
+        for t in range(n):
+            h = hs[t + 1]
+            np.dot(hs[t], wh, h)
+            np.add(h, zs[t], h)
+            np.tanh(h, h)
+        np.subtract(h, p.y, e)
+        np.square(e, squares)
+        loss = np.add.reduce(squares, None)
+        np.multiply(e, TWO, g)
+        for t in range(
+            n - 1, -1, -1
+        ):  # zs is free: the gradients of its parts go there
+            np.square(hs[t + 1], slope)
+            np.subtract(ONE, slope, slope)
+            np.multiply(g, slope, zs[t])
+            np.dot(zs[t], turned, g)
+        gz = zs[:n].reshape(flat, hidden)
+        np.dot(xs.reshape(flat, inputs).T, gz, gx)
+        np.dot(hs[:n].reshape(flat, hidden).T, gz, gh)
+        np.add.reduce(gz, 0, None, gb)
+        for w, gradient in zip(weights, gradients):
+            np.multiply(gradient, rate, gradient)
+            np.subtract(w, gradient, w)
+        return loss
+
+    return step, weights
+
+
+def cnn(p):
+    """Channels last, so that a convolution is one product of windows and kernels."""
+    n = len(p.x)
+    weights = channels_last(p.start)
+    gradients = [np.empty_like(w) for w in weights]
+    (k1, b1, k2, b2, w, b), (g1, c1, g2, c2, gw, gb) = weights, gradients
+
+    def zeros(*shape):
+        return np.zeros(shape, np.float32)
+
+    x, h1, g1_wide = zeros(n, 10, 10, 1), zeros(n, 10, 10, 8), zeros(n, 10, 10, 8)
+    windows1, windows2 = zeros(n, 8, 8, 3, 3, 1), zeros(n, 8, 8, 3, 3, 8)
+    a1, a2, mask = zeros(n, 8, 8, 8), zeros(n, 8, 8, 16), zeros(n, 8, 8, 16)
+    pooled, g_pooled = zeros(n, 4, 4, 16), zeros(n, 4, 4, 16)
+    z, g, top, total = zeros(n, 10), zeros(n, 10), zeros(n, 1), zeros(n, 1)
+    share, rate = number(1 / n), number(p.rate)
+    inside = np.s_[:, 1:-1, 1:-1]
+    views1, views2 = _windows(x), _windows(h1)
+    flat1, flat2 = windows1.reshape(-1, 9), windows2.reshape(-1, 72)
+    rows1, rows2, features = (
+        a1.reshape(-1, 8),
+        a2.reshape(-1, 16),
+        pooled.reshape(n, 256),
+    )
+    corners, masks = _corners(a2), _corners(mask)
+
+    def step():
+        x[inside] = p.x.reshape(n, 8, 8, 1)
+        np.copyto(windows1, views1)
+        np.dot(flat1, k1, rows1)
+        np.add(rows1, b1, rows1)
+        np.maximum(a1, ZERO, out=h1[inside])
+        np.copyto(windows2, views2)
+        np.dot(flat2, k2, rows2)
+        np.add(rows2, b2, rows2)
+        np.maximum(a2, ZERO, out=a2)
+        np.maximum(corners[0], corners[1], pooled)
+        np.maximum(pooled, corners[2], pooled)
+        np.maximum(pooled, corners[3], pooled)
+        np.dot(features, w, z)
+        np.add(z, b, z)
+        np.maximum.reduce(z, 1, None, top, True)
+        np.subtract(z, top, z)
+        np.exp(z, g)
+        np.add.reduce(g, 1, None, total, True)
+        np.divide(g, total, g)
+        np.log(total, total)
+        np.subtract(z, total, z)
+        np.multiply(z, p.targets, z)
+        loss = -np.add.reduce(z, None) * share
+        np.subtract(g, p.targets, g)
+        np.multiply(g, share, g)
+        np.dot(features.T, g, gw)
+        np.add.reduce(g, 0, None, gb)
+        np.dot(g, w.T, g_pooled.reshape(n, 256))
+        for corner, chosen in zip(corners, masks):
+            np.equal(corner, pooled, chosen)
+        np.sign(pooled, pooled)  # of the relu, which may as well come after the pooling
+        np.multiply(g_pooled, pooled, g_pooled)
+        for chosen in masks:
+            np.multiply(chosen, g_pooled, chosen)
+        g2_rows = mask.reshape(-1, 16)
+        np.dot(flat2.T, g2_rows, g2)
+        np.add.reduce(g2_rows, 0, None, c2)
+        np.dot(g2_rows, k2.T, flat2)
+        g1_wide.fill(0)
+        for i in range(3):
+            for j in range(3):
+                part = g1_wide[:, i : i + 8, j : j + 8]
+                np.add(part, windows2[:, :, :, i, j], part)
+        np.sign(h1[inside], a1)
+        np.multiply(a1, g1_wide[inside], a1)
+        np.dot(flat1.T, rows1, g1)
+        np.add.reduce(rows1, 0, None, c1)
+        for weight, gradient in zip(weights, gradients):
+            np.multiply(gradient, rate, gradient)
+            np.subtract(weight, gradient, weight)
+        return loss
+
+    return Job(step, lambda: channels_first(weights))
+
+
+def _corners(x):
+    """Each of the four pixels that are pooled into one."""
+    four = x.reshape(len(x), 4, 2, 4, 2, -1)
+    return [four[:, :, i, :, j] for i in (0, 1) for j in (0, 1)]
+
+
+def _windows(x):
+    """All 3 x 3 windows, as a view: (n, 8, 8, 3, 3, channels)."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (1, 2))
+    return windows.transpose(0, 1, 2, 4, 5, 3)
+
+
+def channels_last(weights):
+    """The kernels as matrices for windows (3, 3, channels), the linear layer to suit."""
+    k1, b1, k2, b2, w, b = weights
+    k1, k2 = (k.transpose(2, 3, 1, 0).reshape(-1, len(k)) for k in (k1, k2))
+    w = w.reshape(10, 16, 4, 4).transpose(2, 3, 1, 0).reshape(256, 10)
+    return [np.array(x, order="C") for x in (k1, b1, k2, b2, w, b)]
+
+
+def kernels(weights):
+    """The matrices for windows as kernels: height, width, channels in and out."""
+    k1, b1, k2, b2, w, b = weights
+    return [k1.reshape(3, 3, 1, 8), b1, k2.reshape(3, 3, 8, 16), b2, w, b]
+
+
+def channels_first(weights):
+    """The way back."""
+    k1, b1, k2, b2, w, b = weights
+    k1, k2 = (k.reshape(3, 3, -1, k.shape[-1]).transpose(3, 2, 0, 1) for k in (k1, k2))
+    w = w.reshape(4, 4, 16, 10).transpose(3, 2, 0, 1).reshape(10, 256)
+    return [k1, b1, k2, b2, w, b]
+
+
+def call(p):
+    a, b, c, d = p.sets[0]
+    y = np.empty_like(a)
+
+    def step():
+        np.add(a, b, y)
+        np.add(y, c, y)
+        np.add(y, d, y)
+
+    return Job(step, lambda: [y])
+
+
+def call_fresh(p):
+    """The same with other arrays each time."""
+    y, sets = np.empty_like(p.sets[0][0]), itertools.cycle(p.sets)
+
+    def step():
+        a, b, c, d = next(sets)
+        np.add(a, b, y)
+        np.add(y, c, y)
+        np.add(y, d, y)
+
+    return Job(step, lambda: [sum(p.sets[0])])
+
+
 def digits(p):
     weights = [w.copy() for w in p.start]
     gradients = [np.empty_like(w) for w in weights]

@@ -16,3 +16,6 @@ digits = partial(
     loss_of=torch.nn.functional.cross_entropy,
     answers="labels",
 )
+rnn = partial(define_by_run.rnn, torch)
+lengths = partial(define_by_run.lengths, torch)
+cnn = partial(define_by_run.cnn, torch)

@@ -12,22 +12,26 @@ import minigrad
 
 from .checking import check, hint
 from .claims import claim
+from .course_map import course_map
 from .data import load_digits, load_names, load_nile, load_sunspots, split_digits
 from .display import figure, show
-from .drawings import curves, gallery, matrices
+from .drawings import bars, curves, gallery, matrices
 from .expect import expect_error
 from .measuring import measure, peak_bytes
 from .peers import side_by_side
 from .predicting import predict
 from .progress import progress
 from .quizzes import quiz
+from .readiness import ready
 from .rounding import rounded
 from .stepping import stepper
 from .training import training
 
 __all__ = [
+    "bars",
     "check",
     "claim",
+    "course_map",
     "curves",
     "expect_error",
     "figure",
@@ -43,6 +47,7 @@ __all__ = [
     "predict",
     "progress",
     "quiz",
+    "ready",
     "rounded",
     "show",
     "side_by_side",

@@ -81,7 +81,9 @@ def describe(value: Any) -> str:
     """A value in a few words: shape, dtype and the first numbers of an array."""
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(describe(item) for item in value) + "]"
-    if isinstance(value, (str, bool, int, set, dict)) or value is None:
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {describe(item)}" for key, item in value.items())
+    if isinstance(value, (str, bool, int, set)) or value is None:
         return repr(value)
     array = _array_or_none(value)
     if array is None:

@@ -1,7 +1,7 @@
-"""Drawings that several lessons need: matrices to scale, small images, curves.
+"""Drawings that several lessons need: matrices to scale, small images, curves, bars.
 
 Matrices and images are written as SVG here, so that they are the same everywhere and stay
-compared; curves go through Matplotlib in the house style.
+compared; curves and bars go through Matplotlib in the house style.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.viz import Figure, chart, new_chart
+
+from .rounding import rounded
 
 FONT = "Helvetica,Arial,sans-serif"
 INK, FILL = "#000000", "#56B4E9"
@@ -32,13 +34,13 @@ def matrices(
     for term in terms:
         if isinstance(term, str):
             width = 12 + 8.0 * len(term)
-            parts.append(_text(x + width / 2, middle + 5, term, 15))
+            parts.append(words(x + width / 2, middle + 5, term, 15))
         else:
             parts.append(_matrix(term, scale, x, middle))
             width = _room(term, scale)
         x += width + 8
     text = "  ".join(t if isinstance(t, str) else f"{t[0]} {t[1:]}" for t in terms)
-    return Figure(_svg(x + 8, height + 72, parts), alt, caption, text)
+    return Figure(svg(x + 8, height + 72, parts), alt, caption, text)
 
 
 def _room(term: Matrix, scale: float) -> float:
@@ -53,8 +55,8 @@ def _matrix(term: Matrix, scale: float, x: float, middle: float) -> str:
     return (
         f'<rect x="{centre - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" '
         f'height="{height:.1f}" fill="{FILL}" stroke="{INK}"/>'
-        + _text(centre, top + height + 18, name, 14)
-        + _text(centre, top + height + 36, str((rows, columns)), 13)
+        + words(centre, top + height + 18, name, 14)
+        + words(centre, top + height + 36, str((rows, columns)), 13)
     )
 
 
@@ -77,21 +79,22 @@ def gallery(
             )
         parts.append(
             f'<rect x="{x}" y="{y}" width="{side}" height="{side}" fill="none" '
-            'stroke="#595959"/>' + _text(x + side / 2, y + side + 20, title, 14)
+            'stroke="#595959"/>' + words(x + side / 2, y + side + 20, title, 14)
         )
     rows = -(-len(titles) // columns)
-    svg = _svg(136 * columns - 8, 136 * rows + 8, parts)
-    return Figure(svg, alt, caption, "\n".join(titles))
+    drawing = svg(136 * columns - 8, 136 * rows + 8, parts)
+    return Figure(drawing, alt, caption, "\n".join(titles))
 
 
-def _text(x: float, y: float, words: str, size: int) -> str:
+def words(x: float, y: float, text: str, size: int, anchor: str = "middle") -> str:
+    """A line of text; `anchor` says which of its points stands at `x`."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-family="{FONT}" font-size="{size}" '
-        f'text-anchor="middle" fill="{INK}">{escape(words)}</text>'
+        f'text-anchor="{anchor}" fill="{INK}">{escape(text)}</text>'
     )
 
 
-def _svg(width: float, height: float, parts: list[str]) -> str:
+def svg(width: float, height: float, parts: list[str]) -> str:
     """On a white card, legible in dark themes as well."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" '
@@ -120,3 +123,19 @@ def curves(
         # Above the axes, where no curve runs.
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(ys))
     return chart(drawing, alt, caption, text)
+
+
+def bars(
+    values: Mapping[str, float],
+    alt: str,
+    caption: str = "",
+    text: str | None = None,
+    **settings: Any,
+) -> Figure:
+    """A bar a label, from top to bottom; `settings` are Matplotlib's for the axes."""
+    drawing, axes = new_chart(size=(6.4, 0.8 + 0.4 * len(values)))
+    axes.barh(list(values), list(values.values()))
+    axes.invert_yaxis()
+    axes.set(**settings)
+    listing = "\n".join(f"{label}: {rounded(v)}" for label, v in values.items())
+    return chart(drawing, alt, caption, listing if text is None else text)

@@ -42,7 +42,7 @@
 # `mg.count_ops()` counts how many operations were really carried out.
 
 # %% setup
-from coursekit import check, claim, expect_error, hint, quiz, rounded, show
+from coursekit import check, claim, expect_error, figure, hint, quiz, rounded
 from coursekit.ladder import beside, graph, ladder
 
 import minigrad as mg
@@ -131,30 +131,24 @@ print("same numbers as line by line:", mg.all(d_values == D).item())
 # ## See
 #
 # Here are your own tensors and your own nodes. On the left is what each line held when
-# it was done. On the right is the graph as it was *before* the call: grey, dashed boxes
-# are notes without a number.
+# it was done. On the right is the graph, first as it was *before* the call: grey, dashed
+# boxes are notes without a number. Step on to see it *after* the call: the same boxes are
+# filled, all of them at once. (Use the buttons or the arrow keys. If there are no buttons,
+# open the lines one by one.)
 
-# %% before-the-call
-steps = ladder(
-    {"A = ...": A, "B = ...": B, "C = B * A": C, "D = C + 1": D}, eager_counts
-)
+# %% before-and-after-the-call
+from coursekit import stepper
+
+lines = {"A = ...": A, "B = ...": B, "C = B * A": C, "D = C + 1": D}
 nodes = {"a": a, "b": b, "c": c, "d": d}
-show(
-    beside("The four lines, before the call", steps, graph(nodes)),
-    alt="Left: a ladder of four lines, each with its value. Right: the graph of the "
-    "same lines; a, b, c and d are dashed and have no value.",
-)
-
-# %% after-the-call-read [markdown]
-# And after the call. The same boxes are filled, all of them at once.
-
-# %% after-the-call
-values = {"a": A, "b": B, "c": c_values, "d": d_values}
-show(
-    beside("The four lines, after the call", steps, graph(nodes, values)),
-    alt="Left: the ladder as before. Right: the graph; a, b, c and d now hold the same "
-    "values as the ladder.",
-)
+held = {"a": A, "b": B, "c": c_values, "d": d_values}
+steps = ladder(lines, eager_counts)
+early = "Left: four lines, each with its value. Right: their graph, dashed, no values."
+late = "Left: the lines as before. Right: each node now holds the value of its line."
+first = beside("The four lines, before the call", steps, graph(nodes))
+second = beside("The four lines, after the call", steps, graph(nodes, held))
+pictures = [figure(first, early, first.title), figure(second, late, second.title)]
+stepper(pictures, "The four lines, before and after the call")
 
 # %% see-read [markdown]
 # Read the left picture from top to bottom: it is a *story*, one event after the other.
@@ -165,19 +159,22 @@ show(
 # ## Measure
 #
 # A recipe is written once and cooked often. Every node has a serial number, so we can
-# tell whether a call writes new ones: make one node before, one after, and compare.
+# tell whether a call writes new ones: make one node before, one after, and compare. Write
+# your guess in place of the dots.
 
 # %% ten-calls
+from coursekit import predict
+
 meals = [mg.full((3,), float(k)) for k in range(10)]
+p = predict("New nodes in ten calls:", ...)
 
 before = mg.constant(0).seq
 with mg.count_ops() as counter:
     for meal in meals:
         program(meal, B)
-new_nodes = mg.constant(0).seq - before - 1
+p.turned_out(mg.constant(0).seq - before - 1)
 
 print("nodes in the graph:", program.stats["nodes"])
-print("new nodes in ten calls:", new_nodes)
 print("operations:", counter.by_name)
 
 # %% ten-calls-read [markdown]
@@ -361,15 +358,26 @@ claim(
     "C19",
     "D",
     "true of TensorFlow 1; since 2.0 it computes line by line unless asked for a graph",
-    source="TensorFlow 2.0 release notes: eager execution by default, tf.function",
+    source="github.com/tensorflow/tensorflow/releases/tag/v2.0.0: eager, tf.function",
     date="2019-09-30",
 )
 
 # %% side-by-side-read [markdown]
-# And TensorFlow? Its first version was the middle column: `tf.placeholder`, a graph,
-# and a `session.run` in place of our call. Since version 2.0 its lines compute at once,
-# like PyTorch's, and `tf.function` makes a graph of them, like our `mg.jit`. So the
-# claim was true when it was made, and is not true any more. That is what *dated* means.
+# And TensorFlow? Its first version was the middle column, with other names: `tf.placeholder`
+# for the inputs, and a `Session` whose `run` takes what you want to know and a dictionary
+# of what you feed. minigrad has one too, so that old programs can be read and tried:
+
+# %% a-session
+with mg.Session() as session:
+    print("d =", session.run(d, {a: A, b: B}))
+    c_again, d_again = session.run([c, d], {a: A, b: B})
+print("same as line by line:", mg.all(d_again == D).item())
+
+# %% a-session-read [markdown]
+# Since version 2.0 TensorFlow's lines compute at once, like PyTorch's, and `tf.function`
+# makes a graph of them, like our `mg.jit`. So the claim was true when it was made, and is
+# not true any more. That is what *dated* means. PyTorch has moved as well: since version
+# 2.0 (2023) its `torch.compile` makes graphs of eager lines.
 
 # %% exercises [markdown]
 # ## Exercises
@@ -485,6 +493,13 @@ check("03.4", unused)
 # you like. All at once, the lines only take notes, and the work is done when the
 # compiled graph is called, as often as you like. The work is the same two operations in
 # both; only its moment differs.
+#
+# The words of this lesson, in the glossary: [tensor](../guide/glossary.md#tensor),
+# [node](../guide/glossary.md#node), [graph](../guide/glossary.md#graph),
+# [placeholder](../guide/glossary.md#placeholder),
+# [compile](../guide/glossary.md#compile), [program](../guide/glossary.md#program),
+# [eager](../guide/glossary.md#eager), [symbolic](../guide/glossary.md#symbolic),
+# [session](../guide/glossary.md#session).
 
 # %% next [markdown]
 # ## Next

@@ -105,18 +105,14 @@ def views_of(t: Tensor) -> list[View]:
 def check_writable(t: Tensor, op: str) -> None:
     """Raise, before anything changes, where memory or tape could not follow a write."""
     state = MODE.get()
-    for watcher in (state.trace, state.watch):
-        if watcher is not None:
-            watcher.check_write(t, op)
+    state.tell("check_write", t, op)
     if not t.array.flags.writeable:
-        copied = t.view_of is None and MODE.get().trace is not None
+        copied = t.view_of is None and state.trace is not None
+        why = "a copy made by a traced index" if copied else "expanded or read-only"
         raise GradError(
             f"{op}_: this memory cannot be written",
-            got=f"{name_of(t, 'the tensor')} {t.shape}, "
-            + ("a copy made by a traced index" if copied else "expanded or read-only"),
-            remedy="x[i] = x[i] + y writes into x"
-            if copied
-            else "x.clone() has memory for every element",
+            got=f"{name_of(t, 'the tensor')} {t.shape}, {why}",
+            remedy="x[i] = x[i] + y" if copied else "x.clone() has its own memory",
         )
     if state.grad:
         check_rebase(t, op)

@@ -76,7 +76,7 @@ def _straight(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
         for x in operands:
             if type(x) is Array and x.dtype is array.dtype:
                 continue
-            if not (type(x) is float and floats):
+            if not (type(x) in (int, float) and floats):
                 return False
     try:
         op.fn(array, *operands, out=array, **attrs)

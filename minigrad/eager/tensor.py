@@ -188,10 +188,7 @@ class Tensor(Readable):
         the tape saved are freed unless `retain_graph`; with `create_graph` the gradients
         can be differentiated again. Raises `GradError`.
         """
-        state = MODE.get()
-        for watcher in (state.trace, state.watch):
-            if watcher is not None:
-                watcher.check_backward()
+        MODE.get().tell("check_backward")
         found = grad_of([self], [gradient], retain_graph, create_graph)
         for leaf, (g, owned) in found.items():
             _accumulate(leaf, g, owned, create_graph)
@@ -245,10 +242,7 @@ def from_array(array: Any, requires_grad: bool = False) -> Tensor:
     t = wrap(array)
     if requires_grad:
         t.requires_grad_()
-    state = MODE.get()
-    for watcher in (state.trace, state.watch):
-        if watcher is not None:
-            watcher.adopt(t)
+    MODE.get().tell("adopt", t)
     return t
 
 

@@ -35,6 +35,7 @@ def elementwise(
     fn: Callable[..., Any],
     *vjp: Rule | None,
     doc: str,
+    c: str = "",
     dtype: str = "same",
     sample: Callable[..., Any] | None = None,
 ) -> Op:
@@ -47,16 +48,23 @@ def elementwise(
         kind="elementwise",
         doc=doc,
         dtype=dtype,
+        c=c,
         sample=sample or default,
     )
 
 
 def function(
-    name: str, fn: Callable[..., Any], rule: Rule, doc: str, low: float = -2.0
+    name: str,
+    fn: Callable[..., Any],
+    rule: Rule,
+    doc: str,
+    low: float = -2.0,
+    c: str = "",
 ) -> Op:
     """A row for a function of one float, sampled from `low` to `-low`, or upwards."""
     sample = normal(*ONE, low=low, high=2.0 if low > 0 else -low)
-    return elementwise(name, fn, rule, doc=doc, dtype="float", sample=sample)
+    c = c or f"{name}(a)"
+    return elementwise(name, fn, rule, doc=doc, c=c, dtype="float", sample=sample)
 
 
 def zero(g: Any) -> Any:
@@ -92,12 +100,18 @@ def _whole_division(fn: Callable[..., Any]) -> Callable:
     return divide
 
 
-add = elementwise("add", np.add, lambda g: g, lambda g: g, doc="a + b")
+add = elementwise("add", np.add, lambda g: g, lambda g: g, doc="a + b", c="a + b")
 sub = elementwise(
-    "sub", np.subtract, lambda g: g, lambda g: -g, doc="a - b", dtype="number"
+    "sub",
+    np.subtract,
+    lambda g: g,
+    lambda g: -g,
+    doc="a - b",
+    c="a - b",
+    dtype="number",
 )
 mul = elementwise(
-    "mul", np.multiply, lambda g, b: g * b, lambda g, a: g * a, doc="a * b"
+    "mul", np.multiply, lambda g, b: g * b, lambda g, a: g * a, doc="a * b", c="a * b"
 )
 div = elementwise(
     "div",
@@ -105,6 +119,7 @@ div = elementwise(
     lambda g, b: g / b,
     lambda g, a, b: -g * ((a / b) / b),
     doc="a / b; integers give floats",
+    c="a / b",
     dtype="float",
     sample=positive(*TWO),
 )
@@ -117,23 +132,37 @@ pow = elementwise(
         (a == 0) & (b >= 0), 0, g * (y * log(where((a == 0) & (b >= 0), 1, a)))
     ),
     doc="a ** b",
+    c="pow(a, b)",
     dtype="number",
     sample=positive(*TWO),
 )
-neg = elementwise("neg", np.negative, lambda g: -g, doc="-a", dtype="number")
+neg = elementwise("neg", np.negative, lambda g: -g, doc="-a", c="-a", dtype="number")
 square = elementwise(
-    "square", np.square, lambda g, a: g * (a * 2), doc="a * a", dtype="number"
+    "square",
+    np.square,
+    lambda g, a: g * (a * 2),
+    doc="a * a",
+    c="a * a",
+    dtype="number",
 )
 abs = elementwise(
-    "abs", np.absolute, lambda g, a: g * sign(a), doc="|a|", dtype="number"
+    "abs", np.absolute, lambda g, a: g * sign(a), doc="|a|", c="abs(a)", dtype="number"
 )
-sign = elementwise("sign", _sign, zero, doc="-1, 0 or 1; 0 for nan", dtype="number")
+sign = elementwise(
+    "sign",
+    _sign,
+    zero,
+    doc="-1, 0 or 1; 0 for nan",
+    c="(a > 0) - (a < 0)",
+    dtype="number",
+)
 floor_divide = elementwise(
     "floor_divide",
     _whole_division(np.floor_divide),
     zero,
     zero,
     doc="a / b rounded down",
+    c="floor_divide(a, b)",
     dtype="number",
     sample=positive(*TWO),
 )
@@ -143,6 +172,7 @@ remainder = elementwise(
     lambda g: g,
     lambda g, a, b: -g * floor_divide(a, b),
     doc="what floor_divide leaves over; it has the sign of b",
+    c="remainder(a, b)",
     dtype="number",
     sample=positive(*TWO),
 )
@@ -211,7 +241,11 @@ sinh = function("sinh", np.sinh, lambda g, a: g * cosh(a), "the hyperbolic sine"
 cosh = function("cosh", np.cosh, lambda g, a: g * sinh(a), "the hyperbolic cosine")
 tanh = function("tanh", np.tanh, lambda g, y: g * (1 - y * y), "the hyperbolic tangent")
 sigmoid = function(
-    "sigmoid", _sigmoid, lambda g, y: g * (y * (1 - y)), "1 / (1 + e ** -a)"
+    "sigmoid",
+    _sigmoid,
+    lambda g, y: g * (y * (1 - y)),
+    "1 / (1 + e ** -a)",
+    c="0.5 * tanh(0.5 * a) + 0.5",
 )
 erf = function(
     "erf", _erf, lambda g, a: g * (ERF_SLOPE * exp(-(a * a))), "the error function"
@@ -230,6 +264,7 @@ atan2 = elementwise(
     lambda g, a, b: g * _per_square(b, a, b),
     lambda g, a, b: -g * _per_square(a, a, b),
     doc="the angle of the point (b, a)",
+    c="atan2(a, b)",
     dtype="float",
 )
 
@@ -253,13 +288,19 @@ def _bounded(**bound: float) -> Callable:
 
 
 relu = elementwise(
-    "relu", _relu, lambda g, y: g * (y > 0), doc="max(a, 0)", dtype="number"
+    "relu",
+    _relu,
+    lambda g, y: g * (y > 0),
+    doc="max(a, 0)",
+    c="a <= 0 ? 0 : a",
+    dtype="number",
 )
 clamp_min = elementwise(
     "clamp_min",
     _clamp_min,
     lambda g, a, min: g * (a >= min),
     doc="a where a >= min, else min",
+    c="a < min ? min : a",
     sample=_bounded(min=-0.5),
 )
 clamp_max = elementwise(
@@ -267,6 +308,7 @@ clamp_max = elementwise(
     _clamp_max,
     lambda g, a, max: g * (a <= max),
     doc="a where a <= max, else max",
+    c="a > max ? max : a",
     sample=_bounded(max=0.5),
 )
 maximum = elementwise(
@@ -275,6 +317,7 @@ maximum = elementwise(
     lambda g, a, b: where(a == b, g / 2, g * (a > b)),
     lambda g, a, b: where(a == b, g / 2, g * (b > a)),
     doc="the larger of a and b; a tie shares the gradient",
+    c="a >= b || a != a ? a : b",
 )
 minimum = elementwise(
     "minimum",
@@ -282,6 +325,7 @@ minimum = elementwise(
     lambda g, a, b: where(a == b, g / 2, g * (a < b)),
     lambda g, a, b: where(a == b, g / 2, g * (b < a)),
     doc="the smaller of a and b; a tie shares the gradient",
+    c="a <= b || a != a ? a : b",
 )
 
 
@@ -289,7 +333,7 @@ def _step(name: str, fn: Callable[..., Any], doc: str) -> Op:
     def step(a: Any, out: Any = None) -> Any:  # before 2.1 NumPy makes integers floats
         return fn(a, out=out) if a.dtype.kind == "f" else np.positive(a, out=out)
 
-    return elementwise(name, step, zero, doc=doc, dtype="number")
+    return elementwise(name, step, zero, doc=doc, c=f"{name}(a)", dtype="number")
 
 
 floor = _step("floor", np.floor, "the next whole number below")
@@ -301,7 +345,8 @@ trunc = _step("trunc", np.trunc, "the next whole number towards 0")
 
 
 def _comparison(name: str, fn: Callable[..., Any], sign: str) -> Op:
-    return elementwise(name, fn, None, None, doc=f"a {sign} b", dtype="bool")
+    text = f"a {sign} b"
+    return elementwise(name, fn, None, None, doc=text, c=text, dtype="bool")
 
 
 eq = _comparison("eq", np.equal, "==")
@@ -317,7 +362,7 @@ def _bitwise(name: str, fn: Callable[..., Any], doc: str, count: int = 2) -> Op:
         return [([rng.uniform(-1, 1, (3, 4)) > 0 for _ in range(count)], {})]
 
     rules = (None,) * count
-    return elementwise(name, fn, *rules, doc=doc, dtype="integral", sample=flags)
+    return elementwise(name, fn, *rules, doc=doc, c=doc, dtype="integral", sample=flags)
 
 
 bitwise_and = _bitwise("bitwise_and", np.bitwise_and, "a & b")
@@ -360,6 +405,7 @@ where = elementwise(
     lambda g, a: where(a, g, 0),
     lambda g, a: where(a, 0, g),
     doc="b where a is true, else c",
+    c="a ? b : c",
     sample=lambda rng: [
         ([rng.uniform(-1, 1, (3, 1)) > 0, *normal(*TWO)(rng)[0][0]], {})
     ],
@@ -369,6 +415,7 @@ cast = elementwise(
     _cast,
     lambda g: g,  # the engine gives every cotangent the dtype of its value
     doc="a in another dtype",
+    c="a",
     dtype="given",
     sample=lambda rng: [([rng.normal(size=(3, 4))], {"dtype": np.dtype("float64")})],
 )
@@ -378,6 +425,7 @@ copy = elementwise(
     zero,
     lambda g: g,
     doc="b in the shape and dtype of a: what `a.copy_(b)` leaves in a",
+    c="b",
     dtype="first",
 )
 fill = elementwise(
@@ -385,6 +433,7 @@ fill = elementwise(
     _fill,
     zero,
     doc="a constant in the shape and dtype of a",
+    c="value",
     dtype="first",
     sample=lambda rng: [([rng.normal(size=(3, 4))], {"value": 1.5})],
 )

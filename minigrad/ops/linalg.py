@@ -35,3 +35,27 @@ matmul = Op(
         ([rng.normal(size=(5, 1, 3, 4)), rng.normal(size=(2, 4, 2))], {}),
     ],
 )
+
+
+def _gemm(a: Any, b: Any, c: Any, alpha: float, out: Any = None) -> Any:
+    return np.add(a, _matmul(b, c) * a.dtype.type(alpha), out=out)
+
+
+gemm = Op(
+    "gemm",
+    _gemm,
+    (
+        lambda g: g,
+        lambda g, c, alpha: matmul(g, c.swapaxes(-1, -2)) * alpha,
+        lambda g, b, alpha: matmul(b.swapaxes(-1, -2), g) * alpha,
+    ),
+    infer=shapes.accumulation,
+    kind="contraction",
+    doc="a + alpha * (b @ c): what BLAS does in one go, in the memory of a",
+    sample=lambda rng: [
+        (
+            [rng.normal(size=(3, 2)), rng.normal(size=(3, 4)), rng.normal(size=(4, 2))],
+            {"alpha": -0.5},
+        ),
+    ],
+)

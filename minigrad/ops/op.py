@@ -28,6 +28,12 @@ class Mode(NamedTuple):
     trace: Any = None  # the running Trace: Tensor ops become symbolic
     watch: Any = None  # a Watch, which runs the ops of a block (count_ops, profile)
 
+    def tell(self, event: str, *args: Any) -> None:
+        """Call the method `event` of the trace and of the Watch, if there are any."""
+        for listener in self[1:]:
+            if listener is not None:
+                getattr(listener, event)(*args)
+
 
 MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())  # noqa: B039 - immutable
 
@@ -109,11 +115,12 @@ class Op:
     `i` for ops that take any number of alike arguments; `infer(op, args, attrs)` gives
     the output's shape and dtype and raises the typed error that explains bad arguments;
     `kind` names the family (elementwise, reduce, movement, contraction, indexing);
+    `c` is one element of an elementwise op as a C expression of `a b c` and the attributes;
     `sample(rng)` yields `(args, attrs)` pairs for the tests.
     """
 
     __slots__ = (
-        "name", "fn", "vjp", "infer", "kind", "doc", "sample", "view", "dtype",
+        "name", "fn", "vjp", "infer", "kind", "doc", "sample", "view", "dtype", "c",
         "vjp_inplace", "_plans",
     )  # fmt: skip
 
@@ -129,11 +136,13 @@ class Op:
         sample: Callable[..., Any],
         view: bool = False,
         dtype: str = "same",
+        c: str = "",
         vjp_inplace: Rule | None = None,
     ) -> None:
         self.name, self.fn, self.infer, self.kind = name, fn, infer, kind
         self.vjp = vjp
         self.doc, self.sample, self.view, self.dtype = doc, sample, view, dtype
+        self.c = c
         self.vjp_inplace = vjp_inplace
         self._plans: dict[tuple[bool, ...], Plan] = {}
         if name in TABLE:

@@ -317,6 +317,18 @@ def contraction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     return (*broadcast(op, args, without=2), a.shape[-2], b.shape[-1]), a.dtype
 
 
+def accumulation(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
+    """A matrix product added to something of its shape."""
+    shape, dtype = contraction(op, args[1:], attrs)
+    if shape_of(args[0]) != shape or args[0].dtype != dtype:
+        raise ShapeError(
+            f"{op.name}: the product is added to something unlike it",
+            expected=f"{shape} {dtype}",
+            got=f"{describe(args[0], 'a')} {args[0].dtype}",
+        )
+    return shape, dtype
+
+
 def _matmul_remedy(a: Any, b: Any) -> str:
     """A value of the user's that would have fitted, else a transpose that would."""
     left = name_of(a, "a")

@@ -460,7 +460,7 @@ def cond(
         forms[0].forget()
         return others
 
-    params = [parameter(x) for x in values]
+    params = [parameter(x, name_of(x, "")) for x in values]
     traced = trace_body("cond", params, world is Node, [then, otherwise])
     op = Branch(traced.params, *traced.sides)
     inputs = _inputs(world, [pred, *traced.hidden, *values])

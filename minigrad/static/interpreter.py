@@ -47,10 +47,12 @@ _next_program = itertools.count().__next__
 
 
 class Emitted:
-    """The source, the function it defines, and which line runs which node."""
+    """The plan, its source, the function it defines, and which line runs which node."""
 
-    def __init__(self, source: str, scope: dict, lines: dict[int, Node]) -> None:
-        self.source, self.lines = source, lines
+    def __init__(
+        self, plan: Plan, source: str, scope: dict, lines: dict[int, Node]
+    ) -> None:
+        self.plan, self.source, self.lines = plan, source, lines
         self.filename = f"<minigrad program {_next_program()}>"
         # So that tracebacks and the debugger can show the generated lines.
         entry = (len(source), None, source.splitlines(True), self.filename)
@@ -145,7 +147,8 @@ class _Writer:
                 returned[i] = self._copy(node)
         names = (returned[i] for i in range(len(outputs)))
         self.line(f"return [{', '.join(names)}]")
-        return Emitted("\n".join(self.lines) + "\n", self.scope, self.made_by)
+        source = "\n".join(self.lines) + "\n"
+        return Emitted(plan, source, self.scope, self.made_by)
 
     @contextmanager
     def inside(self, plan: Plan) -> Iterator[None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,22 +41,6 @@ def flatten(tree: Any) -> tuple[list, Any]:
     return [leaf for leaves, _ in parts for leaf in leaves], form
 
 
-def _flat_call(args: tuple, kwargs: dict) -> tuple[list, Any]:
-    """`flatten((args, kwargs))`, without the walk for calls with tensors alone."""
-    if not kwargs:
-        for arg in args:
-            if type(arg) is not Tensor:
-                break
-        else:
-            return list(args), _plain_form(len(args))
-    return flatten((args, kwargs))
-
-
-@functools.cache
-def _plain_form(count: int) -> Any:
-    return flatten(((None,) * count, {}))[1]
-
-
 def unflatten(leaves: list, form: Any) -> Any:
     """The inverse of `flatten`."""
     return _build(iter(leaves), form)
@@ -81,6 +65,13 @@ class _Compiled:
     def __init__(
         self, fn: Callable, leaves: list, form: Any, state: frozenset, keep_grads: bool
     ) -> None:
+        self.grad = MODE.get().grad
+        self.plain: list[tuple] | None = (
+            None  # shapes and dtypes of plain tensors alone
+        )
+        plain = all(type(x) is Tensor and parent_of(x) is None for x in leaves)
+        if plain and not state and form == flatten(((None,) * len(leaves), {}))[1]:
+            self.plain = [(x.array.shape, x.array.dtype) for x in leaves]
         self.state_cells = {i: leaves[i].cell for i in state}
         self.fed = [i for i, x in enumerate(leaves) if i not in state and _is_value(x)]
         trace = Trace()
@@ -123,6 +114,10 @@ class _Compiled:
             trace.restore()
         del proxies
         trace.check_leaks()
+        effects = self.written or self.grads or self.fed_grads
+        self.is_function = not effects and (self.form, self.template) == (
+            None, [("node", 0)],
+        )  # fmt: skip
         self.build = (inputs, outputs, updates)
 
     def _find_clashes(self, trace: Trace, leaves: list) -> frozenset[int]:
@@ -161,7 +156,26 @@ class _Compiled:
         inputs, outputs, updates = self.build
         self.program = Program(inputs, outputs, updates, target=target)
 
-    def misfit(self, leaves: list) -> Misfit | None:
+    def serves(self, args: tuple, grad: bool) -> bool:
+        """Is this a call like the traced one? The quick way, for plain tensors alone.
+
+        No means: look closer. Yes says what the key of the call and `misfit` would say.
+        """
+        if self.plain is None or grad is not self.grad or len(args) != len(self.plain):
+            return False
+        cells = set()
+        for x, (shape, dtype) in zip(args, self.plain):
+            if type(x) is not Tensor or x.record is not None:
+                return False
+            if x.view_of is not None and x.version != x.cell.version:
+                return False  # its record is to be derived anew: is it still none?
+            array = x.array
+            if array.shape != shape or array.dtype is not dtype:
+                return False
+            cells.add(x.cell)
+        return len(cells) == len(args) and self.misfit(args) is None
+
+    def misfit(self, leaves: Sequence) -> Misfit | None:
         """Why this trace may not serve a call with these arguments, as things are now."""
         if self.rebound != REBOUND[0]:  # some `x.data = y`, `m.eval()`: was it ours?
             for ref, cell, name in self.roots:
@@ -198,16 +212,20 @@ class _Compiled:
     def _about(self, i: int, text: str) -> Misfit:
         return Misfit("state", self.names[i], f"argument {self.names[i]} {text}")
 
-    def run(self, leaves: list) -> Any:
+    def run(self, leaves: Sequence, fed: Sequence | None = None) -> Any:
+        """Run on arguments that fit; `fed` is what the program gets, if that is known."""
         # Their shapes and dtypes are those of the trace: the key of the call says so.
-        arrays = [
-            x.array if isinstance(x := leaves[i], Tensor) else x for i in self.fed
-        ]
+        if fed is None:
+            fed = [
+                x.array if isinstance(x := leaves[i], Tensor) else x for i in self.fed
+            ]
         for i in self.written:
             _check_writable(leaves[i], self.names[i])
         for i, _ in self.fed_grads:
             _check_no_grad_yet(leaves[i], self.names[i])
-        values = self.program.run_arrays(arrays)
+        values = self.program.run(fed)
+        if self.is_function:
+            return wrap(values[0])
         for i, value in zip(self.written, values):
             target = leaves[i]
             if isinstance(target, Tensor):
@@ -291,6 +309,7 @@ class jit:
     while tracing only. Tensors it reaches from outside (weights, optimizer state) are
     state: read and updated in place, as in the eager run. A `.grad` set inside is None
     afterwards unless `keep_grads`, so that nobody pays for gradients that nobody reads.
+    `target` is that of `compile`: by default, native code takes over after 20 calls.
 
         >>> import minigrad as mg
         >>> w = mg.ones(3, requires_grad=True)
@@ -319,18 +338,23 @@ class jit:
         self.traces = 0
         self._compiled: dict[tuple, list[_Compiled]] = {}  # by what Key lists
         self._last: tuple[Key, list[str]] | None = None  # the key of the last trace
+        self._recent: _Compiled | None = None  # what the last call ran
         self._retraces = Retraces(getattr(fn, "__name__", "the function"))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         state = MODE.get()
         if state.trace is not None:  # a jit inside a jit is part of the outer one
             return self.fn(*args, **kwargs)
-        leaves, form = _flat_call(args, kwargs)
+        recent = self._recent
+        if recent is not None and not kwargs and recent.serves(args, state.grad):
+            return recent.run(args, args)
+        leaves, form = flatten((args, kwargs))
         key = (form, state.grad, *_signature(leaves))
         misfit = None
         for compiled in self._compiled.get(key, ()):
             misfit = compiled.misfit(leaves)
             if misfit is None:
+                self._recent = compiled
                 return compiled.run(leaves)
         compiled = self._trace(leaves, Key(*key))
         if self._last is not None:
@@ -340,6 +364,7 @@ class jit:
             )
         self._last = Key(*key), compiled.names
         self._compiled.setdefault(key, []).append(compiled)
+        self._recent = compiled
         return compiled.run(leaves)
 
     def _trace(self, leaves: list, key: Key) -> _Compiled:

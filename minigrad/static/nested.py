@@ -170,21 +170,32 @@ def _make_stacks(
 def _place_results(
     plan: Plan, op: Loop, nexts: list, ys: list, carries: list[str], rows: list[str]
 ) -> None:
-    """Let results be computed where they are to be: in their stack, or in their carry.
-
-    A carry may be overwritten by its next value if nothing else ever shows it.
-    """
-    readers = Counter(x for node in plan.nodes for x in node.inputs)
-    steps = {node: step for step in plan.steps for node in step.nodes}
-    roots = Counter(map(root_of, (*nexts, *ys)))
+    """Let results be computed where they are to be: in their stack, or in their carry."""
+    stay = overwritten(plan, op.carries, [*nexts, *ys])
     for x, row in zip(ys, rows):
         if plan.place.get(x) == FRESH and x.op.kind != "control":
             plan.place[x] = row
-    for p, x, name in zip(op.carries, nexts, carries):
+    for i in stay:
+        plan.place[nexts[i]] = carries[i]
+
+
+def overwritten(
+    plan: Plan, carries: Sequence[Node], results: Sequence[Node]
+) -> set[int]:
+    """The carries that their next value, the result of that number, may overwrite.
+
+    Nothing else ever shows them.
+    """
+    readers = Counter(x for node in plan.nodes for x in node.inputs)
+    steps = {node: step for step in plan.steps for node in step.nodes}
+    roots = Counter(map(root_of, results))
+    found = set()
+    for i, (p, x) in enumerate(zip(carries, results)):
         alone = readers[p] == 1 and roots[x] == 1 and roots[p] == 0
         alone = alone and any(y is p for y in x.inputs)
         if alone and plan.place.get(x) == FRESH and takes_over(steps[x], x, p):
-            plan.place[x] = name
+            found.add(i)
+    return found
 
 
 def _head(op: Loop, trip: str, operands: list[str]) -> str:

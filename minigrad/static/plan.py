@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minigrad.eager.cell import Cell
-from minigrad.ops.elementwise import floor_divide, remainder
+from minigrad.ops.elementwise import floor_divide, pow, remainder
 from minigrad.ops.indexing import index_add, index_put
+from minigrad.ops.linalg import gemm
 from minigrad.ops.movement import put
 from minigrad.static.fuse import Group, Joins, fuse
 from minigrad.static.node import VARIABLE, Node, topological
@@ -133,13 +134,13 @@ def takes_over(step: Group, node: Node, x: Node) -> bool:
     show all of it, in plain order, and none is read after `node` is computed. So the
     step may run in blocks, if each block runs its nodes in order; a step that reads rows
     more than once must finish a row before it writes one. `put` and its like write
-    into a part of their first operand.
+    into a part of their first operand, `gemm` adds to it.
     """
     if x.shape != node.shape or x.dtype != node.dtype:
         return False
     if any(root_of(y) is x and y is not x for y in step.inputs):
         return False
-    if node.op in (put, index_put, index_add):
+    if node.op in (put, index_put, index_add, gemm):
         return [i for i, y in enumerate(node.inputs) if y is x] == [0]
     return node.op.kind == "elementwise" and step.times[x] <= step.times[node]
 
@@ -219,6 +220,6 @@ def _updates_in_place(step: Group, node: Node, cell: Cell) -> bool:
 
 def _cannot_fail(node: Node) -> bool:
     """Is there a result, whatever the values are?"""
-    if node.op in (floor_divide, remainder):
+    if node.op in (floor_divide, remainder, pow):
         return node.dtype.kind == "f"
     return node.op.kind in ("elementwise", "reduce", "movement", "contraction")

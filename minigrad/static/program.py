@@ -17,48 +17,27 @@ import numpy as np
 from minigrad.backend import Array, late
 from minigrad.eager.cell import Cell
 from minigrad.eager.tensor import Tensor, wrap
-from minigrad.errors import (
-    FeedError,
-    GraphError,
-    MinigradError,
-    NotFiniteError,
-    name_of,
-    user_origin,
-)
+from minigrad.errors import FeedError, GraphError, NotNative, name_of, user_origin
 from minigrad.ops import shapes
 from minigrad.ops.extents import alike, is_known
 from minigrad.ops.op import MODE
 from minigrad.ops.randomness import advance
 from minigrad.profiling import profile
-from minigrad.static.blocks import fuses
-from minigrad.static.interpreter import emit
+from minigrad.static.build import Build
 from minigrad.static.loop import PARAMETER, leaked
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, lift, topological
-from minigrad.static.plan import Plan, make_plan
-from minigrad.static.rewrite import (
-    REWRITES,
-    Rewrite,
-    in_order,
-    rewritten,
-    settle_reshapes,
-)
+from minigrad.static.plan import Plan
+from minigrad.static.rewrite import REWRITES, Rewrite
 from minigrad.static.specialise import specialise
-from minigrad.static.steps import (
-    Lifetime,
-    Steps,
-    counts_of,
-    lifetimes,
-    memory_of,
-    steps_of,
-)
+from minigrad.static.steps import Lifetime, Steps, lifetimes, steps_of
 
-TARGETS = ("auto", "interpreter")
+TARGETS = ("auto", "interpreter", "native")
 BUILDS_KEPT = 16  # of a program with sizes that are None
 _default_target = ["auto"]
 
 
 def set_default_target(target: str) -> None:
-    """How programs run unless `compile` or `jit` says otherwise."""
+    """How programs run unless `compile` or `jit` says otherwise; see `compile`."""
     _default_target[0] = check_target(target)
 
 
@@ -86,6 +65,12 @@ def compile(
     leaves the graph as it was built. With `check_nan` a run stops at the first result
     that is not finite, names its line and updates nothing. Given a function, `compile` is `jit`. Raises
     `GraphError` for a placeholder that is used but not among `inputs`.
+
+    `target` says what runs: "interpreter" is NumPy, "native" C compiled at once. "auto",
+    the default, runs 20 calls in the interpreter, so that first calls are quick, and from
+    the 21st on native code where there is a compiler and C for every op; that one call
+    waits for the compiler. Results may then differ in the last digits: name a target where
+    they must not. `program.target` tells what runs, `program.fallback` why it is not C.
     """
     if callable(inputs) and outputs is None and updates is None:
         return late("jit")(inputs, target=target)
@@ -146,70 +131,6 @@ def _check_update(key: Any, value: Any) -> tuple[Cell, Node]:
     return target.value, node
 
 
-class Build:
-    """A graph taken through the pipeline once: every stage of it, and what runs.
-
-    `stages` holds the nodes wanted as they were at each stage, by name and in order;
-    `plan` the order and the memory; `emitted` the source and its function.
-    """
-
-    def __init__(
-        self,
-        inputs: Sequence[Node],
-        outputs: Sequence[Node],
-        updates: dict[Cell, Node],
-        rewrites: Sequence[Rewrite],
-        check_nan: bool,
-    ) -> None:
-        wanted = in_order([*outputs, *updates.values()])
-        self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
-        final = settle_reshapes(self.stages["optimized"])
-        self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), final)
-        self.live = [node for node in topological(wanted) if is_live(node)]
-        self.inputs, self.outputs = [*inputs, *self.live], final[: len(outputs)]
-        self.updates = dict(zip(updates, final[len(outputs) :]))
-        # To name the first bad line, each result must be seen on its own.
-        joins = None if check_nan else fuses
-        self.plan: Plan = make_plan(self.outputs, self.updates, check_nan, joins)
-        self.emitted = emit(self.plan, self.inputs, self.outputs, check_nan)
-        self.run: Callable[..., list] = self.emitted.function
-        self.ops = self.plan.nodes
-
-    def numbers(self) -> list[np.ndarray]:
-        """What the live nodes stand for now; they are fed after the arguments."""
-        return [np.asarray(node.value(), node.dtype) for node in self.live]
-
-    def ticking(self, tick: Callable[[int, str], None]) -> Callable[..., list]:
-        """`run`, but calling `tick` with its number and the ops' names after each step."""
-        return emit(self.plan, self.inputs, self.outputs, tick=tick).function
-
-    def stats(self) -> dict[str, int]:
-        return {
-            "nodes": len(topological(self.stages["graph"])),
-            "optimized": len(topological(self.stages["optimized"])),
-            **counts_of(self.plan),
-            **memory_of(self.plan),
-        }
-
-    def explain(self, error: Exception) -> Exception:
-        """A failure inside the generated source, told at the user's own line."""
-        if isinstance(error, MinigradError):
-            return error
-        trace, node = error.__traceback__, None
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == self.emitted.filename:
-                node = self.emitted.lines.get(trace.tb_lineno)
-            trace = trace.tb_next
-        if node is None:
-            return error
-        kind = NotFiniteError if isinstance(error, FloatingPointError) else GraphError
-        return kind(
-            f"{node.op.name}: {error}",
-            got=", ".join(map(repr, node.inputs)),
-            at=node.origin,
-        )
-
-
 class Program:
     """A compiled graph, called with a value per placeholder; returns detached Tensors.
 
@@ -231,14 +152,16 @@ class Program:
         check_nan: bool = False,
     ) -> None:
         self.inputs = list(inputs)
-        self.target = check_target(target)
+        self._target = check_target(target)
         self.rebuild = rebuild
         _check_inputs(self.inputs, [*outputs, *updates.values()])
         self._cells = list(updates)
         self._written = {*updates, *_draws([*outputs, *updates.values()])}
-        self._lock = threading.Lock()
+        self._lock = (
+            threading.Lock()
+        )  # buffers belong to the program, not to the thread
         self._graph = [*outputs, *updates.values()]
-        self._options = rewrites, check_nan
+        self._options = rewrites, check_nan, self._target
         self._builds: OrderedDict[tuple, Build] = OrderedDict()
         self.builds = 0  # made so far
         self.dynamic = not all(is_known(node.shape) for node in self.inputs)
@@ -275,6 +198,19 @@ class Program:
 
     def __call__(self, *args: Any) -> Any:
         """Run with one value per placeholder, in the order of `inputs`."""
+        values = self.run(args)
+        for i, array in enumerate(values):
+            values[i] = wrap(array)
+        return self.rebuild(values)
+
+    def run(self, args: Sequence[Any]) -> list:
+        """Arrays for the outputs, from a value for each placeholder."""
+        build = self._build
+        if build is not None and build.again is not None:
+            with self._lock:
+                values = build.again(args)
+            if values is not None:
+                return values
         if MODE.get().trace is not None:
             raise GraphError(
                 "a program cannot be called while jit traces",
@@ -288,19 +224,19 @@ class Program:
                 got=str(len(args)),
                 remedy="pass a value for each placeholder, in this order",
             )
-        arrays = [
-            self._feed(i, node, arg)
-            for i, (node, arg) in enumerate(zip(self.inputs, args))
-        ]
-        return self.rebuild([wrap(array) for array in self.run_arrays(arrays)])
+        return self.run_arrays([self._feed(i, arg) for i, arg in enumerate(args)])
 
     def run_arrays(self, arrays: Sequence[Any]) -> list:
         """Run on arrays that fit; what `__call__` does after its checks."""
         watch = MODE.get().watch
-        with self._lock:  # buffers belong to the program, not to the thread
+        with self._lock:
             build = self._build
             if build is None or self.dynamic:
                 build = self._build = self._made_for(tuple([x.shape for x in arrays]))
+            if build.patience:
+                build.patience -= 1
+                if not build.patience:  # whatever goes wrong, the interpreter goes on
+                    build.become_native((NotNative, GraphError, OSError))
             run = build.run if watch is None else watch.program(build)
             try:
                 return run(*arrays, *build.numbers())
@@ -310,8 +246,9 @@ class Program:
                     raise
                 raise explained from error
 
-    def _feed(self, i: int, node: Node, arg: Any) -> Any:
+    def _feed(self, i: int, arg: Any) -> Any:
         """`arg` as the array the placeholder wants, or the error that says why not."""
+        node = self.inputs[i]
         if type(arg) is Tensor:
             array = arg.array if arg.cell not in self._written else arg.array.copy()
         elif isinstance(arg, Array):
@@ -339,8 +276,18 @@ class Program:
 
     @property
     def source(self) -> str:
-        """The Python source that a call runs."""
-        return self.build.emitted.source
+        """The source that a call runs: Python, or C for the target "native"."""
+        return self.build.source
+
+    @property
+    def target(self) -> str:
+        """What runs it: "interpreter" or "native"."""
+        return self._target if self._build is None else self._build.target
+
+    @property
+    def fallback(self) -> str:
+        """Why the interpreter runs where native code was asked for; '' if it does not."""
+        return self.build.fallback
 
     @property
     def plan(self) -> Plan:

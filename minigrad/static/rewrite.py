@@ -335,15 +335,18 @@ def _walked(outputs: Sequence[Node], rewrites: Sequence[Rewrite]) -> list:
     return [new[node] for node in outputs]
 
 
-def settle_reshapes(outputs: Sequence[Node]) -> list:
+def settle_reshapes(
+    outputs: Sequence[Node], known: dict[Node, np.ndarray] | None = None
+) -> list:
     """`outputs` over a graph in which every reshape is a view.
 
     A reshape of, say, a transposed result has to copy. The copy becomes a node of its
     own, so that the plan can give it memory. How arguments and variables lie in memory
-    is known only in each call; a reshape of those stays as it is.
+    is known only in each call; a reshape of those stays as it is, but for those in
+    `known`, which always lie as the array there does.
     """
     new: dict[Node, Node] = {}
-    layout: dict[Node, np.ndarray | None] = {}
+    layout: dict[Node, np.ndarray | None] = dict(known or {})
     for node in topological(outputs):
         inputs = tuple(new[x] for x in node.inputs)
         better = node if _same(inputs, node.inputs) else _with_inputs(node, inputs)
@@ -365,7 +368,7 @@ def _layout(node: Node, layout: dict[Node, np.ndarray | None]) -> np.ndarray | N
         return layout[node]
     if node.op is CONSTANT:
         return node.value
-    known = node.op.kind not in ("source", "item")
+    known = node.op.kind != "source"
     return np.empty(node.shape, node.dtype) if known else None
 
 

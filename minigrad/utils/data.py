@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -94,7 +96,9 @@ class DataLoader:
     Samples are put together by `collate_fn`, `default_collate` unless given; the last
     batch may be smaller, or is left out with `drop_last`. `sampler` is anything that
     iterates over sample numbers. With `batch_size=None` samples come one by one. Order
-    and numbers depend on `generator` alone, the default one unless given.
+    and numbers depend on `generator` alone, the default one unless given. So many
+    `num_workers`, threads here, load ahead; what they raise is raised where the batch
+    would have come, with its own traceback.
 
         >>> import minigrad as mg
         >>> list(mg.utils.data.DataLoader([1, 2, 3], batch_size=2))
@@ -113,10 +117,8 @@ class DataLoader:
         drop_last: bool = False,
         generator: Generator | None = None,
     ) -> None:
-        if num_workers:
-            raise NotImplementedError(
-                "num_workers: samples are loaded in this process; leave it 0"
-            )
+        if num_workers < 0:
+            raise ValueError("num_workers option should be non-negative")
         if sampler is not None and shuffle:
             raise ValueError("sampler option is mutually exclusive with shuffle")
         if batch_size is not None and batch_size < 1:
@@ -125,6 +127,7 @@ class DataLoader:
             raise ValueError("drop_last needs a batch_size")
         self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
         self.sampler, self.drop_last, self.generator = sampler, drop_last, generator
+        self.num_workers = num_workers
         by_one = (lambda sample: sample) if batch_size is None else default_collate
         self.collate_fn = collate_fn or by_one
 
@@ -142,14 +145,39 @@ class DataLoader:
         return n // size if self.drop_last else -(-n // size)
 
     def __iter__(self) -> Iterator[Any]:
+        if not self.num_workers:
+            return map(self._load, self._keys())
+        return self._ahead()
+
+    def _keys(self) -> Iterator[Any]:
+        """What to load for each batch: sample numbers, or one of them."""
         order = iter(self._order())
         if self.batch_size is None:
-            for i in order:
-                yield self.collate_fn(self.dataset[i])
+            yield from order
             return
         while indices := list(itertools.islice(order, self.batch_size)):
             if len(indices) == self.batch_size or not self.drop_last:
-                yield self.collate_fn([self.dataset[i] for i in indices])
+                yield indices
+
+    def _load(self, key: Any) -> Any:
+        if self.batch_size is None:
+            return self.collate_fn(self.dataset[key])
+        return self.collate_fn([self.dataset[i] for i in key])
+
+    def _ahead(self) -> Iterator[Any]:
+        """The batches in order, two for each worker on their way."""
+        keys = self._keys()
+        with ThreadPoolExecutor(self.num_workers) as pool:
+            ahead = itertools.islice(keys, 2 * self.num_workers)
+            waiting = deque(pool.submit(self._load, key) for key in ahead)
+            try:
+                while waiting:
+                    batch = waiting.popleft().result()
+                    for key in itertools.islice(keys, 1):
+                        waiting.append(pool.submit(self._load, key))
+                    yield batch
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 def default_collate(batch: Sequence[Any]) -> Any:

@@ -107,7 +107,9 @@ def graph_diagram(
     for node in order:
         kind = SOURCE_KINDS.get(node.op, "grad" if node in after else "op")
         lines = _source_lines(node, names, inputs)
-        if node.op.kind != "source":
+        if node.op.kind == "control":
+            kind, lines = "control", [node.op.name]  # its results have the sizes
+        elif node.op.kind != "source":
             kind = "output" if node in ends else kind
             lines = _op_lines(node, names, scopes)
         elif node in ends:

@@ -1,5 +1,8 @@
 """The benchmarks measure only what is right, and their table says what was measured."""
 
+import os
+import sys
+import time
 from functools import partial
 from types import SimpleNamespace
 
@@ -9,9 +12,19 @@ from coursekit.data import split_digits
 
 from benchmarks import report
 from benchmarks.__main__ import parse
-from benchmarks.cases import CASES, Case, Job, digit_images, net
-from benchmarks.harness import Effort, Failed, Runner, gate_error, measure, started
-from benchmarks.peers import numpy_by_hand
+from benchmarks.cases import NETS, Case, Job, digit_images, elements, net
+from benchmarks.harness import (
+    Effort,
+    Failed,
+    Remote,
+    Runner,
+    gate_error,
+    measure,
+    measure_first_calls,
+    measure_once,
+    started,
+)
+from benchmarks.peers import PEERS, numpy_by_hand
 
 TINY = Case("a tiny net", "net", partial(net, 4, 3, 3, 2, 1e-3))
 BRIEF = Effort(2, 0.002)
@@ -67,13 +80,50 @@ def test_the_error_is_a_share_of_what_the_steps_changed():
     assert gate_error([np.full(5, 101.0)], want, start) == float("inf")
 
 
-def test_minigrad_passes_the_gate_in_every_mode_from_processes_of_their_own():
-    tiny = next(case for case in CASES if "tiny" in case.name)
-    with started(["numpy", "eager", "static", "jit"]) as runners:
-        rows = measure(tiny, runners, Effort(1, 0.001))
-    assert {name: row.get("refused") for name, row in rows.items()} == dict.fromkeys(
-        ["numpy", "eager", "static", "jit"]
-    )
+def sleep_for_ever():
+    time.sleep(1000)
+
+
+def die():
+    os._exit(3)
+
+
+def test_a_peer_that_hangs_is_ended_and_given_up_after_the_second_time():
+    with started(["numpy"], limit=3) as remotes:
+        remote = remotes["numpy"]
+        assert remote.ask("build", TINY) > 0
+        for reason in ("took more than 3 s", "took more than 3 s", "given up"):
+            with pytest.raises(Failed, match=reason):
+                remote.ask("build", Case("hangs", "net", sleep_for_ever))
+    assert remote.process is None
+
+
+def test_a_peer_that_dies_starts_anew_with_the_next_case():
+    with started(["numpy"]) as remotes:
+        with pytest.raises(Failed, match="died with status 3"):
+            remotes["numpy"].ask("build", Case("dies", "net", die))
+        assert remotes["numpy"].ask("build", TINY) > 0
+
+
+def test_a_peer_that_cannot_be_imported_says_why(monkeypatch):
+    monkeypatch.setitem(PEERS, "torch", PEERS["torch"]._replace(module="nowhere"))
+    remote = Remote("torch")
+    with pytest.raises(Failed, match="No module named"):
+        remote.ask("build", TINY)
+    remote.end()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_peak_counts_what_a_step_takes_and_not_what_came_before():
+    wide = Case("wide", "elements", partial(elements, 1_000_000))
+    (row,) = measure_once("peak", wide, ["numpy"]).values()
+    assert 5.5 * 4 < row["best"] < 8 * 4  # MiB: weights and five arrays of 4 MB
+
+
+def test_first_calls_start_with_an_empty_cache_and_then_with_what_was_kept():
+    cold, cached = measure_first_calls(TINY, ["numpy", "again", "native"])
+    assert set(cold) == {"numpy", "native"}
+    assert set(cached) == {name for name in cold if "best" in cold[name]}
 
 
 def test_the_digits_are_split_as_in_the_course():
@@ -104,9 +154,23 @@ def test_the_table_goes_between_its_markers():
         report.insert("no markers", "new")
 
 
-def test_the_committed_table_is_made_of_the_committed_results():
-    text = report.README.read_text()
-    assert report.insert(text, report.table(report.newest())) == text
+@pytest.mark.parametrize(
+    ("path", "made"), [(report.README, report.table), (report.FRONT, report.front)]
+)
+def test_the_committed_tables_are_made_of_the_committed_results(path, made):
+    text = path.read_text()
+    assert report.insert(text, made(report.newest())) == text
+
+
+def test_the_front_page_names_the_best_of_the_other_libraries():
+    ratios = {"numpy": 1.0, "c": 0.5, "native": 0.6, "torch": 0.9, "jax": 0.7}
+    rows = {name: {"ratio": ratio} for name, ratio in ratios.items()}
+    rows["tf"] = {"refused": "0.3 off"}
+    written = report.describe(["numpy"], BRIEF)
+    written |= {"cases": {NETS[0]: {"unit": "us", "peers": rows}}}
+    line = f"| {NETS[0]} | 1.00 | 0.50 | 0.70 jax.jit | 0.60 | - | - |"
+    assert line in report.front(written)
+    assert f"| {NETS[1]} | - | - | - | - | - | - |" in report.front(written)
 
 
 def test_what_is_saved_comes_back(tmp_path):

@@ -349,3 +349,8 @@ def test_the_recorded_checksums_stand_in_the_readme():
     for name, digest in data.CHECKSUMS.items():
         assert name in readme
         assert digest in readme
+
+
+def test_a_dict_is_described_by_its_keys():
+    value = {"y": np.zeros(2), "done": True}
+    assert compare.describe(value) == "y: (2,) float64 [0, 0]; done: True"

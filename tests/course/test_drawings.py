@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
-from coursekit import curves, gallery, matrices
+from coursekit import bars, curves, gallery, matrices
 
 ALT = "a description long enough to stand in for it"
 FORMULA = [("x", 64, 1000), "@", ("w <1>", 1000, 100)]
@@ -35,6 +35,13 @@ def test_curves_are_a_chart_with_a_listing_of_their_own_or_a_given_one():
     assert drawn.chart
     assert "falls: 3 points from 3 to 1" in drawn.text
     assert curves([0, 1, 2], ys, ALT, text="words").text == "words"
+
+
+def test_bars_are_a_chart_with_a_line_of_text_each_or_a_given_text():
+    drawn = bars({"once": 1.0, "twice": 2.0}, ALT, xlabel="times")
+    assert drawn.chart
+    assert drawn.text == "once: 1\ntwice: 2"
+    assert bars({"once": 1.0}, ALT, text="words").text == "words"
 
 
 def test_importing_the_kit_first_keeps_matrix_products_to_one_thread():

@@ -1,5 +1,6 @@
 """Stepper, predictions, measurements, progress and the command line."""
 
+import itertools
 import re
 
 import coursekit as kit
@@ -150,3 +151,10 @@ def test_check_runs_a_notebook_and_says_what_is_solved(folder, code, capsys):
 def test_an_unknown_command_prints_the_help(capsys):
     assert command.main(["dance"]) == 2
     assert "python -m coursekit check" in capsys.readouterr().out
+
+
+def test_ways_take_turns_so_that_each_meets_a_quiet_moment():
+    order = []
+    kit.measure(one=lambda: order.append("one"), other=lambda: order.append("other"))
+    changes = sum(before != after for before, after in itertools.pairwise(order))
+    assert changes >= 2 * measuring.FEWEST  # however busy the machine is

@@ -120,3 +120,17 @@ def test_comments_and_code_blocks_in_prose_are_no_headings():
     assert list(lint.one_title_no_skipped_level(notebook)) == []
     levels = [level for level, _ in lint.headings(notebook)]
     assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
+
+
+def test_the_tour_has_sections_of_its_own():
+    notebook = lesson()
+    sections = notebook.cells[1 : 1 + len(lint.SKELETON)]
+    notebook.cells[0].source = "# Start here: see a picture"
+    assert list(lint.lesson_skeleton(notebook))
+    for cell, section in zip(sections, lint.TOUR_SKELETON):
+        cell.source = f"## {section}"
+    assert list(lint.lesson_skeleton(notebook)) == []
+    notebook.cells.remove(sections[2])
+    assert list(lint.lesson_skeleton(notebook)) == [
+        "section 'Predict' is missing or out of order"
+    ]

@@ -1,5 +1,6 @@
 """Every committed notebook keeps the rules, and is what its source says."""
 
+import ast
 from pathlib import Path
 
 import nbformat
@@ -66,6 +67,14 @@ def test_every_claim_of_a_notebook_is_judged(path):
     for id, row in known.items():
         if path.stem[:2] == row["notebooks"][-1]:
             assert row.get("verdict"), f"{id} ends in {path.stem} without a verdict"
+
+
+def test_a_claim_gets_one_verdict_wherever_it_is_judged():
+    known = claims.load()
+    for path in NOTEBOOKS:
+        for call in lint.called(read(path), "claim"):
+            id, verdict = (ast.literal_eval(argument) for argument in call.args[:2])
+            assert verdict == known[id].get("verdict"), f"{name(path)}: {id}"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name)

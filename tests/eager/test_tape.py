@@ -3,6 +3,7 @@
 import gc
 import sys
 import threading
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -814,6 +815,19 @@ def test_a_written_tensor_shows_the_write_on_its_tape():
     y[0] = 5
     assert y.grad_fn.name() == "CopySlices"
     assert y[0].grad_fn is not None
+
+
+@pytest.mark.parametrize("number", [1, 1.0], ids=["int", "float"])
+def test_adding_a_number_in_place_takes_no_second_array(number):
+    x = mg.ones(100_000)
+    tracemalloc.start()
+    try:
+        x += number
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000
+    assert x[0].item() == 2
 
 
 def test_rows_taken_one_by_one_write_out_zeros_only_once(monkeypatch):

@@ -83,6 +83,16 @@ def test_scan_backwards_keeps_the_rows_in_place():
     gradients_everywhere(lambda x: (back(x) ** 2).sum(), ROWS, tol=1e-9)
 
 
+def test_stacks_turned_and_reshaped_are_read_when_they_are_there():
+    def turned(x):
+        h, ys = mg.scan(lambda h, v: (h + v, h * v), x[0], x)
+        return ys.T.reshape(-1), h[::-1].reshape(2, 2).T.reshape(4)
+
+    ys = np.cumsum(np.vstack([ROWS[:1], ROWS[:-1]]), 0) * ROWS
+    flat, _ = everywhere(turned, ROWS, tol=1e-12)
+    np.testing.assert_allclose(flat, ys.T.reshape(-1))
+
+
 def test_integer_and_bool_carries_go_round_beside_floats():
     def body(i, even, x):
         return i + 1, ~even, mg.where(even, x * 1.5, x + 1)

@@ -1,6 +1,7 @@
 """Data sets, loaders and how samples are put together, beside PyTorch's."""
 
 import re
+import threading
 import traceback
 from typing import NamedTuple
 
@@ -88,13 +89,30 @@ def test_without_a_batch_size_samples_come_as_they_are():
     assert len(loader) == 10
 
 
-def test_an_error_in_a_sample_keeps_its_type_and_its_traceback():
+@pytest.mark.parametrize("options", [{"batch_size": 3}, {"batch_size": None}])
+def test_workers_change_nothing_but_who_loads(options):
+    alone = list(DataLoader(Squares(), **options))
+    several = list(DataLoader(Squares(), num_workers=3, **options))
+    assert str(several) == str(alone)
+    loaders = set()
+
+    class Watched(Squares):
+        def __getitem__(self, i):
+            loaders.add(threading.current_thread())
+            return super().__getitem__(i)
+
+    next(iter(DataLoader(Watched(), num_workers=1)))
+    assert threading.current_thread() not in loaders
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_in_a_sample_keeps_its_type_and_its_traceback(workers):
     class Broken(Squares):
         def __getitem__(self, i):
             return {}["nobody"]
 
     with pytest.raises(KeyError, match="nobody") as error:
-        next(iter(DataLoader(Broken(), 2)))
+        next(iter(DataLoader(Broken(), 2, num_workers=workers)))
     lines = "".join(traceback.format_exception(error.value))
     assert 'return {}["nobody"]' in lines
 
@@ -102,7 +120,7 @@ def test_an_error_in_a_sample_keeps_its_type_and_its_traceback():
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"num_workers": 2}, NotImplementedError),
+        ({"num_workers": -1}, ValueError),
         ({"batch_size": 0}, ValueError),
         ({"sampler": [1], "shuffle": True}, ValueError),
         ({"batch_size": None, "drop_last": True}, ValueError),

@@ -38,3 +38,17 @@ def test_loop_variables_and_rows_bear_the_names_of_the_body():
     for word in "state", "row", "i":
         assert f" {word} " in text
     assert "parameter" not in text
+
+
+def test_control_flow_has_a_look_of_its_own_and_no_size():
+    x = mg.placeholder((3,), name="x")
+    text = str(mg.show(mg.cond(x.sum() > 0, lambda x: x * 2, lambda x: -x, x)))
+    [row] = [line for line in text.splitlines() if "  branch  " in line]
+    assert "control flow" in row
+    assert "float64" not in row
+
+
+def test_inside_a_branch_an_operand_keeps_its_name():
+    x = mg.placeholder((3,), name="x")
+    text = str(mg.show(mg.cond(x.sum() > 0, lambda v: v * 2, lambda v: -v, x)))
+    assert "parameter" not in text

@@ -328,7 +328,7 @@ EXERCISES = (GRAD_W1, LEAKY, RATE, STEP, DATA_GRAD)
 QUESTIONS = (
     Question(
         "q08.1",
-        "NumPy by hand, tape, graph and jit train one net. How do the losses compare?",
+        "NumPy by hand, tape, graph and Module train one net. How do the losses compare?",
         {
             "a": (
                 "equal to the last bit for all 500 steps",

@@ -1,0 +1,199 @@
+"""From C source to a loaded library: the compiler, and a cache on disk.
+
+Compiling takes a tenth of a second, so what was compiled once is kept. A library is named
+by a hash of everything it depends on and stands beside a hash of its own bytes: what was
+cut off or tampered with is built again, not loaded. Several processes may share the
+folder: files appear under their names complete or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import importlib.util
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+from minigrad.errors import GraphError
+
+FLAGS = (
+    "-O2", "-march=native", "-fPIC", "-shared", "-w",
+    # What NumPy promises stays promised: NaN, infinities, the order of operations,
+    # integers that wrap around. Given up are errno and traps, which nobody reads.
+    "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fwrapv",
+    "-fno-strict-aliasing",  # results of several types share the plan's buffers
+)  # fmt: skip
+INSTALL = "install gcc or clang, or run: pip install ziglang"
+
+
+class NoCompiler(Exception):
+    """There is no C compiler here, or it cannot compile the simplest program."""
+
+
+@functools.cache
+def compiler() -> tuple[str, ...]:
+    """The command that compiles C: `$CC`, cc, gcc, clang or the package ziglang."""
+    given = shlex.split(os.environ.get("CC", ""))
+    for command in (given, ["cc"], ["gcc"], ["clang"]):
+        if command and shutil.which(command[0]):
+            return tuple(command)
+    if importlib.util.find_spec("ziglang"):
+        return sys.executable, "-m", "ziglang", "cc"
+    raise NoCompiler("there is no C compiler")
+
+
+@functools.cache
+def command() -> tuple[str, ...]:
+    """The compiler with its flags; threads only if it has what they need."""
+    known = (
+        cache_folder() / f"{_hash(_identity())}.threads"
+    )  # tried out by another process
+    if known.is_file():
+        return (*compiler(), *FLAGS, known.read_text())
+    trial = "#include <math.h>\nfloat f(float a) { return expf(a); }\n"
+    error = ""
+    for threads in ("-fopenmp", "-fopenmp-simd"):
+        line = (*compiler(), *FLAGS, threads)
+        with tempfile.TemporaryDirectory(dir=known.parent) as folder:
+            error = _run(line, trial, Path(folder, "trial"))
+            if not error and _loads(Path(folder, "trial.so")):
+                note = Path(folder, "threads")
+                note.write_text(threads)
+                os.replace(note, known)
+                return line
+    raise NoCompiler(f"{' '.join(compiler())} does not work: {error.strip()[:300]}")
+
+
+@functools.cache
+def explain_absence() -> str:
+    """Why there is no native code here, '' if there is; said once as a warning."""
+    try:
+        command()
+    except NoCompiler as problem:
+        why = f"{problem}; programs run in the interpreter. For speed, {INSTALL}"
+        warnings.warn(why, RuntimeWarning, stacklevel=2)
+        return why
+    return ""
+
+
+def load(source: str) -> ctypes.CDLL:
+    """The library made of `source`, from the cache if it was compiled before.
+
+    Comments do not count: they name lines, and lines move. Raises `GraphError` if the
+    compiler refuses the source, which it never should; the file is kept for whoever looks
+    into it.
+    """
+    line = command()
+    bare = re.sub(r"/\*.*?\*/", "", source).splitlines()
+    source = "\n".join(text for text in bare if text.strip()) + "\n"
+    path = cache_folder() / f"{_hash(source, *line, _identity())}.so"
+    if not _is_whole(path):
+        _compile(line, source, path)
+    return ctypes.CDLL(str(path))
+
+
+def _compile(line: tuple[str, ...], source: str, path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        error = _run(line, source, Path(folder, "program"))
+        if error:
+            kept = path.with_suffix(".c")
+            kept.write_text(source)
+            raise GraphError(
+                "native: the C compiler refused generated code; this is our mistake",
+                got=f"{kept}\n{error.strip()[:2000]}",
+                remedy='compile(..., target="interpreter") gives the same results',
+            )
+        library = Path(folder, "program.so")
+        digest = Path(folder, "program.sha256")
+        digest.write_text(_digest(library))
+        os.replace(digest, path.with_suffix(".sha256"))
+        os.replace(library, path)
+
+
+def _run(line: tuple[str, ...], source: str, stem: Path) -> str:
+    """Compile; the compiler's complaint, or ''."""
+    text = stem.with_suffix(".c")
+    text.write_text(source)
+    library = str(stem.with_suffix(".so"))
+    done = subprocess.run(
+        [*line, str(text), "-o", library, "-lm"], capture_output=True, text=True
+    )
+    return "" if done.returncode == 0 else done.stderr or f"status {done.returncode}"
+
+
+def _loads(path: Path) -> bool:
+    try:
+        ctypes.CDLL(str(path))
+    except OSError:
+        return False
+    return True
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _is_whole(path: Path) -> bool:
+    """Is the library there, exactly as the compiler left it?"""
+    try:
+        return path.with_suffix(".sha256").read_text() == _digest(path)
+    except OSError:
+        return False
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]
+
+
+@functools.cache
+def _identity() -> str:
+    """Which compiler this is, and which processor: asking it its version takes longer."""
+    file = os.path.realpath(shutil.which(compiler()[0]) or "")
+    state = os.stat(file)
+    zig = importlib.util.find_spec("ziglang")
+    place = zig.origin if zig and "ziglang" in compiler() else ""
+    return f"{file} {state.st_size} {state.st_mtime_ns} {place} {_processor()}"
+
+
+@functools.cache
+def _processor() -> str:
+    """What -march=native depends on."""
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
+        return "".join(sorted({x for x in lines if x.startswith(("model", "flags"))}))
+    return platform.platform() + platform.processor()
+
+
+def cache_folder() -> Path:
+    """`$MINIGRAD_CACHE`, or minigrad in the user's cache folder; nobody else's to read."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(os.environ.get("MINIGRAD_CACHE") or Path(home, "minigrad"))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+            raise PermissionError
+        if not os.access(folder, os.W_OK):
+            raise PermissionError
+    except OSError:
+        return _private_folder()
+    return folder
+
+
+@functools.cache
+def _private_folder() -> Path:
+    """Where nothing can be kept: a folder that goes with the process."""
+    return Path(_lifetime().name)
+
+
+@functools.cache
+def _lifetime() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="minigrad-")

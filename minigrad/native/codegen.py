@@ -1,0 +1,487 @@
+"""A planned graph as one C function, and the Python that calls it.
+
+The function takes one pointer to a block of pointers: arguments, variables, constants,
+the plan's buffers, results. It returns 0, or 1 where it refuses to compute (an index out
+of range, a result that is not finite): nothing has been written then, and the interpreter
+runs the same call and says what is wrong, and on which of the user's lines.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import Array
+from minigrad.eager.cell import Cell
+from minigrad.eager.tensor import Tensor
+from minigrad.errors import NotNative
+from minigrad.native import (
+    blas,
+    build,
+    indexing,
+    kernels,
+    nested,
+    products,
+    randomness,
+    walks,
+    windows,
+)
+from minigrad.native.accumulate import accumulate
+from minigrad.native.entry import entry
+from minigrad.native.expressions import CTYPES, Scalars, literal
+from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand
+from minigrad.ops.op import MODE
+from minigrad.static.fuse import Group
+from minigrad.static.node import CONSTANT, VARIABLE, Node, is_live, topological
+from minigrad.static.plan import FRESH, Plan, make_plan, root_of
+from minigrad.static.rewrite import settle_reshapes
+
+KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
+    "matmul": products.matmul,
+    "gemm": products.gemm,
+    "put": kernels.put,
+    "zeros": kernels.zeros,
+    "cat": kernels.cat,
+    "logsumexp": walks.logsumexp,
+    "argmax": walks.argument,
+    "argmin": walks.argument,
+    "cumsum": walks.cumsum,
+    "argsort": walks.argsort,
+    "random_uniform": randomness.uniform,
+    "random_normal": randomness.normal,
+    "random_integers": randomness.integers,
+    "conv": windows.convolution,
+    "conv_input": windows.convolution,
+    "conv_weight": windows.convolution,
+    "windows": windows.windows,
+    "overlap": windows.windows,
+    "max_at": windows.max_at,
+    "index": indexing.index,
+    "index_put": indexing.written,
+    "index_add": indexing.written,
+    "loop": nested.loop,
+    "branch": nested.branch,
+}
+
+
+def obstacle(wanted: Sequence[Node]) -> str:
+    """Why these nodes cannot become C, '' if they can."""
+    if any(map(nested.is_counted, wanted)):
+        return "a stack of unknown height leaves a body or the program"
+    for node in topological(wanted):
+        known = node.op.kind in ("source", "fact", "item", "control") or node.op.view
+        for body in node.op.bodies().values() if node.op.kind == "control" else ():
+            if why := obstacle(body):
+                return why
+        if not (known or kernels.joins(node) or node.op.name in KERNELS):
+            return f"there is no C for {node.op.name}"
+        if node.dtype.name not in CTYPES or not node.dtype.isnative:
+            return f"there is no C for {node.dtype}"
+        if blas.find() is None and products.is_large(node):
+            return "NumPy's BLAS was not found for a large product"
+        if node.op is VARIABLE and not _is_regular(node.value.array):
+            return "a variable does not lie in memory element by element"
+        if node.op.name in ("index", "index_put", "index_add"):
+            arrays = node.inputs[1 if node.op.name == "index" else 2 :]
+            if any(x.dtype.kind != "i" for x in arrays):
+                return f"there is no C for {node.op.name} by {arrays[0].dtype}"
+    return ""
+
+
+def emit(
+    inputs: Sequence[Node],
+    wanted: Sequence[Node],
+    cells: Sequence[Cell],
+    check_nan: bool,
+    reference: Callable[..., list],
+) -> Native:
+    """Plan and compile a graph; the last of `wanted` are the new values of `cells`.
+
+    `reference` runs the calls that the compiled function refuses. Raises `NotNative`.
+    """
+    if sys.implementation.name != "cpython":
+        raise NotNative("native code reads NumPy's arrays as CPython keeps them")
+    if why := obstacle(wanted) or build.explain_absence():
+        raise NotNative(why)
+    wanted = accumulate(wanted)
+    nodes = topological(wanted)
+    if not all(cell.array.flags.writeable for cell in cells):
+        raise NotNative("a variable that is updated is read-only")
+    known = {x: np.empty(x.shape, x.dtype) for x in inputs}
+    known |= {x: x.value.array for x in nodes if x.op is VARIABLE}
+    final = settle_reshapes(wanted, known)
+    outputs = final[: len(wanted) - len(cells)]
+    updates = dict(zip(cells, final[len(outputs) :]))
+    plan = make_plan(outputs, updates, check_nan, kernels.joins)
+    native = Native(plan, inputs, outputs, check_nan, reference)
+    native.wanted = final
+    return native
+
+
+class Native:
+    """A compiled plan: its C source, and the function of the arguments' arrays.
+
+    `wanted` are the nodes of the graph that the plan is for.
+    """
+
+    wanted: list[Node]
+
+    def __init__(
+        self,
+        plan: Plan,
+        inputs: Sequence[Node],
+        outputs: Sequence[Node],
+        check_nan: bool,
+        reference: Callable[..., list],
+    ) -> None:
+        self.plan = plan
+        writer = _Writer(plan, inputs, check_nan)
+        self.source = writer.program(outputs)
+        fed = inputs[: len(inputs) - sum(map(is_live, inputs))]  # live ones come last
+        self._given, self._live = len(fed), inputs[len(fed) :]
+        self._cells = [
+            *plan.copied,
+            *(x for x in plan.place.values() if type(x) is Cell),
+        ]
+        slots = len(writer.arrays)
+        written = {writer.slots[cell]: cell.array for cell in self._cells}
+        library = build.load(self.source + entry(fed, written, slots))
+        for name, function in writer.functions.items():
+            ctypes.c_void_p.in_dll(library, name).value = function
+        self._kept = writer.arrays  # the memory that the block points to
+        self._block = (ctypes.c_void_p * (slots + 2 * len(fed)))(
+            *(None if a is None else address(a) for a in writer.arrays),
+            *[None] * len(fed),
+            *(id(x.dtype) for x in fed),
+        )
+        self._helper = writer.helper
+        if self._helper:
+            self._helper.block = self._block
+        self._reference = reference
+        self._go, self.again = self._calls(library, writer.results)
+
+    def _calls(self, library: Any, results: list[tuple]) -> tuple[Callable, Callable]:
+        """Two functions without loops or branches that this program does not need.
+
+        `go()` runs the program on what the block points to; `again(args)` on arguments
+        that are arrays or Tensors and fit as they are. Both answer None, and nothing has
+        happened, where they cannot.
+        """
+        scope: dict[str, Any] = {
+            "mode": MODE.get, "Tensor": Tensor, "Array": Array, "empty": np.empty,
+            "address": address, "program": library.program, "call": library.call,
+            "block": self._block, "pointer": ctypes.byref(self._block),
+        }  # fmt: skip
+        names = [f"x{i}" for i in range(self._given)]
+        check = [
+            "state = mode()",
+            "if state.trace is not None or state.watch is not None: return None",
+            f"if len(args) != {len(names)}: return None",
+            f"[{', '.join(names)}] = args",
+        ]
+        for i, x in enumerate(names, len(self._kept)):
+            check += [
+                f"if type({x}) is Tensor: {x} = {x}.array",
+                f"if type({x}) is not Array: return None",
+                f"block[{i}] = id({x})",
+            ]
+        run, given = [], []
+        for i, node in enumerate(self._live):
+            scope[f"live{i}"], scope[f"read{i}"] = (
+                self._kept[self._given + i],
+                node.value,
+            )
+            run.append(f"live{i}[()] = read{i}()")
+        for i, (slot, shape, dtype) in enumerate(results):
+            scope[f"y{i}"], scope[f"dtype{i}"] = self._kept[slot], dtype
+            if self._kept[slot] is None:  # large: memory of its own in each call
+                run.append(
+                    f"y{i} = empty({shape}, dtype{i}); block[{slot}] = address(y{i})"
+                )
+            given.append(f"y{i}" if self._kept[slot] is None else f"y{i}.copy()")
+        scope["settle"] = self._helper.settle if self._helper else lambda: None
+        run.append("if program(pointer): return settle()")
+        for i, cell in enumerate(self._cells):
+            scope[f"cell{i}"] = cell
+            run.append(f"cell{i}.version += 1")
+        run.append(f"return [{', '.join(given)}]")
+        called = [line.replace("program(", "call(") for line in run]
+        text = ["def go():", *run, "def again(args):", *check, *called]
+        exec("\n".join(x if x[:4] == "def " else f"  {x}" for x in text), scope)
+        return scope["go"], scope["again"]
+
+    def function(self, *arrays: Any) -> list:
+        """Run on arrays that fit their placeholders; new arrays come back."""
+        held = [np.require(x, requirements=("C", "A")) for x in arrays[: self._given]]
+        for i, array in enumerate(held):
+            self._block[i] = address(array)
+        results = self._go()
+        return self._reference(*arrays) if results is None else results
+
+
+def address(array: np.ndarray) -> int:
+    """The first field of NumPy's array struct, read directly in a tenth of the time."""
+    return ctypes.c_void_p.from_address(id(array) + object.__basicsize__).value or 0
+
+
+def _is_regular(array: np.ndarray) -> bool:
+    return array.flags.aligned and all(s % array.itemsize == 0 for s in array.strides)
+
+
+SMALL_RESULT = 4096  # bytes up to which copying costs less than asking for an address
+
+
+class _Writer:
+    """Names for all memory, and the lines that compute.
+
+    Names are made here, never taken from the user: `x0` an argument, `w3` a variable,
+    `k4` a constant, `b5` a buffer, `y6` a result, numbered as they stand in the block.
+    `arrays` holds what the block points to, None for what comes with a call.
+    """
+
+    def __init__(self, plan: Plan, inputs: Sequence[Node], check_nan: bool) -> None:
+        self.plan, self.check_nan = plan, check_nan
+        self.scalars = Scalars()
+        self.blas = blas.find()
+        self.gemm = self.blas is not None
+        self.functions: dict[str, int] = {}
+        self.arrays: list[Any] = []
+        self.names: list[str] = []
+        self.slots: dict[Any, int] = {}  # by root node, Cell or number of the buffer
+        self.shown: dict[Node, np.ndarray] = {}
+        self.declared: dict[str, str] = {}  # the pointers that the present step uses
+        self.results: list[tuple] = []
+        self.written: list[Node] = []
+        self.helper: nested.Helper | None = None
+        self.said = ""
+        for x in inputs:  # a live number has a place of its own, filled before a run
+            self.new(x, "x", np.empty((), x.dtype) if is_live(x) else None)
+
+    # --- memory ----------------------------------------------------------------------------
+    def new(self, key: Any, prefix: str, array: Any) -> int:
+        slot = self.slots[key] = len(self.arrays)
+        self.arrays.append(array)
+        self.names.append(f"{prefix}{slot}")
+        return slot
+
+    def _slot(self, root: Node) -> int:
+        """Where the block says in which memory a node that is no view lives."""
+        place = root.value if root.op is VARIABLE else self.plan.place.get(root)
+        key = place if isinstance(place, (Cell, int)) else root
+        if key in self.slots:
+            return self.slots[key]
+        if isinstance(place, Cell):
+            return self.new(key, "w", place.array)
+        if isinstance(place, int):
+            return self.new(
+                key, "b", np.empty(max(self.plan.sizes[place], 1), np.uint8)
+            )
+        if root.op is CONSTANT:
+            return self.new(key, "k", self.show(root))
+        return self.new(key, "y", _result(root))
+
+    def show(self, node: Node) -> np.ndarray:
+        """An array that lies in memory as the node's value will."""
+        array = self.shown.get(node)
+        if array is None:
+            place = node.value if node.op is VARIABLE else self.plan.place.get(node)
+            if node.op.view:
+                array = node.op.fn(self.show(node.inputs[0]), **node.attrs)
+            elif isinstance(place, Cell):
+                array = place.array
+            elif node.op is CONSTANT:
+                array = np.require(node.value, requirements=("C", "A"))
+            else:
+                array = np.empty(node.shape, node.dtype)
+            self.shown[node] = array
+        return array
+
+    def _pointer(self, slot: int, dtype: np.dtype) -> str:
+        """The C pointer of an entry of the block, declared in the present step."""
+        name, real = self.names[slot], CTYPES[dtype.name]
+        line = f"{real} *{name} = p[{slot}];"
+        if self.declared.setdefault(name, line) != line:  # memory that changes its type
+            name = f"{name}_{real}"
+            self.declared[name] = f"{real} *{name} = p[{slot}];"
+        return name
+
+    def read(self, node: Node) -> Operand:
+        root = node
+        while root.op.view:
+            root = root.inputs[0]
+        name = self._pointer(self._slot(root), root.dtype)
+        return operand(name, self.show(node), self.show(root))
+
+    def write(self, node: Node) -> Operand:
+        return self.read(node)
+
+    def view(self, node: Node, op: Any, attrs: dict) -> tuple[Operand, tuple]:
+        whole = self.show(node)
+        part = op.fn(whole, **attrs)
+        return operand(self.read(node).pointer, part, whole), part.shape
+
+    def scratch(self, shape: tuple[int, ...], dtype: np.dtype) -> Operand:
+        array = np.empty(shape, dtype)
+        name = self._pointer(self.new(object(), "b", array), dtype)
+        return operand(name, array, array)
+
+    def constant(self, node: Node) -> str | None:
+        if node.op is not CONSTANT or node.value.size == 0:
+            return None
+        first = node.value.reshape(-1)[:1]
+        if node.value.tobytes() != first.tobytes() * node.value.size:
+            return None
+        return literal(first[0], node.dtype)
+
+    def refuse(self, condition: str) -> str:
+        return f"if ({condition}) return 1;"
+
+    # --- the text --------------------------------------------------------------------------
+    def program(self, outputs: Sequence[Node]) -> str:
+        plan = self.plan
+        lines = self.steps(plan.steps[: plan.tail])
+        # What shows a variable, or an argument that may share its memory, is copied first.
+        copies: dict[Any, Node] = dict(enumerate(outputs)) | plan.copied
+        aside: dict[Any, int] = {}
+        for key, node in copies.items():
+            if root_of(node).op.kind == "source":
+                aside[key] = self.new(
+                    object(), "y", _result(node, keep=key in plan.copied)
+                )
+                lines += self.copy(aside[key], node)
+        lines += self.steps(plan.steps[plan.tail :])
+        for cell, node in plan.copied.items():
+            lines += self._commit(cell, node, aside.get(cell))
+        given: set[Node] = set()
+        for i, node in enumerate(outputs):
+            if plan.place.get(node) == FRESH and node not in given:
+                given.add(node)
+                aside[i] = self._slot(node)
+            elif i not in aside:
+                aside[i] = self.new(object(), "y", _result(node))
+                lines += self.copy(aside[i], node)
+            self.results.append((aside[i], node.shape, node.dtype))
+        head = self._head()
+        asks = self.helper.declarations if self.helper else []
+        body = indent([*asks, *lines, "return 0;"])
+        return "\n".join([*head, "int program(void **p) {", *body, "}"]) + "\n"
+
+    def steps(self, steps: Sequence[Group]) -> list[str]:
+        """The lines of groups one after another, each a block that declares its pointers."""
+        lines = []
+        for step in steps:
+            self.written += step.nodes
+            if not (step.nodes[0].op.view or step.nodes[0].op.kind == "item"):
+                lines += self.block(partial(self._step, step), step.nodes)
+        return lines
+
+    def _step(self, step: Group) -> list[str]:
+        first = step.nodes[0]
+        kernel = KERNELS.get(first.op.name)
+        lines = kernel(self, first) if kernel else kernels.fused(self, step)
+        if self.check_nan:
+            for node in step.outputs:
+                known = node.dtype.kind == "f" and node.op.kind != "control"
+                lines += self._finite(node) if known else []
+        return lines
+
+    def block(self, write: Callable[[], list[str]], nodes: Sequence[Node]) -> list[str]:
+        outer, self.declared = self.declared, {}
+        lines = write()
+        declared, self.declared = self.declared, outer
+        if not lines:
+            return []
+        said = [line for line in _comments(nodes) if line != self.said]
+        self.said = said[-1] if said else self.said
+        return [*said, "{", *declared.values(), *lines, "}"]
+
+    def copy(self, slot: int, node: Node) -> list[str]:
+        return self.block(lambda: self._copied(slot, node), [])
+
+    def _copied(self, slot: int, node: Node) -> list[str]:
+        ghost = np.empty(node.shape, node.dtype)
+        to = operand(self._pointer(slot, node.dtype), ghost, ghost)
+        known = self.constant(node)
+        return kernels.copied(
+            to, self.read(node) if known is None else known, node.shape
+        )
+
+    def _commit(self, cell: Cell, node: Node, aside: int | None) -> list[str]:
+        """Write an update that was computed elsewhere into its variable."""
+
+        def write() -> list[str]:
+            slot = self.slots.get(cell)
+            slot = self.new(cell, "w", cell.array) if slot is None else slot
+            to = operand(self._pointer(slot, node.dtype), cell.array, cell.array)
+            if aside is not None:
+                ghost = np.empty(node.shape, node.dtype)
+                value: Any = operand(self._pointer(aside, node.dtype), ghost, ghost)
+            else:
+                known = self.constant(node)
+                value = self.read(node) if known is None else known
+            return kernels.copied(to, value, node.shape)
+
+        return self.block(write, [])
+
+    def _finite(self, node: Node) -> list[str]:
+        place = self.read(node)
+        nest = Nest([math.prod(node.shape)])
+        nest.parallel = False
+        nest.reductions.append("reduction(|:refused)")
+        nest.at[1].append(f"refused |= !isfinite({place.pointer}[{COUNTERS[0]}]);")
+        return [
+            "{",
+            "bool refused = false;",
+            *nest.lines(),
+            self.refuse("refused"),
+            "}",
+        ]
+
+    def _head(self) -> list[str]:
+        lines = [f"#include <{x}.h>" for x in ("math", "stdbool", "stdint", "stddef")]
+        nodes = self.written
+        kinds = {x.dtype.name for x in nodes if x.op.kind == "contraction"}
+        if self.blas is not None and kinds:
+            lines += ["enum { ROWS = 101, PLAIN = 111, TURNED = 112 }; /* of CBLAS */"]
+            for name in sorted(kinds & set(self.blas.gemm)):
+                lines.append(_gemm_pointer(name, self.blas.integer))
+                self.functions[_gemm_name(name)] = self.blas.gemm[name]
+        lines += self.scalars.declarations()
+        return lines + kernels.declared_reductions(nodes) + [""]
+
+
+def _gemm_name(dtype: str) -> str:
+    return "blas_sgemm" if dtype == "float32" else "blas_dgemm"
+
+
+def _gemm_pointer(dtype: str, integer: str) -> str:
+    """A function pointer, set when the library is loaded."""
+    real = CTYPES[dtype]
+    args = (
+        f"int, int, int, {', '.join([integer] * 3)}, {real}, const {real} *, {integer}"
+    )
+    args += f", const {real} *, {integer}, {real}, {real} *, {integer}"
+    return f"void (*{_gemm_name(dtype)})({args});"
+
+
+def _result(node: Node, keep: bool = False) -> np.ndarray | None:
+    """Memory for a small result, which is copied; a large one is new in every call."""
+    small = math.prod(node.shape) * node.dtype.itemsize <= SMALL_RESULT
+    return np.empty(node.shape, node.dtype) if small or keep else None
+
+
+def _comments(nodes: Sequence[Node]) -> list[str]:
+    """The user's lines that a step computes, without anything that ends a comment."""
+    found: dict[str, None] = {}
+    for node in nodes:
+        if node.origin:
+            text = "".join(c if c.isprintable() else " " for c in repr(node.origin))
+            text = text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
+            found[f"/* {text[:100]} */"] = None
+    return list(found)[-3:]

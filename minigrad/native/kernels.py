@@ -1,0 +1,272 @@
+"""C for a step: fused loops over elements, and copies.
+
+A kernel gets the step and a `Writer`, which knows where every value lies, and answers
+with lines of C.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from minigrad.native.expressions import CTYPES, REFUSED, Scalars, literal
+from minigrad.native.loops import Nest, Operand, collapse
+from minigrad.ops.movement import VIEWS
+from minigrad.static.fuse import Group
+from minigrad.static.node import Node
+
+FUSIBLE = ("sum", "amax", "amin", "all", "any")  # reductions that join a group
+
+
+class Writer(Protocol):
+    """What a kernel asks of the program that is being written."""
+
+    scalars: Scalars
+    gemm: bool
+
+    def read(self, node: Node) -> Operand: ...
+    def write(self, node: Node) -> Operand: ...
+    def view(self, node: Node, op: Any, attrs: dict) -> tuple[Operand, tuple]: ...
+    def scratch(self, shape: tuple[int, ...], dtype: np.dtype) -> Operand: ...
+    def constant(self, node: Node) -> str | None: ...
+    def refuse(self, condition: str) -> str: ...
+
+
+def ctype(node: Node) -> str:
+    return CTYPES[node.dtype.name]
+
+
+def joins(node: Node) -> bool:
+    """May this op be a part of a fused loop?"""
+    return node.op.name in FUSIBLE or (
+        node.op.kind == "elementwise" and bool(node.op.c)
+    )
+
+
+# --- fused loops ---------------------------------------------------------------------------
+
+
+class _Fused:
+    """One walk over a group's elements: loads, a line for each op, stores, sums."""
+
+    def __init__(self, w: Writer, group: Group) -> None:
+        self.w, self.group = w, group
+        first = group.nodes[0]
+        self.shape = (first.inputs[0] if first.op.kind == "reduce" else first).shape
+        self.names: dict[Node, str] = {}
+        self.stored = [x for x in group.outputs if x.op.kind != "reduce"]
+        self.reduced = [x for x in group.nodes if x.op.kind == "reduce"]
+        self.loaded = []
+        for x in group.inputs:
+            known = w.constant(x)
+            if known is None:
+                self.loaded.append(x)
+            else:
+                self.names[x] = known
+        ndim = len(self.shape)
+        operands = [w.read(x).over(x.shape, ndim) for x in self.loaded]
+        operands += [w.write(x) for x in self.stored]
+        operands += [self._folded(x) for x in self.reduced]
+        self.sizes, found = collapse(self.shape, operands)
+        self.at = dict(zip([*self.loaded, *self.stored, *self.reduced], found))
+        self.nest = Nest(self.sizes)
+        self.depth = self.nest.depth
+        self.cost = 0
+
+    def _folded(self, node: Node) -> Operand:
+        """Where a reduction's result goes: the strides of axes that it folds are 0."""
+        place, axes = self.w.write(node), node.attrs["axis"]
+        strides = iter(place.strides)
+        if node.attrs["keepdims"]:
+            own = [0 if i in axes else s for i, s in enumerate(place.strides)]
+        else:
+            own = [0 if i in axes else next(strides) for i in range(len(self.shape))]
+        return place._replace(strides=tuple(own))
+
+    def lines(self) -> list[str]:
+        if math.prod(self.shape) == 0:
+            return [x for node in self.reduced for x in self._start(node)]
+        for x in self.loaded:
+            self._load(x)
+        body = self.nest.at[self.depth]
+        refusals = []
+        for k, node in enumerate(x for x in self.group.nodes if x.op.kind != "reduce"):
+            self.names[node] = name = f"t{k}"
+            operands = [self.names[x] for x in node.inputs]
+            text = self.w.scalars.expression(node, operands)
+            self.cost += 16 if "(" in node.op.c else 1
+            body.append(f"const {ctype(node)} {name} = {text};")
+            if node.op.name in REFUSED and node.dtype.kind in "iu":
+                test = REFUSED[node.op.name]
+                refusals.append(self.w.scalars.expression(node, operands, test))
+        if refusals:
+            self.nest.at[0].append("bool refused = false;")
+            body.append(f"refused |= {' | '.join(f'({x})' for x in refusals)};")
+            self.nest.reductions.append("reduction(|:refused)")
+            self.nest.closing[0].append(self.w.refuse("refused"))
+            self.nest.parallel = False
+        before: list[str] = []
+        for k, node in enumerate(self.reduced):
+            before += self._reduce(node, f"r{k}")
+        counters = self.nest.counters
+        body += [f"{self.at[x].at(counters)} = {self.names[x]};" for x in self.stored]
+        lines = self.nest.lines(self.cost)
+        if self.depth == 0:
+            lines += self.nest.closing[0]
+        return [*before, *lines]
+
+    def _load(self, x: Node) -> None:
+        """Read an operand, as far out as it stays the same."""
+        place = self.at[x]
+        steps = [k + 1 for k, s in enumerate(place.strides) if s]
+        level = max(steps, default=0)
+        self.names[x] = name = f"a{len(self.names)}"
+        value = place.at(self.nest.counters)
+        self.nest.at[level].append(f"const {ctype(x)} {name} = {value};")
+
+    def _start(self, node: Node) -> list[str]:
+        """Set a reduction's result to what nothing gives."""
+        place = self.w.write(node)
+        sizes, (place,) = collapse(node.shape, [place])
+        nest = Nest(sizes)
+        start = _start(node)
+        nest.at[-1].append(f"{place.at(nest.counters)} = {start};")
+        return nest.lines()
+
+    def _reduce(self, node: Node, name: str) -> list[str]:
+        """Fold `node`'s operand; lines for before the loops are the answer."""
+        nest, depth, place = self.nest, self.depth, self.at[node]
+        kept = [k + 1 for k, s in enumerate(place.strides) if s]
+        level = max(kept, default=0)  # from this loop on, all are folded
+        value, real = self.names[node.inputs[0]], ctype(node)
+        if node.op.name in ("all", "any"):
+            value = f"({value} != 0)"
+        out = place.at(nest.counters)
+        if len(kept) == depth:
+            nest.at[depth].append(f"{out} = {value};")
+            return []
+        outer = len(kept) < level  # folded axes outside kept ones: add up in memory
+        if outer and not place.strides[0]:
+            nest.parallel = False
+        if level == depth:
+            nest.at[depth].append(f"{out} = {_combine(node, out, value)};")
+            return self._start(node)
+        nest.reductions.append(f"reduction({_operator(node)}:{name})")
+        nest.at[depth].append(f"{name} = {_combine(node, name, value)};")
+        declare = f"{real} {name} = {_start(node)};"
+        if level == depth - 1 and self.sizes[-1] > 4096:
+            nest.blocked = True
+            total = "double" if real == "float" and node.op.name == "sum" else real
+            nest.at[level].append(f"{total} {name}s[{nest.parts}];")
+            nest.opening_block.append(declare)
+            nest.closing_block.append(f"{name}s[part] = {name};")
+            nest.closing[level] += [
+                f"{total} {name} = {_start(node)};",
+                f"for (int part = 0; part < {nest.parts}; part++) "
+                f"{name} = {_combine(node, name, f'{name}s[part]')};",
+            ]
+        else:
+            nest.at[level].append(declare)
+            if level == 0 and depth > 1:
+                nest.parallel = False  # the outermost loop adds to one accumulator
+        if outer:
+            nest.closing[level].append(f"{out} = {_combine(node, out, name)};")
+            return self._start(node)
+        nest.closing[level].append(f"{out} = {name};")
+        return []
+
+
+def _start(node: Node) -> str:
+    """What a reduction of no elements at all is."""
+    name, dtype = node.op.name, node.dtype
+    if name in ("sum", "any"):
+        return "0"
+    if name == "all":
+        return "1"
+    if dtype.kind == "f":
+        return "-INFINITY" if name == "amax" else "INFINITY"
+    if dtype.kind == "b":
+        return "0" if name == "amax" else "1"
+    info = np.iinfo(dtype)
+    return literal(info.min if name == "amax" else info.max, dtype)
+
+
+def _combine(node: Node, a: str, b: str) -> str:
+    name = node.op.name
+    if name in ("amax", "amin"):  # a NaN stays
+        sign = ">" if name == "amax" else "<"
+        return f"{b} {sign} {a} || {b} != {b} ? {b} : {a}"
+    return f"{a} {'+' if name == 'sum' else '&' if name == 'all' else '|'} {b}"
+
+
+def _operator(node: Node) -> str:
+    name = node.op.name
+    if name in ("amax", "amin"):
+        return f"{name}_{ctype(node)}"
+    return "+" if name == "sum" else "&" if name == "all" else "|"
+
+
+def declared_reductions(nodes: Sequence[Node]) -> list[str]:
+    """amax and amin are not OpenMP's max and min: a NaN has to stay."""
+    found = {_operator(x): x for x in nodes if x.op.name in ("amax", "amin")}
+    return [
+        f"#pragma omp declare reduction({name} : {ctype(x)} : "
+        f"omp_out = {_combine(x, 'omp_out', 'omp_in')}) "
+        f"initializer(omp_priv = {_start(x)})"
+        for name, x in found.items()
+    ]
+
+
+def fused(w: Writer, group: Group) -> list[str]:
+    return _Fused(w, group).lines()
+
+
+# --- copies --------------------------------------------------------------------------------
+
+
+def copied(to: Operand, value: Operand | str, shape: tuple[int, ...]) -> list[str]:
+    """`value`, an operand over `shape` or a number, written to `to`."""
+    if math.prod(shape) == 0:
+        return []
+    operands = [to] if isinstance(value, str) else [to, value]
+    sizes, (to, *rest) = collapse(shape, operands)
+    nest = Nest(sizes)
+    text = rest[0].at(nest.counters) if rest else value
+    nest.at[-1].append(f"{to.at(nest.counters)} = {text};")
+    return nest.lines()
+
+
+def value_of(w: Writer, node: Node, shape: tuple[int, ...]) -> Operand | str:
+    """An operand broadcast to `shape`, or the number it is."""
+    known = w.constant(node)
+    return known if known is not None else w.read(node).over(node.shape, len(shape))
+
+
+def copy_first(w: Writer, node: Node) -> list[str]:
+    """Start from a copy of the first operand, unless the result is in its place."""
+    (a, *_), to = node.inputs, w.write(node)
+    known = w.constant(a)
+    source = w.read(a) if known is None else known
+    return [] if source == to else copied(to, source, node.shape)
+
+
+def put(w: Writer, node: Node) -> list[str]:
+    lines = copy_first(w, node)
+    part, shape = w.view(node, VIEWS[node.attrs["view"]], node.attrs["attrs"])
+    return lines + copied(part, value_of(w, node.inputs[1], shape), shape)
+
+
+def zeros(w: Writer, node: Node) -> list[str]:
+    return copied(w.write(node), "0", node.shape)
+
+
+def cat(w: Writer, node: Node) -> list[str]:
+    to, axis, lines = w.write(node), node.attrs["axis"], []
+    at = to.offset
+    for x in node.inputs:
+        lines += copied(to._replace(offset=at), value_of(w, x, x.shape), x.shape)
+        at += x.shape[axis] * to.strides[axis]
+    return lines

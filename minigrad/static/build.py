@@ -1,0 +1,123 @@
+"""Build: a graph taken through the pipeline once, for one tuple of shapes.
+
+Which problem this solves: a program has one graph but many shapes, and runs in the
+interpreter first and as native code later. A Build is what runs, and how it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import late
+from minigrad.eager.cell import Cell
+from minigrad.errors import GraphError, MinigradError, NotFiniteError, NotNative
+from minigrad.static.blocks import fuses
+from minigrad.static.interpreter import Emitted, emit
+from minigrad.static.node import Node, is_live, topological
+from minigrad.static.plan import Plan, make_plan
+from minigrad.static.rewrite import Rewrite, in_order, rewritten, settle_reshapes
+from minigrad.static.steps import counts_of, memory_of
+
+PATIENCE = 20  # runs in the interpreter before "auto" asks the C compiler
+
+
+class Build:
+    """A graph taken through the pipeline once: every stage of it, and what runs.
+
+    `stages` holds the nodes wanted as they were at each stage, by name and in order;
+    `plan` the order and the memory, `source` what `run` executes. `fallback` says why
+    that is not the native code that was asked for; `again` is native code's short way.
+    With the target "auto" it becomes native in `patience` runs.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Node],
+        outputs: Sequence[Node],
+        updates: dict[Cell, Node],
+        rewrites: Sequence[Rewrite],
+        check_nan: bool,
+        target: str,
+    ) -> None:
+        wanted = in_order([*outputs, *updates.values()])
+        self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
+        final = settle_reshapes(self.stages["optimized"])
+        self.live = [node for node in topological(wanted) if is_live(node)]
+        self.inputs, self.outputs = [*inputs, *self.live], final[: len(outputs)]
+        self.updates = dict(zip(updates, final[len(outputs) :]))
+        self.check_nan = check_nan
+        self.fallback = ""
+        self.patience = PATIENCE + 1 if target == "auto" else 0
+        if target != "native" or not self.become_native():
+            self._settle("interpreter", self.reference, final)
+
+    def _settle(self, target: str, emitted: Any, final: list[Node]) -> None:
+        """From now on `emitted` runs, made of the nodes `final`."""
+        self.target = target
+        self.stages |= dict.fromkeys(("fuse", "schedule", "plan"), final)
+        self.plan: Plan = emitted.plan
+        self.source: str = emitted.source
+        self.run: Callable[..., list] = emitted.function
+        self.again = emitted.again if target == "native" else None
+        self.ops = self.plan.nodes
+
+    def become_native(
+        self, excused: tuple[type[Exception], ...] = (NotNative,)
+    ) -> bool:
+        """Turn to native code; False, and `fallback` says why, where there is none."""
+        refused = lambda *arrays: self.reference.function(*arrays)
+        wanted, cells = self.stages["optimized"], list(self.updates)
+        try:
+            native = late("native")(self.inputs, wanted, cells, self.check_nan, refused)
+        except excused as why:
+            self.fallback = str(why)
+            return False
+        self._settle("native", native, native.wanted)
+        return True
+
+    def numbers(self) -> list[np.ndarray]:
+        """What the live nodes stand for now; they are fed after the arguments."""
+        return [np.asarray(node.value(), node.dtype) for node in self.live]
+
+    @cached_property
+    def reference(self) -> Emitted:
+        """The graph as the interpreter runs it."""
+        # To name the first bad line, each result must be seen on its own.
+        joins = None if self.check_nan else fuses
+        plan = make_plan(self.outputs, self.updates, self.check_nan, joins)
+        return emit(plan, self.inputs, self.outputs, self.check_nan)
+
+    def ticking(self, tick: Callable[[int, str], None]) -> Callable[..., list]:
+        """`run`, but calling `tick` with its number and the ops' names after each step."""
+        plan = self.reference.plan
+        return emit(plan, self.inputs, self.outputs, tick=tick).function
+
+    def stats(self) -> dict[str, int]:
+        return {
+            "nodes": len(topological(self.stages["graph"])),
+            "optimized": len(topological(self.stages["optimized"])),
+            **counts_of(self.plan),
+            **memory_of(self.plan),
+        }
+
+    def explain(self, error: Exception) -> Exception:
+        """A failure inside the generated source, told at the user's own line."""
+        if isinstance(error, MinigradError):
+            return error
+        trace, node = error.__traceback__, None
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self.reference.filename:
+                node = self.reference.lines.get(trace.tb_lineno)
+            trace = trace.tb_next
+        if node is None:
+            return error
+        kind = NotFiniteError if isinstance(error, FloatingPointError) else GraphError
+        return kind(
+            f"{node.op.name}: {error}",
+            got=", ".join(map(repr, node.inputs)),
+            at=node.origin,
+        )

@@ -1,0 +1,166 @@
+"""The compiler and the cache: whole files only, safe to share, absent without drama."""
+
+import os
+import stat
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.errors import GraphError
+from minigrad.native import blas, build
+
+ROOT = Path(__file__).parents[2]
+SOURCE = "int program(void **p) { return 7; }\n"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("MINIGRAD_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def no_compiler(monkeypatch):
+    """As on a machine that has none."""
+    monkeypatch.setattr(build, "command", refuse)
+    build.explain_absence.cache_clear()
+    yield
+    build.explain_absence.cache_clear()
+
+
+def refuse():
+    raise build.NoCompiler("there is no C compiler")
+
+
+def test_what_was_compiled_once_is_loaded_from_the_cache(cache, monkeypatch):
+    assert build.load(SOURCE).program(None) == 7
+    monkeypatch.setattr(build, "_compile", None)
+    assert build.load(SOURCE).program(None) == 7
+    assert {p.suffix for p in cache.iterdir()} <= {".so", ".sha256", ".threads"}
+
+
+def test_lines_that_move_do_not_compile_again(cache):
+    build.load(f"/* line 3 */\n{SOURCE}")
+    build.load(f"/* line 4 */\n{SOURCE}")
+    assert len(list(cache.glob("*.so"))) == 1
+
+
+def test_a_compiler_is_tried_out_once(cache, monkeypatch):
+    build.command.cache_clear()
+    line = build.command()
+    build.command.cache_clear()
+    monkeypatch.setattr(build, "_run", None)
+    assert build.command() == line
+
+
+def test_the_cache_is_private(cache):
+    build.load(SOURCE)
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+def test_other_flags_are_another_library(cache, monkeypatch):
+    build.load(SOURCE)
+    line = build.command()
+    monkeypatch.setattr(build, "command", lambda: (*line, "-DX"))
+    build.load(SOURCE)
+    assert len(list(cache.glob("*.so"))) == 2
+
+
+@pytest.mark.parametrize("spoil", ["cut", "changed", "no hash"])
+def test_a_library_that_is_not_whole_is_built_again(cache, spoil):
+    build.load(SOURCE)
+    (library,) = cache.glob("*.so")
+    content = library.read_bytes()
+    library.unlink()  # it is mapped: change a copy
+    if spoil == "cut":
+        library.write_bytes(content[: len(content) // 2])
+    else:
+        library.write_bytes(content[:-1] + b"?" if spoil == "changed" else content)
+    if spoil == "no hash":
+        library.with_suffix(".sha256").unlink()
+    assert build.load(SOURCE).program(None) == 7
+    assert build._is_whole(library)
+
+
+def test_many_processes_may_share_a_cache(cache):
+    script = (
+        "import numpy as np, minigrad as mg; x = mg.placeholder((3,));"
+        "print(mg.compile([x], (x * 2).sum(), target='native')(np.ones(3)).item())"
+    )
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", script]
+    running = [
+        subprocess.Popen(command, env=env, stdout=subprocess.PIPE) for _ in range(4)
+    ]
+    assert [p.communicate()[0] for p in running] == [b"6.0\n"] * 4
+    assert len(list(cache.glob("*.so"))) == 1
+
+
+def test_a_cache_that_cannot_be_written_does_not_matter(monkeypatch, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("MINIGRAD_CACHE", str(blocked / "cache"))
+    assert build.load(SOURCE).program(None) == 7
+
+
+def test_without_a_compiler_one_notice_says_what_to_install(no_compiler):
+    x = mg.placeholder((2,))
+    with pytest.warns(RuntimeWarning, match="pip install ziglang"):
+        program = mg.compile([x], x * 2, target="native")
+    assert program.target == "interpreter"
+    assert "no C compiler" in program.fallback
+    assert program(np.ones(2)).tolist() == [2, 2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mg.compile([x], x * 3, target="native")
+
+
+def test_code_that_the_compiler_refuses_is_kept_and_named(cache):
+    with pytest.raises(GraphError, match="our mistake") as caught:
+        build.load("int program(void **p) { return nonsense; }\n")
+    (kept,) = cache.glob("*.c")
+    assert kept.name in str(caught.value)
+    assert "nonsense" in str(caught.value)
+    assert "interpreter" in str(caught.value)
+
+
+def test_an_op_without_c_sends_the_whole_program_to_the_interpreter():
+    x = mg.placeholder((2,), mg.float16)
+    program = mg.compile([x], x * 2, target="native")
+    assert program.target == "interpreter"
+    assert program.fallback == "there is no C for float16"
+    assert program(np.ones(2, np.float16)).tolist() == [2, 2]
+
+
+def test_without_numpys_blas_small_products_are_loops_and_large_ones_are_left(
+    monkeypatch,
+):
+    monkeypatch.setattr(blas, "find", lambda: None)
+    a = np.random.default_rng(0).normal(size=(100, 100)).astype(np.float32)
+    for n, target in ((30, "native"), (100, "interpreter")):
+        x = mg.placeholder((n, n))
+        program = mg.compile([x], x @ x, target="native")
+        assert program.target == target
+        np.testing.assert_allclose(
+            program(a[:n, :n]).numpy(), a[:n, :n] @ a[:n, :n], rtol=1e-4, atol=1e-4
+        )
+    assert "BLAS" in program.fallback
+
+
+def test_memory_that_is_read_only_is_never_written():
+    array = np.zeros(2, np.float32)
+    array.flags.writeable = False
+    w = mg.from_numpy(array)
+    step = mg.compile(
+        [], None, updates={w: mg.constant(np.ones(2, np.float32))}, target="native"
+    )
+    assert step.fallback == "a variable that is updated is read-only"
+    with pytest.raises((GraphError, ValueError)):
+        step()
+    assert array.tolist() == [0, 0]

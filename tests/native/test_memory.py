@@ -1,0 +1,107 @@
+"""Generated code stays inside the memory it is given: run under the address sanitizer."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minigrad.native import build
+
+SCRIPT = """
+import numpy as np
+import minigrad as mg
+from minigrad.native import build
+from minigrad.testing import samples
+from minigrad.ops import TABLE
+import minigrad.static.program as program
+
+build.FLAGS = (*build.FLAGS, "-fsanitize=address")
+mg.set_default_target("native")
+count = 0
+
+def run(outputs, feeds):
+    global count
+    p = program.Program(list(feeds), outputs, {})
+    assert p.target == "native", p.fallback
+    count += 1
+    return p(*feeds.values())
+
+outputs, feeds = [], {}
+for op in (op for op in TABLE.values() if op.kind != "effect"):
+    for args, attrs in samples(op):
+        nodes = [mg.placeholder(a.shape, a.dtype) for a in args]
+        feeds |= dict(zip(nodes, args))
+        outputs.append(op(*nodes, **attrs))
+floats = [y.sum() for y in outputs if y.dtype.kind == "f"]
+found = mg.gradients(floats, [x for x in feeds if x.dtype.kind == "f"])
+run([*outputs, *(g for g in found if g is not None)], feeds)
+
+rng = np.random.default_rng(0)
+x = mg.placeholder((33, 70)); y = mg.placeholder((70, 41)); i = mg.placeholder((5,), mg.int64)
+w = mg.variable(rng.normal(size=(33, 41)).astype("f"))
+h = (x @ y).relu() + w
+g = mg.gradients((h.softmax(1) * h[i].sum(0)).sum(), [x, y, w])
+p = mg.compile([x, y, i], [h[::-2, 3], h.T.reshape(-1), *g], updates={w: w - 0.1 * g[2]})
+feeds = [rng.normal(size=s).astype("f") for s in ((33, 70), (70, 41))]
+p(*feeds, np.array([0, 32, -33, 4, 4]))
+for bad in (33, -34):
+    try:
+        p(*feeds, np.array([0, bad, 0, 0, 0]))
+    except mg.errors.MinigradError as error:
+        count += "out of bounds" in str(error)
+big = mg.placeholder((70001,))
+run([(big * 2).sum(), big.exp().max(0).values, (big.reshape(-1, 1) + 1).sum(0)], {big: np.ones(70001, "f")})
+
+x, bound = mg.placeholder((3,), mg.float64), mg.placeholder((), mg.float64)
+y = mg.while_loop(lambda y: y.sum() < bound, lambda y: (y * y + 0.1).sqrt(), x)
+step = lambda h, v: (mg.cond(v.sum() > 0, lambda: (h * v).sin(), lambda: h[::-1]), h * v)
+h, ys = mg.scan(step, y, mg.stack([y, -y, y[::-1], x]), reverse=True)
+outputs = [h, ys, mg.gradients((ys * ys).sum() + h.sum(), x)]
+p = mg.compile([x, bound], outputs)
+assert p.target == "native", p.fallback
+for end in (1.0, 30.0, 2.0, 50.0):
+    p(np.ones(3), end)
+    count += 1
+
+xs = mg.placeholder((7, 5, 33)); w = mg.variable(rng.normal(size=(33, 64)).astype("f"))
+u = mg.variable(rng.normal(size=(64, 64)).astype("f") * 0.1)
+h = mg.scan(lambda h, v: ((v @ w + h @ u).tanh(), None), np.zeros((5, 64), "f"), xs)[0]
+gs = mg.gradients((h * h).sum(), [w, u])
+p = mg.compile([xs], h, updates={w: w - 0.1 * gs[0], u: u - 0.1 * gs[1]})
+assert p.target == "native", p.fallback
+for _ in range(3):
+    p(rng.normal(size=(7, 5, 33)).astype("f"))
+    count += 1
+print("ran", count)
+"""
+
+
+def sanitizer():
+    """The library to load first, or a reason to skip."""
+    gcc = build.compiler()[0]
+    found = subprocess.run(
+        [gcc, "-print-file-name=libasan.so"], capture_output=True, text=True
+    ).stdout.strip()
+    if not os.path.isabs(found):
+        pytest.skip("the address sanitizer is not installed")
+    return os.path.realpath(found)
+
+
+def test_programs_touch_their_own_memory_alone(tmp_path):
+    env = os.environ | {
+        "LD_PRELOAD": sanitizer(),
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "MINIGRAD_CACHE": str(tmp_path),
+        "PYTHONMALLOC": "malloc",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout == "ran 11\n"
