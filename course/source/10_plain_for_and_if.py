@@ -536,6 +536,14 @@ check("10.5", padded)
 # On the tape a recurrent network is a plain loop around one cell, and each input gets a
 # graph of its own size. The shared weights collect one gradient, the sum over all steps.
 # Nothing is padded, and the network may decide by its own numbers when to stop.
+#
+# The words of this lesson, in the glossary:
+# [recurrent network](../guide/glossary.md#recurrent-network),
+# [cell](../guide/glossary.md#cell),
+# [state](../guide/glossary.md#state),
+# [unroll](../guide/glossary.md#unroll),
+# [padding](../guide/glossary.md#padding),
+# [back-propagation through time](../guide/glossary.md#back-propagation-through-time).
 
 # %% next [markdown]
 # ## Next

@@ -547,6 +547,12 @@ check("11.4", my_nodes)
 # steps it was built for, or it holds a loop as a node. All forms compute the same; the
 # loop node's graph has the same size for every length, and gradients cost a stack that
 # grows with the rounds.
+#
+# The words of this lesson, in the glossary:
+# [loop node](../guide/glossary.md#loop-node),
+# [loop variable](../guide/glossary.md#loop-variable),
+# [padding](../guide/glossary.md#padding),
+# [unroll](../guide/glossary.md#unroll).
 
 # %% next [markdown]
 # ## Next

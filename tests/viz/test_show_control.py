@@ -30,6 +30,16 @@ def test_a_program_with_loops_is_drawn_at_every_stage():
         assert inside in str(program.show(stage))
 
 
+def test_loop_variables_and_rows_bear_the_names_of_the_body():
+    x = mg.placeholder((3,), name="x")
+    last = mg.scan(lambda state, row: (state + row, None), x[0], x)[0]
+    rounds = mg.while_loop(lambda i: i < 4, lambda i: i + 1, mg.constant(0))
+    text = str(mg.show([last, rounds]))
+    for word in "state", "row", "i":
+        assert f" {word} " in text
+    assert "parameter" not in text
+
+
 def test_control_flow_has_a_look_of_its_own_and_no_size():
     x = mg.placeholder((3,), name="x")
     text = str(mg.show(mg.cond(x.sum() > 0, lambda x: x * 2, lambda x: -x, x)))
@@ -41,14 +51,4 @@ def test_control_flow_has_a_look_of_its_own_and_no_size():
 def test_inside_a_branch_an_operand_keeps_its_name():
     x = mg.placeholder((3,), name="x")
     text = str(mg.show(mg.cond(x.sum() > 0, lambda v: v * 2, lambda v: -v, x)))
-    assert "parameter" not in text
-
-
-def test_loop_variables_and_rows_bear_the_names_of_the_body():
-    x = mg.placeholder((3,), name="x")
-    last = mg.scan(lambda state, row: (state + row, None), x[0], x)[0]
-    rounds = mg.while_loop(lambda i: i < 4, lambda i: i + 1, mg.constant(0))
-    text = str(mg.show([last, rounds]))
-    for word in "state", "row", "i":
-        assert f" {word} " in text
     assert "parameter" not in text
