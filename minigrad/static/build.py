@@ -23,6 +23,7 @@ from minigrad.static.rewrite import Rewrite, in_order, rewritten, settle_reshape
 from minigrad.static.steps import counts_of, memory_of
 
 PATIENCE = 20  # runs in the interpreter before "auto" asks the C compiler
+LARGEST = 500  # nodes; more take the compiler a second or more: only if asked for
 
 
 class Build:
@@ -51,7 +52,8 @@ class Build:
         self.updates = dict(zip(updates, final[len(outputs) :]))
         self.check_nan = check_nan
         self.fallback = ""
-        self.patience = PATIENCE + 1 if target == "auto" else 0
+        turns = target == "auto" and len(topological(final)) <= LARGEST
+        self.patience = PATIENCE + 1 if turns else 0
         if target != "native" or not self.become_native():
             self._settle("interpreter", self.reference, final)
 

@@ -79,3 +79,13 @@ def test_code_that_the_compiler_refuses_does_not_stop_a_program_that_runs(monkey
     assert "refused" in program.fallback
     with pytest.raises(GraphError, match="refused"):
         mg.compile([x], x * 2, target="native")
+
+
+def test_a_large_program_is_compiled_only_if_asked_for(monkeypatch):
+    monkeypatch.setattr(build, "LARGEST", 3)
+    x = mg.placeholder((2,))
+    small, large = (mg.compile([x], y, target="auto") for y in (x * 2, x * 2 + x.exp()))
+    for _ in range(PATIENCE + 1):
+        small(np.ones(2)), large(np.ones(2))
+    assert (small.target, large.target) == ("native", "interpreter")
+    assert mg.compile([x], x * 2 + x.exp(), target="native").target == "native"
