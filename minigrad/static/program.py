@@ -68,10 +68,10 @@ def compile(
 
     `target` says what runs: "interpreter" is NumPy, "native" C compiled at once. "auto",
     the default, runs 20 calls in the interpreter, so that first calls are quick, and from
-    the 21st on native code where there is a compiler, C for every op, and no more than
-    500 of them; that one call
-    waits for the compiler. Results may then differ in the last digits: name a target where
-    they must not. `program.target` tells what runs, `program.fallback` why it is not C.
+    the 21st on native code where there is a compiler, C for every op and no more than
+    500 of them; that one call waits for the compiler. Results may then differ in the last
+    digits: name a target where they must not. `program.target` tells what runs,
+    `program.fallback` why it is not C.
     """
     if callable(inputs) and outputs is None and updates is None:
         return late("jit")(inputs, target=target)
