@@ -8,7 +8,6 @@ runs the same call and says what is wrong, and on which of the user's lines.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -17,9 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array
 from minigrad.eager.cell import Cell
-from minigrad.eager.tensor import Tensor
 from minigrad.errors import NotNative
 from minigrad.native import (
     blas,
@@ -33,10 +30,10 @@ from minigrad.native import (
     windows,
 )
 from minigrad.native.accumulate import accumulate
-from minigrad.native.entry import entry
+from minigrad.native.entry import Native
 from minigrad.native.expressions import CTYPES, Scalars, literal
 from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand
-from minigrad.ops.op import MODE
+from minigrad.native.timers import CLOCK, Timers
 from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, VARIABLE, Node, is_live, topological
 from minigrad.static.plan import FRESH, Plan, make_plan, root_of
@@ -100,10 +97,12 @@ def emit(
     cells: Sequence[Cell],
     check_nan: bool,
     reference: Callable[..., list],
+    timed: bool = False,
 ) -> Native:
     """Plan and compile a graph; the last of `wanted` are the new values of `cells`.
 
-    `reference` runs the calls that the compiled function refuses. Raises `NotNative`.
+    `reference` runs the calls that the compiled function refuses. If it is `timed`, the
+    function takes down how long each step takes. Raises `NotNative`.
     """
     if sys.implementation.name != "cpython":
         raise NotNative("native code reads NumPy's arrays as CPython keeps them")
@@ -119,115 +118,9 @@ def emit(
     outputs = final[: len(wanted) - len(cells)]
     updates = dict(zip(cells, final[len(outputs) :]))
     plan = make_plan(outputs, updates, check_nan, kernels.joins)
-    native = Native(plan, inputs, outputs, check_nan, reference)
-    native.wanted = final
-    return native
-
-
-class Native:
-    """A compiled plan: its C source, and the function of the arguments' arrays.
-
-    `wanted` are the nodes of the graph that the plan is for.
-    """
-
-    wanted: list[Node]
-
-    def __init__(
-        self,
-        plan: Plan,
-        inputs: Sequence[Node],
-        outputs: Sequence[Node],
-        check_nan: bool,
-        reference: Callable[..., list],
-    ) -> None:
-        self.plan = plan
-        writer = _Writer(plan, inputs, check_nan)
-        self.source = writer.program(outputs)
-        fed = inputs[: len(inputs) - sum(map(is_live, inputs))]  # live ones come last
-        self._given, self._live = len(fed), inputs[len(fed) :]
-        self._cells = [
-            *plan.copied,
-            *(x for x in plan.place.values() if type(x) is Cell),
-        ]
-        slots = len(writer.arrays)
-        written = {writer.slots[cell]: cell.array for cell in self._cells}
-        library = build.load(self.source + entry(fed, written, slots))
-        for name, function in writer.functions.items():
-            ctypes.c_void_p.in_dll(library, name).value = function
-        self._kept = writer.arrays  # the memory that the block points to
-        self._block = (ctypes.c_void_p * (slots + 2 * len(fed)))(
-            *(None if a is None else address(a) for a in writer.arrays),
-            *[None] * len(fed),
-            *(id(x.dtype) for x in fed),
-        )
-        self._helper = writer.helper
-        if self._helper:
-            self._helper.block = self._block
-        self._reference = reference
-        self._go, self.again = self._calls(library, writer.results)
-
-    def _calls(self, library: Any, results: list[tuple]) -> tuple[Callable, Callable]:
-        """Two functions without loops or branches that this program does not need.
-
-        `go()` runs the program on what the block points to; `again(args)` on arguments
-        that are arrays or Tensors and fit as they are. Both answer None, and nothing has
-        happened, where they cannot.
-        """
-        scope: dict[str, Any] = {
-            "mode": MODE.get, "Tensor": Tensor, "Array": Array, "empty": np.empty,
-            "address": address, "program": library.program, "call": library.call,
-            "block": self._block, "pointer": ctypes.byref(self._block),
-        }  # fmt: skip
-        names = [f"x{i}" for i in range(self._given)]
-        check = [
-            "state = mode()",
-            "if state.trace is not None or state.watch is not None: return None",
-            f"if len(args) != {len(names)}: return None",
-            f"[{', '.join(names)}] = args",
-        ]
-        for i, x in enumerate(names, len(self._kept)):
-            check += [
-                f"if type({x}) is Tensor: {x} = {x}.array",
-                f"if type({x}) is not Array: return None",
-                f"block[{i}] = id({x})",
-            ]
-        run, given = [], []
-        for i, node in enumerate(self._live):
-            scope[f"live{i}"], scope[f"read{i}"] = (
-                self._kept[self._given + i],
-                node.value,
-            )
-            run.append(f"live{i}[()] = read{i}()")
-        for i, (slot, shape, dtype) in enumerate(results):
-            scope[f"y{i}"], scope[f"dtype{i}"] = self._kept[slot], dtype
-            if self._kept[slot] is None:  # large: memory of its own in each call
-                run.append(
-                    f"y{i} = empty({shape}, dtype{i}); block[{slot}] = address(y{i})"
-                )
-            given.append(f"y{i}" if self._kept[slot] is None else f"y{i}.copy()")
-        scope["settle"] = self._helper.settle if self._helper else lambda: None
-        run.append("if program(pointer): return settle()")
-        for i, cell in enumerate(self._cells):
-            scope[f"cell{i}"] = cell
-            run.append(f"cell{i}.version += 1")
-        run.append(f"return [{', '.join(given)}]")
-        called = [line.replace("program(", "call(") for line in run]
-        text = ["def go():", *run, "def again(args):", *check, *called]
-        exec("\n".join(x if x[:4] == "def " else f"  {x}" for x in text), scope)
-        return scope["go"], scope["again"]
-
-    def function(self, *arrays: Any) -> list:
-        """Run on arrays that fit their placeholders; new arrays come back."""
-        held = [np.require(x, requirements=("C", "A")) for x in arrays[: self._given]]
-        for i, array in enumerate(held):
-            self._block[i] = address(array)
-        results = self._go()
-        return self._reference(*arrays) if results is None else results
-
-
-def address(array: np.ndarray) -> int:
-    """The first field of NumPy's array struct, read directly in a tenth of the time."""
-    return ctypes.c_void_p.from_address(id(array) + object.__basicsize__).value or 0
+    writer = _Writer(plan, inputs, check_nan, timed)
+    source = writer.program(outputs)
+    return Native(writer, source, inputs, final, reference)
 
 
 def _is_regular(array: np.ndarray) -> bool:
@@ -245,7 +138,9 @@ class _Writer:
     `arrays` holds what the block points to, None for what comes with a call.
     """
 
-    def __init__(self, plan: Plan, inputs: Sequence[Node], check_nan: bool) -> None:
+    def __init__(
+        self, plan: Plan, inputs: Sequence[Node], check_nan: bool, timed: bool
+    ) -> None:
         self.plan, self.check_nan = plan, check_nan
         self.scalars = Scalars()
         self.blas = blas.find()
@@ -262,6 +157,7 @@ class _Writer:
         self.said = ""
         for x in inputs:  # a live number has a place of its own, filled before a run
             self.new(x, "x", np.empty((), x.dtype) if is_live(x) else None)
+        self.timers = Timers(self.new("times", "t", None)) if timed else None
 
     # --- memory ----------------------------------------------------------------------------
     def new(self, key: Any, prefix: str, array: Any) -> int:
@@ -367,6 +263,8 @@ class _Writer:
                 aside[i] = self.new(object(), "y", _result(node))
                 lines += self.copy(aside[i], node)
             self.results.append((aside[i], node.shape, node.dtype))
+        if self.timers:
+            self.arrays[self.timers.slot] = self.timers.memory()
         head = self._head()
         asks = self.helper.declarations if self.helper else []
         body = indent([*asks, *lines, "return 0;"])
@@ -377,12 +275,14 @@ class _Writer:
         lines = []
         for step in steps:
             self.written += step.nodes
-            if not (step.nodes[0].op.view or step.nodes[0].op.kind == "item"):
-                lines += self.block(partial(self._step, step), step.nodes)
+            write = partial(self.block, partial(self._step, step), step.nodes)
+            lines += self.timers.around(step.label, write) if self.timers else write()
         return lines
 
     def _step(self, step: Group) -> list[str]:
         first = step.nodes[0]
+        if first.op.view or first.op.kind == "item":
+            return []
         kernel = KERNELS.get(first.op.name)
         lines = kernel(self, first) if kernel else kernels.fused(self, step)
         if self.check_nan:
@@ -452,7 +352,7 @@ class _Writer:
             for name in sorted(kinds & set(self.blas.gemm)):
                 lines.append(_gemm_pointer(name, self.blas.integer))
                 self.functions[_gemm_name(name)] = self.blas.gemm[name]
-        lines += self.scalars.declarations()
+        lines += self.scalars.declarations() + (CLOCK if self.timers else [])
         return lines + kernels.declared_reductions(nodes) + [""]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -71,15 +72,19 @@ class Build:
         self, excused: tuple[type[Exception], ...] = (NotNative,)
     ) -> bool:
         """Turn to native code; False, and `fallback` says why, where there is none."""
-        refused = lambda *arrays: self.reference.function(*arrays)
-        wanted, cells = self.stages["optimized"], list(self.updates)
         try:
-            native = late("native")(self.inputs, wanted, cells, self.check_nan, refused)
+            native = self._native()
         except excused as why:
             self.fallback = str(why)
             return False
         self._settle("native", native, native.wanted)
         return True
+
+    def _native(self, **options: Any) -> Any:
+        refused = lambda *arrays: self.reference.function(*arrays)
+        wanted, cells = self.stages["optimized"], list(self.updates)
+        args = self.inputs, wanted, cells, self.check_nan, refused
+        return late("native")(*args, **options)
 
     def numbers(self) -> list[np.ndarray]:
         """What the live nodes stand for now; they are fed after the arguments."""
@@ -93,10 +98,45 @@ class Build:
         plan = make_plan(self.outputs, self.updates, self.check_nan, joins)
         return emit(plan, self.inputs, self.outputs, self.check_nan)
 
-    def ticking(self, tick: Callable[[int, str], None]) -> Callable[..., list]:
-        """`run`, but calling `tick` with its number and the ops' names after each step."""
+    def timed(self, add: Callable[[str, str, int, float], None]) -> Callable[..., list]:
+        """`run`, telling `add` of each step its number, its ops, runs and seconds.
+
+        Native code looks at the clock itself, also for steps inside loops and branches.
+        """
+        return self._timed_native(add) if self.target == "native" else self._ticked(add)
+
+    def _timed_native(self, add: Callable[..., None]) -> Callable[..., list]:
+        native = self._with_timers
+
+        def run(*arrays: Any) -> list:
+            results = native.function(*arrays)
+            for row in native.timers.read():
+                add(*row)
+            return results
+
+        return run
+
+    @cached_property
+    def _with_timers(self) -> Any:
+        return self._native(timed=True)
+
+    def _ticked(self, add: Callable[..., None]) -> Callable[..., list]:
+        began = 0.0
+
+        def tick(number: int, ops: str) -> None:
+            nonlocal began
+            add(str(number), ops, 1, perf_counter() - began)
+            began = perf_counter()
+
         plan = self.reference.plan
-        return emit(plan, self.inputs, self.outputs, tick=tick).function
+        ticking = emit(plan, self.inputs, self.outputs, tick=tick).function
+
+        def run(*arrays: Any) -> list:
+            nonlocal began
+            began = perf_counter()
+            return ticking(*arrays)
+
+        return run
 
     def stats(self) -> dict[str, int]:
         return {
