@@ -32,7 +32,7 @@ from minigrad.native import (
 from minigrad.native.accumulate import accumulate
 from minigrad.native.entry import Native
 from minigrad.native.expressions import CTYPES, Scalars, literal
-from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand
+from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand, visited
 from minigrad.native.timers import CLOCK, Timers
 from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, VARIABLE, Node, is_live, topological
@@ -237,6 +237,9 @@ class _Writer:
 
     def refuse(self, condition: str) -> str:
         return f"if ({condition}) return 1;"
+
+    early = True
+    visit = staticmethod(visited)
 
     # --- the text --------------------------------------------------------------------------
     def program(self, outputs: Sequence[Node]) -> str:

@@ -25,7 +25,7 @@ class Picked(NamedTuple):
     picks: list[tuple[Node, Operand, int, int]]
 
 
-def _picked(w: Writer, a: Operand, sizes: tuple, key: tuple, arrays: tuple) -> Picked:
+def picked_by(w: Writer, a: Operand, sizes: tuple, key: tuple, arrays: tuple) -> Picked:
     """Sort out a key: slices walk, integers shift, arrays pick."""
     parts = _without_ellipsis(key, len(sizes))
     rest = iter(arrays)
@@ -77,52 +77,51 @@ def _without_ellipsis(key: tuple, ndim: int) -> list:
 
 def _checks(w: Writer, picked: Picked, lowest: int | None) -> list[str]:
     """Refuse the call, before anything is written, if an index is out of range."""
-    lines = []
-    for x, _, _, size in picked.picks:
+    lines: list[str] = []
+    for x, _, _, size in picked.picks if w.early else ():
         low = -size if lowest is None else lowest
         lines += ["{", "bool refused = false;"]
         counters = COUNTERS[: len(x.shape)]
-        for c, n in zip(counters, x.shape, strict=True):
-            lines.append(f"for (int64_t {c} = 0; {c} < {n}; {c}++) {{")
         at = w.read(x).at(counters)
-        lines.append(f"refused |= {at} < {low} || {at} >= {size};")
-        lines += ["}"] * len(x.shape) + [w.refuse("refused"), "}"]
+        test = f"refused |= {at} < {low} || {at} >= {size};"
+        lines += [*w.visit(counters, x.shape, [test]), w.refuse("refused"), "}"]
     return lines
 
 
-def _visits(w: Writer, picked: Picked, body: Any) -> list[str]:
+def visits(w: Writer, picked: Picked, lowest: int | None, body: Any) -> list[str]:
     """Loops over what the key shows; `body(element)` is what happens to each."""
     if math.prod(picked.shape) == 0:
         return []
     counters = COUNTERS[: len(picked.shape)]
-    lines = [
-        f"for (int64_t {c} = 0; {c} < {n}; {c}++) {{"
-        for c, n in zip(counters, picked.shape, strict=True)
-    ]
+    lines: list[str] = []
     terms = [picked.place.position(counters)]
     for k, (_, place, stride, size) in enumerate(picked.picks):
         lines.append(f"int64_t p{k} = {place.at(counters)};")
+        if not w.early:
+            low = -size if lowest is None else lowest
+            lines.append(w.refuse(f"p{k} < {low} || p{k} >= {size}"))
         lines.append(f"if (p{k} < 0) p{k} += {size};")
         terms.append(f"p{k} * {stride}")
     lines += body(f"{picked.place.pointer}[{' + '.join(terms)}]", counters)
-    return lines + ["}"] * len(counters)
+    return w.visit(counters, picked.shape, lines)
 
 
 def index(w: Writer, node: Node) -> list[str]:
     a, *arrays = node.inputs
-    picked = _picked(w, w.read(a), a.shape, node.attrs["key"], tuple(arrays))
+    picked = picked_by(w, w.read(a), a.shape, node.attrs["key"], tuple(arrays))
     to = w.write(node)
 
     def body(element: str, counters: str) -> list[str]:
         return [f"{to.at(counters)} = {element};"]
 
-    return _checks(w, picked, node.attrs.get("lowest")) + _visits(w, picked, body)
+    lowest = node.attrs.get("lowest")
+    return _checks(w, picked, lowest) + visits(w, picked, lowest, body)
 
 
 def written(w: Writer, node: Node) -> list[str]:
     """index_put and index_add: a copy of a, then every element of b, one after another."""
     a, b, *arrays = node.inputs
-    picked = _picked(w, w.write(node), a.shape, node.attrs["key"], tuple(arrays))
+    picked = picked_by(w, w.write(node), a.shape, node.attrs["key"], tuple(arrays))
     value = value_of(w, b, picked.shape)
     sign = "+=" if node.op.name == "index_add" else "="
 
@@ -132,5 +131,6 @@ def written(w: Writer, node: Node) -> list[str]:
             new = f"({ctype(node)}){new}"
         return [f"{element} {sign} {new};"]
 
-    lines = _checks(w, picked, node.attrs.get("lowest"))
-    return lines + copy_first(w, node) + _visits(w, picked, body)
+    lowest = node.attrs.get("lowest")
+    lines = _checks(w, picked, lowest)
+    return lines + copy_first(w, node) + visits(w, picked, lowest, body)

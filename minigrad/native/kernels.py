@@ -22,10 +22,11 @@ FUSIBLE = ("sum", "amax", "amin", "all", "any")  # reductions that join a group
 
 
 class Writer(Protocol):
-    """What a kernel asks of the program that is being written."""
+    """What a kernel asks of the program that is being written, in C or in CUDA."""
 
     scalars: Scalars
     gemm: bool
+    early: bool  # are indices looked at before anything is written?
 
     def read(self, node: Node) -> Operand: ...
     def write(self, node: Node) -> Operand: ...
@@ -33,6 +34,9 @@ class Writer(Protocol):
     def scratch(self, shape: tuple[int, ...], dtype: np.dtype) -> Operand: ...
     def constant(self, node: Node) -> str | None: ...
     def refuse(self, condition: str) -> str: ...
+    def visit(
+        self, counters: str, sizes: Sequence[int], body: list[str]
+    ) -> list[str]: ...
 
 
 def ctype(node: Node) -> str:
@@ -49,7 +53,7 @@ def joins(node: Node) -> bool:
 # --- fused loops ---------------------------------------------------------------------------
 
 
-class _Fused:
+class Fused:
     """One walk over a group's elements: loads, a line for each op, stores, sums."""
 
     def __init__(self, w: Writer, group: Group) -> None:
@@ -92,16 +96,8 @@ class _Fused:
         for x in self.loaded:
             self._load(x)
         body = self.nest.at[self.depth]
-        refusals = []
-        for k, node in enumerate(x for x in self.group.nodes if x.op.kind != "reduce"):
-            self.names[node] = name = f"t{k}"
-            operands = [self.names[x] for x in node.inputs]
-            text = self.w.scalars.expression(node, operands)
-            self.cost += 16 if "(" in node.op.c else 1
-            body.append(f"const {ctype(node)} {name} = {text};")
-            if node.op.name in REFUSED and node.dtype.kind in "iu":
-                test = REFUSED[node.op.name]
-                refusals.append(self.w.scalars.expression(node, operands, test))
+        computed, refusals = self._computed()
+        body += computed
         if refusals:
             self.nest.at[0].append("bool refused = false;")
             body.append(f"refused |= {' | '.join(f'({x})' for x in refusals)};")
@@ -118,6 +114,20 @@ class _Fused:
             lines += self.nest.closing[0]
         return [*before, *lines]
 
+    def _computed(self) -> tuple[list[str], list[str]]:
+        """A line for each op on an element; when its result is refused."""
+        lines, refusals = [], []
+        for k, node in enumerate(x for x in self.group.nodes if x.op.kind != "reduce"):
+            self.names[node] = name = f"t{k}"
+            operands = [self.names[x] for x in node.inputs]
+            text = self.w.scalars.expression(node, operands)
+            self.cost += 16 if "(" in node.op.c else 1
+            lines.append(f"const {ctype(node)} {name} = {text};")
+            if node.op.name in REFUSED and node.dtype.kind in "iu":
+                test = REFUSED[node.op.name]
+                refusals.append(self.w.scalars.expression(node, operands, test))
+        return lines, refusals
+
     def _load(self, x: Node) -> None:
         """Read an operand, as far out as it stays the same."""
         place = self.at[x]
@@ -132,7 +142,7 @@ class _Fused:
         place = self.w.write(node)
         sizes, (place,) = collapse(node.shape, [place])
         nest = Nest(sizes)
-        start = _start(node)
+        start = start_of(node)
         nest.at[-1].append(f"{place.at(nest.counters)} = {start};")
         return nest.lines()
 
@@ -152,11 +162,11 @@ class _Fused:
         if outer and not place.strides[0]:
             nest.parallel = False
         if level == depth:
-            nest.at[depth].append(f"{out} = {_combine(node, out, value)};")
+            nest.at[depth].append(f"{out} = {combine(node, out, value)};")
             return self._start(node)
         nest.reductions.append(f"reduction({_operator(node)}:{name})")
-        nest.at[depth].append(f"{name} = {_combine(node, name, value)};")
-        declare = f"{real} {name} = {_start(node)};"
+        nest.at[depth].append(f"{name} = {combine(node, name, value)};")
+        declare = f"{real} {name} = {start_of(node)};"
         if level == depth - 1 and self.sizes[-1] > 4096:
             nest.blocked = True
             total = "double" if real == "float" and node.op.name == "sum" else real
@@ -164,22 +174,22 @@ class _Fused:
             nest.opening_block.append(declare)
             nest.closing_block.append(f"{name}s[part] = {name};")
             nest.closing[level] += [
-                f"{total} {name} = {_start(node)};",
+                f"{total} {name} = {start_of(node)};",
                 f"for (int part = 0; part < {nest.parts}; part++) "
-                f"{name} = {_combine(node, name, f'{name}s[part]')};",
+                f"{name} = {combine(node, name, f'{name}s[part]')};",
             ]
         else:
             nest.at[level].append(declare)
             if level == 0 and depth > 1:
                 nest.parallel = False  # the outermost loop adds to one accumulator
         if outer:
-            nest.closing[level].append(f"{out} = {_combine(node, out, name)};")
+            nest.closing[level].append(f"{out} = {combine(node, out, name)};")
             return self._start(node)
         nest.closing[level].append(f"{out} = {name};")
         return []
 
 
-def _start(node: Node) -> str:
+def start_of(node: Node) -> str:
     """What a reduction of no elements at all is."""
     name, dtype = node.op.name, node.dtype
     if name in ("sum", "any"):
@@ -194,7 +204,7 @@ def _start(node: Node) -> str:
     return literal(info.min if name == "amax" else info.max, dtype)
 
 
-def _combine(node: Node, a: str, b: str) -> str:
+def combine(node: Node, a: str, b: str) -> str:
     name = node.op.name
     if name in ("amax", "amin"):  # a NaN stays
         sign = ">" if name == "amax" else "<"
@@ -214,14 +224,14 @@ def declared_reductions(nodes: Sequence[Node]) -> list[str]:
     found = {_operator(x): x for x in nodes if x.op.name in ("amax", "amin")}
     return [
         f"#pragma omp declare reduction({name} : {ctype(x)} : "
-        f"omp_out = {_combine(x, 'omp_out', 'omp_in')}) "
-        f"initializer(omp_priv = {_start(x)})"
+        f"omp_out = {combine(x, 'omp_out', 'omp_in')}) "
+        f"initializer(omp_priv = {start_of(x)})"
         for name, x in found.items()
     ]
 
 
 def fused(w: Writer, group: Group) -> list[str]:
-    return _Fused(w, group).lines()
+    return Fused(w, group).lines()
 
 
 # --- copies --------------------------------------------------------------------------------

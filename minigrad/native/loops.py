@@ -146,6 +146,15 @@ class Nest:
         ]
 
 
+def visited(counters: str, sizes: Sequence[int], body: list[str]) -> list[str]:
+    """`body` for every position, a loop for each axis."""
+    heads = [
+        f"for (int64_t {c} = 0; {c} < {n}; {c}++) {{"
+        for c, n in zip(counters, sizes, strict=True)
+    ]
+    return [*heads, *body, *["}"] * len(heads)]
+
+
 def indent(lines: Sequence[str], depth: int = 1) -> list[str]:
     """The lines, set in by the braces that are open."""
     out = []

@@ -31,13 +31,9 @@ def _walk(
         source.pointer, tuple(source.strides[i] for i in free), source.offset
     )
     goal = Operand(to.pointer, tuple(strides[i] for i in free), to.offset)
-    lines = [
-        f"for (int64_t {c} = 0; {c} < {shape[i]}; {c}++) {{"
-        for c, i in zip(counters, free, strict=True)
-    ]
     read = f"{source.pointer}[{start.position(counters)} + {inside}]"
-    lines += body(read, f"{to.pointer}[{goal.position(counters)}]")
-    return lines + ["}"] * len(free)
+    lines = body(read, f"{to.pointer}[{goal.position(counters)}]")
+    return w.visit(counters, [shape[i] for i in free], lines)
 
 
 def _spread(strides: tuple[int, ...], axes: tuple[int, ...]) -> list[int]:
