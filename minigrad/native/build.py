@@ -86,14 +86,16 @@ def explain_absence() -> str:
     return ""
 
 
-def load(source: str) -> ctypes.CDLL:
+def load(source: str, *flags: str) -> ctypes.CDLL:
     """The library made of `source`, from the cache if it was compiled before.
+
+    `flags` for the compiler come after the usual ones.
 
     Comments do not count: they name lines, and lines move. Raises `GraphError` if the
     compiler refuses the source, which it never should; the file is kept for whoever looks
     into it.
     """
-    line = command()
+    line = (*command(), *flags)
     bare = re.sub(r"/\*.*?\*/", "", source).splitlines()
     source = "\n".join(text for text in bare if text.strip()) + "\n"
     path = cache_folder() / f"{_hash(source, *line, _identity())}.so"

@@ -1,0 +1,1 @@
+"""Arrays and programs on an NVIDIA graphics card; imported when one is asked for."""
