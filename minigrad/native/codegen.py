@@ -12,7 +12,6 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -31,12 +30,13 @@ from minigrad.native import (
 )
 from minigrad.native.accumulate import accumulate
 from minigrad.native.entry import Native
-from minigrad.native.expressions import CTYPES, Scalars, literal
-from minigrad.native.loops import COUNTERS, Nest, Operand, indent, operand, visited
+from minigrad.native.expressions import CTYPES, Scalars
+from minigrad.native.loops import COUNTERS, Nest, indent, visited
+from minigrad.native.memory import Memory
 from minigrad.native.timers import CLOCK, Timers
 from minigrad.static.fuse import Group
-from minigrad.static.node import CONSTANT, VARIABLE, Node, is_live, topological
-from minigrad.static.plan import FRESH, Plan, make_plan, root_of
+from minigrad.static.node import VARIABLE, Node, topological
+from minigrad.static.plan import Plan, make_plan
 from minigrad.static.rewrite import settle_reshapes
 
 KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
@@ -127,78 +127,24 @@ def _is_regular(array: np.ndarray) -> bool:
     return array.flags.aligned and all(s % array.itemsize == 0 for s in array.strides)
 
 
-SMALL_RESULT = 4096  # bytes up to which copying costs less than asking for an address
-
-
-class _Writer:
-    """Names for all memory, and the lines that compute.
-
-    Names are made here, never taken from the user: `x0` an argument, `w3` a variable,
-    `k4` a constant, `b5` a buffer, `y6` a result, numbered as they stand in the block.
-    `arrays` holds what the block points to, None for what comes with a call.
-    """
+class _Writer(Memory):
+    """The lines of C that compute; `arrays` is what the block points to."""
 
     def __init__(
         self, plan: Plan, inputs: Sequence[Node], check_nan: bool, timed: bool
     ) -> None:
-        self.plan, self.check_nan = plan, check_nan
-        self.scalars = Scalars()
+        super().__init__(plan, inputs, Scalars())
+        self.check_nan = check_nan
         self.blas = blas.find()
         self.gemm = self.blas is not None
         self.functions: dict[str, int] = {}
-        self.arrays: list[Any] = []
-        self.names: list[str] = []
-        self.slots: dict[Any, int] = {}  # by root node, Cell or number of the buffer
-        self.shown: dict[Node, np.ndarray] = {}
         self.declared: dict[str, str] = {}  # the pointers that the present step uses
-        self.results: list[tuple] = []
         self.written: list[Node] = []
         self.helper: nested.Helper | None = None
         self.said = ""
-        for x in inputs:  # a live number has a place of its own, filled before a run
-            self.new(x, "x", np.empty((), x.dtype) if is_live(x) else None)
         self.timers = Timers(self.new("times", "t", None)) if timed else None
 
-    # --- memory ----------------------------------------------------------------------------
-    def new(self, key: Any, prefix: str, array: Any) -> int:
-        slot = self.slots[key] = len(self.arrays)
-        self.arrays.append(array)
-        self.names.append(f"{prefix}{slot}")
-        return slot
-
-    def _slot(self, root: Node) -> int:
-        """Where the block says in which memory a node that is no view lives."""
-        place = root.value if root.op is VARIABLE else self.plan.place.get(root)
-        key = place if isinstance(place, (Cell, int)) else root
-        if key in self.slots:
-            return self.slots[key]
-        if isinstance(place, Cell):
-            return self.new(key, "w", place.array)
-        if isinstance(place, int):
-            return self.new(
-                key, "b", np.empty(max(self.plan.sizes[place], 1), np.uint8)
-            )
-        if root.op is CONSTANT:
-            return self.new(key, "k", self.show(root))
-        return self.new(key, "y", _result(root))
-
-    def show(self, node: Node) -> np.ndarray:
-        """An array that lies in memory as the node's value will."""
-        array = self.shown.get(node)
-        if array is None:
-            place = node.value if node.op is VARIABLE else self.plan.place.get(node)
-            if node.op.view:
-                array = node.op.fn(self.show(node.inputs[0]), **node.attrs)
-            elif isinstance(place, Cell):
-                array = place.array
-            elif node.op is CONSTANT:
-                array = np.require(node.value, requirements=("C", "A"))
-            else:
-                array = np.empty(node.shape, node.dtype)
-            self.shown[node] = array
-        return array
-
-    def _pointer(self, slot: int, dtype: np.dtype) -> str:
+    def pointer(self, slot: int, dtype: np.dtype) -> str:
         """The C pointer of an entry of the block, declared in the present step."""
         name, real = self.names[slot], CTYPES[dtype.name]
         line = f"{real} *{name} = p[{slot}];"
@@ -207,33 +153,7 @@ class _Writer:
             self.declared[name] = f"{real} *{name} = p[{slot}];"
         return name
 
-    def read(self, node: Node) -> Operand:
-        root = node
-        while root.op.view:
-            root = root.inputs[0]
-        name = self._pointer(self._slot(root), root.dtype)
-        return operand(name, self.show(node), self.show(root))
-
-    def write(self, node: Node) -> Operand:
-        return self.read(node)
-
-    def view(self, node: Node, op: Any, attrs: dict) -> tuple[Operand, tuple]:
-        whole = self.show(node)
-        part = op.fn(whole, **attrs)
-        return operand(self.read(node).pointer, part, whole), part.shape
-
-    def scratch(self, shape: tuple[int, ...], dtype: np.dtype) -> Operand:
-        array = np.empty(shape, dtype)
-        name = self._pointer(self.new(object(), "b", array), dtype)
-        return operand(name, array, array)
-
-    def constant(self, node: Node) -> str | None:
-        if node.op is not CONSTANT or node.value.size == 0:
-            return None
-        first = node.value.reshape(-1)[:1]
-        if node.value.tobytes() != first.tobytes() * node.value.size:
-            return None
-        return literal(first[0], node.dtype)
+    copied = staticmethod(kernels.copied)
 
     def refuse(self, condition: str) -> str:
         return f"if ({condition}) return 1;"
@@ -243,34 +163,12 @@ class _Writer:
 
     # --- the text --------------------------------------------------------------------------
     def program(self, outputs: Sequence[Node]) -> str:
-        plan = self.plan
-        lines = self.steps(plan.steps[: plan.tail])
-        # What shows a variable, or an argument that may share its memory, is copied first.
-        copies: dict[Any, Node] = dict(enumerate(outputs)) | plan.copied
-        aside: dict[Any, int] = {}
-        for key, node in copies.items():
-            if root_of(node).op.kind == "source":
-                aside[key] = self.new(
-                    object(), "y", _result(node, keep=key in plan.copied)
-                )
-                lines += self.copy(aside[key], node)
-        lines += self.steps(plan.steps[plan.tail :])
-        for cell, node in plan.copied.items():
-            lines += self._commit(cell, node, aside.get(cell))
-        given: set[Node] = set()
-        for i, node in enumerate(outputs):
-            if plan.place.get(node) == FRESH and node not in given:
-                given.add(node)
-                aside[i] = self._slot(node)
-            elif i not in aside:
-                aside[i] = self.new(object(), "y", _result(node))
-                lines += self.copy(aside[i], node)
-            self.results.append((aside[i], node.shape, node.dtype))
+        first, then = self.everything(outputs)
         if self.timers:
             self.arrays[self.timers.slot] = self.timers.memory()
         head = self._head()
         asks = self.helper.declarations if self.helper else []
-        body = indent([*asks, *lines, "return 0;"])
+        body = indent([*asks, *first, *then, "return 0;"])
         return "\n".join([*head, "int program(void **p) {", *body, "}"]) + "\n"
 
     def steps(self, steps: Sequence[Group]) -> list[str]:
@@ -300,37 +198,9 @@ class _Writer:
         declared, self.declared = self.declared, outer
         if not lines:
             return []
-        said = [line for line in _comments(nodes) if line != self.said]
+        said = [line for line in comments(nodes) if line != self.said]
         self.said = said[-1] if said else self.said
         return [*said, "{", *declared.values(), *lines, "}"]
-
-    def copy(self, slot: int, node: Node) -> list[str]:
-        return self.block(lambda: self._copied(slot, node), [])
-
-    def _copied(self, slot: int, node: Node) -> list[str]:
-        ghost = np.empty(node.shape, node.dtype)
-        to = operand(self._pointer(slot, node.dtype), ghost, ghost)
-        known = self.constant(node)
-        return kernels.copied(
-            to, self.read(node) if known is None else known, node.shape
-        )
-
-    def _commit(self, cell: Cell, node: Node, aside: int | None) -> list[str]:
-        """Write an update that was computed elsewhere into its variable."""
-
-        def write() -> list[str]:
-            slot = self.slots.get(cell)
-            slot = self.new(cell, "w", cell.array) if slot is None else slot
-            to = operand(self._pointer(slot, node.dtype), cell.array, cell.array)
-            if aside is not None:
-                ghost = np.empty(node.shape, node.dtype)
-                value: Any = operand(self._pointer(aside, node.dtype), ghost, ghost)
-            else:
-                known = self.constant(node)
-                value = self.read(node) if known is None else known
-            return kernels.copied(to, value, node.shape)
-
-        return self.block(write, [])
 
     def _finite(self, node: Node) -> list[str]:
         place = self.read(node)
@@ -373,13 +243,7 @@ def _gemm_pointer(dtype: str, integer: str) -> str:
     return f"void (*{_gemm_name(dtype)})({args});"
 
 
-def _result(node: Node, keep: bool = False) -> np.ndarray | None:
-    """Memory for a small result, which is copied; a large one is new in every call."""
-    small = math.prod(node.shape) * node.dtype.itemsize <= SMALL_RESULT
-    return np.empty(node.shape, node.dtype) if small or keep else None
-
-
-def _comments(nodes: Sequence[Node]) -> list[str]:
+def comments(nodes: Sequence[Node]) -> list[str]:
     """The user's lines that a step computes, without anything that ends a comment."""
     found: dict[str, None] = {}
     for node in nodes:
