@@ -10,13 +10,14 @@ import os
 import platform
 import shutil
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
 
 import numpy as np
 
 import minigrad
-from minigrad.native import build
+from minigrad.native import blas, build
 from minigrad.static.build import PATIENCE
 
 
@@ -38,8 +39,17 @@ def _numpy() -> str:
 
 def _blas() -> str:
     config = getattr(np.__config__, "CONFIG", {}).get("Build Dependencies", {})
-    blas = config.get("blas", {})
-    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
+    known = config.get("blas", {})
+    numpys = f"{known.get('name', 'unknown')} {known.get('version', '')}".strip()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        blas.find.cache_clear()
+        found = blas.find()
+    used = {"numpy": "the same", "mkl": "MKL", "openblas": "the wheel scipy-openblas32"}
+    native = used[found.name] if found else "none: pip install scipy-openblas32"
+    return "; ".join(
+        [numpys, f"native code uses {native}", *(str(x.message) for x in said)]
+    )
 
 
 def _compiler() -> str:
