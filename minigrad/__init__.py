@@ -7,7 +7,18 @@ Eager mode has PyTorch's names, static mode Theano's and TensorFlow's.
 
 from typing import TYPE_CHECKING, Any
 
-from minigrad import autograd, copying, cuda, errors, linalg, nn, optim, random, utils
+from minigrad import (
+    autograd,
+    backends,
+    copying,
+    cuda,
+    errors,
+    linalg,
+    nn,
+    optim,
+    random,
+    utils,
+)
 from minigrad.autograd import (
     enable_grad,
     inference_mode,

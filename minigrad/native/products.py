@@ -36,7 +36,7 @@ def _product(
     batch = node.shape[:-2]
     to = w.write(node)
     left, right = (w.read(x).over(x.shape, len(node.shape)) for x in (a, b))
-    sides = [_matrix_strides(x, s) for x, s in ((left, (m, k)), (right, (k, n)))]
+    sides = [matrix_strides(x, s) for x, s in ((left, (m, k)), (right, (k, n)))]
     small = _is_small(w, node, (m, n, k))
     lines: list[str] = []
     if not small and None in sides:  # BLAS wants rows or columns that lie together
@@ -103,7 +103,7 @@ def _batched(
     return sizes, full
 
 
-def _matrix_strides(x: Operand, shape: tuple[int, int]) -> tuple[bool, int] | None:
+def matrix_strides(x: Operand, shape: tuple[int, int]) -> tuple[bool, int] | None:
     """Is the matrix transposed, and how far apart are its rows? None: BLAS cannot."""
     (rows, columns), (down, along) = shape, x.strides[-2:]
     if (along == 1 or columns == 1) and (down >= columns or rows == 1):
@@ -124,7 +124,7 @@ def _blas_call(
     m, n, k = sizes
     shapes = ((m, k), (k, n))
     (ta, lda), (tb, ldb) = (
-        _matrix_strides(Operand("", s), shape) or (False, shape[1])
+        matrix_strides(Operand("", s), shape) or (False, shape[1])
         for s, shape in zip(steps[1:], shapes, strict=True)
     )
     name = "blas_sgemm" if node.dtype.name == "float32" else "blas_dgemm"

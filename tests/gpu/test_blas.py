@@ -1,0 +1,195 @@
+"""The arguments of cuBLAS, tried out on a column-major product written in NumPy."""
+
+import itertools
+import types
+
+import numpy as np
+import pytest
+
+from minigrad.gpu import blas
+
+
+def laid(rng, shape, how):
+    """An array of this shape: in C order, transposed, or a window of a larger one."""
+    if how == "turned":
+        return rng.normal(size=(*shape[:-2], shape[-1], shape[-2])).swapaxes(-1, -2)
+    if how == "window":
+        more = rng.normal(size=(*shape[:-2], shape[-2] + 2, shape[-1] + 3))
+        return more[..., 1:-1, 2:-1]
+    return rng.normal(size=shape)
+
+
+LAYOUTS = list(itertools.product(["plain", "turned", "window"], repeat=3))
+
+
+@pytest.mark.parametrize("layouts", LAYOUTS, ids="-".join)
+@pytest.mark.parametrize(
+    "sizes", [(3, 4, 5), (1, 4, 5), (3, 1, 5), (3, 4, 1), (1, 1, 1)], ids=str
+)
+def test_every_layout_gives_numpys_product(layouts, sizes):
+    rng, (m, n, k) = np.random.default_rng(0), sizes
+    shapes = (m, k), (k, n), (m, n)
+    a, b, y = (laid(rng, s, how) for s, how in zip(shapes, layouts))
+    before, whole = y.copy(), y.base.copy() if y.base is not None else y.copy()
+    blas.gemm(a, b, y, -0.5, 2, execute=blas.reference)
+    np.testing.assert_allclose(y, -0.5 * (a @ b) + 2 * before)
+    if y.base is not None:
+        changed = np.count_nonzero(y.base != whole)
+        assert changed == y.size, "it wrote outside y"
+
+
+@pytest.mark.parametrize("layouts", LAYOUTS, ids="-".join)
+@pytest.mark.parametrize(
+    ("of_a", "of_b"),
+    [((4,), (4,)), ((4,), ()), ((), (4,)), ((2, 3), (2, 3)), ((2, 1), (1, 3)),
+     ((2, 3), ()), ((2, 3), (3,)), ((1,), (4,))],
+    ids=str,
+)  # fmt: skip
+def test_a_batch_broadcasts(layouts, of_a, of_b):
+    rng = np.random.default_rng(0)
+    batch = np.broadcast_shapes(of_a, of_b)
+    shapes = (*of_a, 3, 5), (*of_b, 5, 4), (*batch, 3, 4)
+    a, b, y = (laid(rng, s, how) for s, how in zip(shapes, layouts))
+    before = y.copy()
+    blas.gemm(a, b, y, 0.5, -1, execute=blas.reference)
+    np.testing.assert_allclose(y, 0.5 * (a @ b) - before)
+
+
+def calls_for(a, b, y):
+    calls = []
+    blas.gemm(a, b, y, execute=lambda call, *rest: calls.append(call))
+    return calls
+
+
+def test_a_batch_is_one_call():
+    a, b, y = (np.zeros(s) for s in ((2, 3, 4, 5), (2, 3, 5, 6), (2, 3, 4, 6)))
+    (call,) = calls_for(a, b, y)
+    assert call.batch == 6
+
+
+def test_a_batch_with_one_right_side_is_one_tall_product():
+    a, b, y = (np.zeros(s) for s in ((7, 4, 5), (5, 6), (7, 4, 6)))
+    (call,) = calls_for(a, b, y)
+    assert (call.batch, call.m, call.n, call.k) == (1, 6, 28, 5)
+
+
+def test_a_batch_without_one_stride_is_several_calls():
+    a, b, y = (np.zeros(s) for s in ((2, 1, 4, 5), (1, 3, 5, 6), (2, 3, 4, 6)))
+    assert [call.batch for call in calls_for(a, b, y)] == [3, 3]
+
+
+def test_transposes_are_flags_and_not_copies():
+    a, b = np.zeros((5, 4)).T, np.zeros((6, 5)).T
+    (call,) = calls_for(a, b, np.zeros((4, 6)))
+    assert call.swapped
+    assert call.turn_a
+    assert call.turn_b
+
+
+def test_no_inner_elements_leave_beta_times_y():
+    y = np.ones((2, 3))
+    blas.gemm(np.zeros((2, 0)), np.zeros((0, 3)), y, 1, 0.5, execute=blas.reference)
+    assert (y == 0.5).all()
+    blas.gemm(np.zeros((2, 0)), np.zeros((0, 3)), y, execute=blas.reference)
+    assert (y == 0).all()
+
+
+def test_nothing_is_called_for_an_empty_result():
+    assert calls_for(np.zeros((0, 2)), np.zeros((2, 3)), np.zeros((0, 3))) == []
+
+
+def test_what_was_in_y_is_not_read_when_beta_is_0():
+    y = np.full((2, 2), np.nan)
+    blas.gemm(np.eye(2), np.eye(2), y, execute=blas.reference)
+    np.testing.assert_array_equal(y, np.eye(2))
+
+
+def test_holes_in_rows_and_columns_are_refused():
+    with pytest.raises(ValueError, match="copy it first"):
+        calls_for(np.zeros((6, 8))[::2, ::2], np.zeros((4, 2)), np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("dtypes", [("f4", "f8", "f8"), ("i8", "i8", "i8")])
+def test_other_dtypes_are_refused(dtypes):
+    with pytest.raises(TypeError, match="floats of one dtype"):
+        calls_for(*(np.zeros((2, 2), t) for t in dtypes))
+
+
+# What cuBLAS is told, by a stand-in for CuPy's binding.
+
+
+class Array:
+    """As much of a CuPy array as is read: dtype and address."""
+
+    def __init__(self, dtype, address):
+        self.dtype = np.dtype(dtype)
+        self.data = types.SimpleNamespace(ptr=address)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    calls = []
+    lib = types.SimpleNamespace(
+        gemmEx=lambda *args: calls.append(("gemmEx", args)),
+        gemmStridedBatchedEx=lambda *args: calls.append(("batched", args)),
+        CUBLAS_GEMM_DEFAULT=-1,
+        CUBLAS_COMPUTE_32F_FAST_TF32=77,
+    )
+    kinds = {"float16": (2, 68), "float32": (0, 68), "float64": (1, 70)}
+    monkeypatch.setattr(blas, "_library", lambda: (lib, lambda: 99, kinds))
+    return calls
+
+
+def call(batch=1):
+    return blas.Call(True, True, False, 2, 3, 4, 5, 6, 7, 8, 9, 10, batch)
+
+
+def run(dtype, batch=1):
+    a, b, c = (Array(dtype, place) for place in (1000, 2000, 3000))
+    blas.cublas(call(batch), a, b, c, -0.5, 1)
+
+
+def test_cublas_is_told_sizes_places_and_types(told):
+    run("f4")
+    ((name, args),) = told
+    assert name == "gemmEx"
+    assert args[:6] == (99, 1, 0, 2, 3, 4)
+    assert args[7:13] == (1000, 0, 5, 2000, 0, 7)
+    assert args[14:] == (3000, 0, 9, 68, -1)
+    assert args[13] - args[6] == 4, "beta stands after alpha, both float32"
+
+
+def test_cublas_is_told_the_steps_of_a_batch(told):
+    run("f8", batch=3)
+    ((name, args),) = told
+    assert name == "batched"
+    assert args[7:15] == (1000, 1, 5, 6, 2000, 1, 7, 8)
+    assert args[16:] == (3000, 1, 9, 10, 3, 70, -1)
+    assert args[15] - args[6] == 8
+
+
+def test_tf32_is_a_switch_for_float32_alone(told, monkeypatch):
+    monkeypatch.setattr(blas.matmul, "allow_tf32", True)
+    for dtype in ("f2", "f4", "f8"):
+        run(dtype)
+    assert [args[-2] for _, args in told] == [68, 77, 70]
+
+
+def test_cupys_binding_takes_as_many_arguments():
+    """The stand-in above is as long as the real function; needs cuBLAS, not a GPU."""
+    try:
+        lib, _handle, kinds = blas._library.__wrapped__()
+    except ImportError as absent:
+        pytest.skip(f"no CuPy or no cuBLAS: {str(absent).splitlines()[0]}")
+    assert kinds == {"float16": (2, 68), "float32": (0, 68), "float64": (1, 70)}
+    assert (lib.CUBLAS_GEMM_DEFAULT, lib.CUBLAS_COMPUTE_32F_FAST_TF32) == (-1, 77)
+    assert (lib.CUBLAS_OP_N, lib.CUBLAS_OP_T) == (0, 1)
+    assert lib.gemmEx.__doc__.count(",") == 18
+    assert lib.gemmStridedBatchedEx.__doc__.count(",") == 22
+
+
+def test_the_switch_has_pytorchs_names():
+    import minigrad as mg
+
+    assert mg.backends.cuda.matmul is blas.matmul
+    assert mg.backends.cuda.matmul.allow_tf32 is False
