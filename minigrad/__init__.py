@@ -17,12 +17,15 @@ from minigrad import (
     nn,
     optim,
     random,
+    twins,
     utils,
 )
 from minigrad.autograd import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
+    is_inference,
+    is_inference_mode_enabled,
     no_grad,
     set_grad_enabled,
 )

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import backend, rearrange
+from minigrad import backend
 from minigrad.backend import get_default_dtype
-from minigrad.eager.inplace import copy_
 from minigrad.eager.tensor import Tensor, from_array
 from minigrad.errors import ArgumentError, DTypeError, GraphError, ShapeError
 from minigrad.ops.elementwise import cast, fill
@@ -306,18 +305,6 @@ def _dlpack_device(self: Tensor) -> Any:
     return self.array.__dlpack_device__()
 
 
-def _twin(name: str) -> Any:
-    change = getattr(rearrange, name)
-
-    def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        return copy_(self, change(self, *args, **options))
-
-    method.__name__, method.__doc__ = f"{name}_", f"In place: {change.__doc__}"
-    return method
-
-
-for _name in ("masked_fill", "scatter", "scatter_add", "index_add", "tril", "triu"):
-    setattr(Tensor, f"{_name}_", _twin(_name))
 Tensor.__new__ = _new  # type: ignore[method-assign, assignment]
 Tensor.__dlpack__ = _dlpack  # type: ignore[attr-defined]
 Tensor.__dlpack_device__ = _dlpack_device  # type: ignore[attr-defined]

@@ -48,7 +48,8 @@ class Generator:
 
     def __init__(self, device: Any = "cpu") -> None:
         on_cpu(device)
-        self._state = tensor([0, 0])
+        with mode(grad=False):  # under inference_mode too it goes on being written
+            self._state = tensor([0, 0])
 
     def initial_seed(self) -> int:
         """The seed that this stream was started with."""

@@ -151,7 +151,7 @@ class Function:
         inputs = [x for x in args if isinstance(x, Tensor)]
         parents = tuple(parent_of(x) if isinstance(x, Tensor) else None for x in args)
         olds = [[parent_of(view.base) for view in views_of(x)] for x in inputs]
-        versions = [x.cell.version for x in inputs]
+        versions = [x.cell.written for x in inputs]
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(p is not None for p in parents)
         with mode(grad=False):
@@ -181,7 +181,7 @@ def _check_dirty(
 ) -> None:
     returned = output if isinstance(output, tuple) else (output,)
     for x, version in zip(inputs, versions, strict=True):
-        if x.cell.version != version and not _is(x, ctx._dirty) and x.requires_grad:
+        if x.cell.written != version and not _is(x, ctx._dirty) and x.requires_grad:
             raise GradError(
                 f"{cls.__name__}: forward wrote an input in place and did not say so",
                 remedy="call ctx.mark_dirty(x), and return x",

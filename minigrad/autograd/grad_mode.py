@@ -7,10 +7,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.ops.op import MODE, Mode
+from minigrad.eager.cell import InferenceCell
+from minigrad.eager.tensor import Tensor
+from minigrad.ops.op import MODE, Mode, mode
 
 
-def _switch(on: bool) -> bool:
+def _switch(on: bool | None) -> bool | None:
     """Set whether operations are recorded; how it was before."""
     before = MODE.get()
     MODE.set(Mode(on, before.trace, before.watch))
@@ -25,11 +27,15 @@ class _GradMode:
     """
 
     def __init__(self, mode: bool) -> None:
-        self.mode = bool(mode)
-        self._before: list[bool] = []
+        self.on: bool | None = bool(mode)
+        self._before: list[bool | None] = []
+
+    def _to(self) -> bool | None:
+        """The mode to enter: nothing records inside `inference_mode`."""
+        return None if MODE.get().grad is None else self.on
 
     def __enter__(self) -> None:
-        self._before.append(_switch(self.mode))
+        self._before.append(_switch(self._to()))
 
     def __exit__(self, *_: object) -> None:
         _switch(self._before.pop())
@@ -40,7 +46,7 @@ class _GradMode:
 
         @functools.wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
-            with _GradMode(self.mode):
+            with mode(grad=self._to()):
                 return fn(*args, **kwargs)
 
         return inner
@@ -51,7 +57,7 @@ class _GradMode:
             generator, sent = fn(*args, **kwargs), None
             try:
                 while True:
-                    with _GradMode(self.mode):
+                    with mode(grad=self._to()):
                         try:
                             value = generator.send(sent)
                         except StopIteration as stop:
@@ -98,11 +104,11 @@ class set_grad_enabled(_GradMode):
 
     def __init__(self, mode: bool) -> None:
         super().__init__(mode)
-        self._called_in = _switch(self.mode)  # a plain call counts at once
+        self._called_in = _switch(self._to())  # a plain call counts at once
 
     def __enter__(self) -> None:
         self._before.append(self._called_in)
-        _switch(self.mode)
+        _switch(self._to())
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         _switch(self._called_in)
@@ -110,30 +116,45 @@ class set_grad_enabled(_GradMode):
 
 
 class inference_mode(_GradMode):
-    """`no_grad` under the name that says what for.
+    """`no_grad` for tensors that the tape shall never meet again.
 
-    PyTorch also forbids to differentiate later what was made inside; here it is an
-    ordinary tensor without a tape.
+    What is made inside can be read and computed with later. To save it for a `backward()`,
+    to write it or to make it require a gradient raises `GradError`; a clone allows all.
+
+        >>> import minigrad as mg
+        >>> with mg.inference_mode():
+        ...     features = mg.ones(2)
+        >>> w = mg.ones(2, requires_grad=True)
+        >>> (w + features.clone() * w).requires_grad  # without clone() an error
+        True
     """
 
     def __new__(cls, mode: Any = True) -> Any:
-        if not callable(mode):
-            return super().__new__(cls)
-        return _GradMode(False)(mode)
+        if callable(mode):
+            return cls()(mode)
+        return super().__new__(cls)
 
     def __init__(self, mode: bool = True) -> None:
-        super().__init__(not mode)
+        self.on = None if mode else True
+        self._before = []
 
-    def __enter__(self) -> None:
-        # inference_mode(False) leaves the tape as it is.
-        self._before.append(MODE.get().grad)
-        if not self.mode:
-            _switch(False)
-
-    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        return fn if self.mode else super().__call__(fn)
+    def _to(self) -> bool | None:
+        return self.on
 
 
 def is_grad_enabled() -> bool:
     """Whether operations are being recorded."""
-    return MODE.get().grad
+    return bool(MODE.get().grad)
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether this is a block of `inference_mode`."""
+    return MODE.get().grad is None
+
+
+def is_inference(input: Tensor) -> bool:
+    """Was this tensor made under `inference_mode`?"""
+    return isinstance(input.cell, InferenceCell)
+
+
+Tensor.is_inference = is_inference  # type: ignore[attr-defined]

@@ -117,7 +117,7 @@ def _keepers() -> dict[Any, list[Tensor]]:
         t = ref()
         if t is not None and t.record is not None and t.view_of is None:
             keepers.setdefault(parent_of(t), []).append(t)
-        elif t is not None and t.version == t.cell.version:  # not a view left behind
+        elif t is not None and t.version == t.cell.written:  # not a view left behind
             keepers.setdefault(t.record, []).append(t)
     return keepers
 

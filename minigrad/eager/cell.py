@@ -30,6 +30,7 @@ class Cell:
     """
 
     __slots__ = ("array", "version", "writer", "node", "__weakref__")
+    written: int  # the version, also of what inference_mode made
 
     def __init__(self, array: Any) -> None:
         self.array = array
@@ -38,19 +39,50 @@ class Cell:
         self.node: Any = None  # weak reference to this cell's variable node
 
 
+_VERSION: Any = vars(Cell)["version"]
+Cell.written = _VERSION
+
+
+class InferenceCell(Cell):
+    """A storage made under `inference_mode`: without a version once that mode is left."""
+
+    __slots__ = ()
+
+    def _version(self) -> int:
+        if MODE.get().grad is not None:
+            raise GradError(
+                "a tensor made under inference_mode cannot be saved or written later",
+                expected="a tensor that the tape can follow",
+                got=f"one of shape {self.array.shape}",
+                remedy="x.clone() makes an ordinary tensor of it",
+            )
+        return self.written
+
+    version = property(_version, _VERSION.__set__)
+
+
 class View:
     """How a Tensor is seen from another: `op(base, **attrs)`, sharing its storage."""
 
-    __slots__ = ("base", "op", "attrs", "tracked")
+    __slots__ = ("_base", "_as", "op", "attrs", "tracked")
 
     def __init__(self, base: Tensor, op: Op, attrs: dict, tracked: bool) -> None:
-        self.base, self.op, self.attrs = base, op, attrs
+        self._base, self._as = base, base.view_of
+        self.op, self.attrs = op, attrs
         self.tracked = tracked  # made with grad on?
+
+    @property
+    def base(self) -> Tensor:
+        """The Tensor seen, as it was then: `unsqueeze_` turns it into a view of that."""
+        base = self._base
+        while base.view_of is not None and base.view_of is not self._as:
+            base = base.view_of.base
+        return base
 
 
 def parent_of(t: Tensor) -> Any:
     """What stands for `t` on the tape: its record, itself if a leaf, or None."""
-    if t.view_of is not None and t.version != t.cell.version:
+    if t.view_of is not None and t.version != t.cell.written:
         _rederive(t)
     record = t.record
     return t if record is LEAF else record
@@ -59,9 +91,9 @@ def parent_of(t: Tensor) -> Any:
 def _rederive(t: Tensor) -> None:
     """Take the records of views that are older than their storage from their bases."""
     stale = []
-    while t.view_of is not None and t.version != t.cell.version:
+    while t.view_of is not None and t.version != t.cell.written:
         if t.record is LEAF:  # detached first, then told to require a gradient
-            t.version = t.cell.version
+            t.version = t.cell.written
             break
         stale.append(t)
         t = t.view_of.base
@@ -73,7 +105,7 @@ def _rederive(t: Tensor) -> None:
             raise _untracked_view(t, "read after its base was written")
         journal(t)
         parent = t.record = None if parent is None else _view_record(view, parent)
-        t.version = t.cell.version
+        t.version = t.cell.written
 
 
 def _view_record(view: View, parent: Any) -> Record:
@@ -114,6 +146,7 @@ def check_writable(t: Tensor, op: str) -> None:
             got=f"{name_of(t, 'the tensor')} {t.shape}, {why}",
             remedy="x[i] = x[i] + y" if copied else "x.clone() has its own memory",
         )
+    t.cell.version  # noqa: B018 - raises for what inference_mode made
     if state.grad:
         check_rebase(t, op)
 
@@ -188,7 +221,7 @@ def set_data(t: Tensor, value: Tensor) -> None:
     record = parent_of(t)
     value = value.detach()
     t.array, t.cell, t.view_of = value.array, value.cell, value.view_of
-    t.record, t.version = LEAF if record is t else record, t.cell.version
+    t.record, t.version = LEAF if record is t else record, t.cell.written
     REBOUND[0] += 1
 
 

@@ -6,7 +6,7 @@ What the tape needs of the old values is set aside before they go.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -51,11 +51,12 @@ def _at_once(fn: Any, target: Tensor, other: Any) -> bool:
     array, operand = target.array, other.array
     if array.dtype is not operand.dtype or array.dtype.kind != "f":
         return False
+    version = target.cell.version + 1
     try:
         fn(array, operand, array)
     except (ValueError, TypeError):
         return False
-    target.cell.version += 1
+    target.cell.version = version
     target.cell.writer = user_origin()
     return True
 
@@ -187,16 +188,6 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
         inplace(elementwise.copy, part, value)
 
 
-def _refused(name: str) -> Any:
-    def refuse(self: Tensor, *dims: Any) -> NoReturn:
-        raise NotImplementedError(
-            f"{name}_: a tensor keeps its shape for life; write x = x.{name}(...), a view"
-        )
-
-    refuse.__name__, refuse.__doc__ = f"{name}_", f"Not there: see `{name}`."
-    return refuse
-
-
 OPERATORS = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
     "floordiv": "floor_divide", "mod": "remainder",
@@ -207,7 +198,5 @@ for _name in (*vars(elementwise), *vars(formulas)):
         setattr(Tensor, f"{_name}_", twin(_name))
 for _method in (copy_, fill_, zero_, __setitem__):
     setattr(Tensor, _method.__name__, _method)
-for _name in ("unsqueeze", "squeeze", "t", "transpose", "swapaxes", "swapdims"):
-    setattr(Tensor, f"{_name}_", _refused(_name))
 for _operator, _name in OPERATORS.items():
     setattr(Tensor, f"__i{_operator}__", twin(_name))

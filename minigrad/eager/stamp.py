@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import Array
-from minigrad.eager.cell import Cell, parent_of
+from minigrad.eager.cell import Cell, InferenceCell, parent_of
 from minigrad.eager.tape import LEAF, Record
 from minigrad.ops.op import MODE, Op, Value
 
@@ -77,7 +77,7 @@ def stamp(
     scope: dict[str, Any] = {
         "__name__": __name__, "op": op, "fn": op.fn, "general": general, "get_mode": MODE.get, "LEAF": LEAF,
         "otherwise": _otherwise, "attrs": {},
-        "Tensor": tensor, "Cell": Cell, "Record": Record, "Array": Array,
+        "Tensor": tensor, "Cell": Cell, "InferenceCell": InferenceCell, "Record": Record, "Array": Array,
         "asarray": np.asarray, "parent_of": parent_of, "new": object.__new__,
     }  # fmt: skip
     source = _TEMPLATE.format(
@@ -90,6 +90,7 @@ def stamp(
     )
     if any(rule is not None for rule in op.vjp):  # type: ignore[union-attr]
         source += "    if grad:\n" + _recording(op, names, scope)
+    source += "    if grad is None:\n        cell.__class__ = InferenceCell\n"
     source += "    return t\n"
     filename = f"<minigrad {op.name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)

@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import Array
-from minigrad.eager.cell import Cell, View, journal, parent_of, set_data
+from minigrad.eager.cell import (
+    Cell,
+    InferenceCell,
+    View,
+    journal,
+    parent_of,
+    set_data,
+)
 from minigrad.eager.stamp import stamp
 from minigrad.eager.tape import LEAF, Record, run_backward, seed_for
 from minigrad.errors import (
@@ -86,7 +93,7 @@ class Tensor(Readable):
         if op.view:
             return _apply_view(op, args[0], attrs, state)
         inputs, y = compute(op, args, attrs, state)
-        t = wrap(y)
+        t = _settled(wrap(y), state)
         if state.grad:
             t.record = track(op, args, inputs, y, t, attrs)
         return t
@@ -171,6 +178,8 @@ class Tensor(Readable):
                 "requires_grad cannot be switched off for a tensor made by an op",
                 remedy="use x.detach()",
             )
+        if requires_grad:
+            self.cell.version  # noqa: B018 - raises for what inference_mode made
         journal(self)
         self.record = LEAF if requires_grad else None
         return self
@@ -222,7 +231,7 @@ def _handle(array: Any, cell: Cell, record: Any, view_of: View | None) -> Tensor
     t.cell = cell
     t.record = record
     t.view_of = view_of
-    t.version = cell.version
+    t.version = cell.written
     t._grad = None
     return t
 
@@ -237,12 +246,20 @@ def wrap(value: Any) -> Tensor:
     return _handle(array, Cell(array), None, None)
 
 
+def _settled(t: Tensor, state: Mode) -> Tensor:
+    """`t`, just made; under inference_mode it will never be of use to the tape."""
+    if state.grad is None and state.trace is None:
+        t.cell.__class__ = InferenceCell
+    return t
+
+
 def from_array(array: Any, requires_grad: bool = False) -> Tensor:
     """A leaf around `array`, sharing its memory; inside a trace, a constant of it."""
-    t = wrap(array)
+    state = MODE.get()
+    t = _settled(wrap(array), state)
     if requires_grad:
         t.requires_grad_()
-    MODE.get().tell("adopt", t)
+    state.tell("adopt", t)
     return t
 
 
@@ -303,11 +320,11 @@ def _apply_view(op: Op, a: Tensor, attrs: dict, state: Mode) -> Tensor:
     except (ValueError, TypeError, IndexError) as error:
         raise explained(op, (a,), attrs, error) from None
     if is_view(array, a.array):
-        t = _handle(array, a.cell, None, View(a, op, attrs, state.grad))
+        t = _handle(array, a.cell, None, View(a, op, attrs, bool(state.grad)))
     else:
         if state.trace is not None:
             array = op(state.trace.value_of(a), **attrs)
-        t = wrap(array)
+        t = _settled(wrap(array), state)
     if state.grad:
         t.record = track(op, (a,), (a.array,), None, t, attrs)
         if state.trace is not None and t.record is not None:

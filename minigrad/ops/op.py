@@ -24,7 +24,7 @@ from minigrad.errors import Origin
 class Mode(NamedTuple):
     """What an op call must know about its surroundings; one read per op."""
 
-    grad: bool = True  # record on the tape?
+    grad: bool | None = True  # record on the tape? None under inference_mode
     trace: Any = None  # the running Trace: Tensor ops become symbolic
     watch: Any = None  # a Watch, which runs the ops of a block (count_ops, profile)
 

@@ -156,7 +156,7 @@ class _Compiled:
         inputs, outputs, updates = self.build
         self.program = Program(inputs, outputs, updates, target=target)
 
-    def serves(self, args: tuple, grad: bool) -> bool:
+    def serves(self, args: tuple, grad: bool | None) -> bool:
         """Is this a call like the traced one? The quick way, for plain tensors alone.
 
         No means: look closer. Yes says what the key of the call and `misfit` would say.
@@ -167,7 +167,7 @@ class _Compiled:
         for x, (shape, dtype) in zip(args, self.plain):
             if type(x) is not Tensor or x.record is not None:
                 return False
-            if x.view_of is not None and x.version != x.cell.version:
+            if x.view_of is not None and x.version != x.cell.written:
                 return False  # its record is to be derived anew: is it still none?
             array = x.array
             if array.shape != shape or array.dtype is not dtype:

@@ -27,7 +27,7 @@ class Key(NamedTuple):
     """What of a call a trace depends on; two calls with one key may share a trace."""
 
     form: Any  # how the arguments are nested
-    grad: bool  # are gradients on?
+    grad: bool | None  # are gradients on?
     arguments: tuple  # of each: what it is, then its shape, dtype and place on the tape
     sharing: tuple[int, ...]  # which arguments share memory
 

@@ -114,11 +114,11 @@ class Trace:
         """Note how a handle and its cell are, before they change for the first time."""
         if t not in self._handles:
             self._handles[t] = (t.record, t.version, t._grad)
-            self._versions.setdefault(t.cell, t.cell.version)
+            self._versions.setdefault(t.cell, t.cell.written)
 
     def saw_grad(self, t: Tensor) -> None:
         """The program depends on whether there was a gradient before."""
-        if t not in self._handles and self._from_outside(t):
+        if t not in self._handles and self.from_outside(t):
             self.grads_seen.setdefault(t, (t._grad is not None, name_of(t, "")))
 
     def saw_module(self, module: Any) -> None:
@@ -135,17 +135,18 @@ class Trace:
         return {
             t: t._grad
             for t, (_, _, old) in self._handles.items()
-            if t._grad is not old and self._from_outside(t)
+            if t._grad is not old and self.from_outside(t)
         }
 
-    def _from_outside(self, t: Tensor) -> bool:
+    def from_outside(self, t: Tensor) -> bool:
+        """Was it there before the trace, and will it be there after it?"""
         return t.cell in self.state or t.cell not in self.env
 
     def check_state(self) -> None:
         """State may not carry a tape out of the trace."""
         for t, (record, _, _) in self._handles.items():
             taped = type(t.record) is Record and t.record is not record
-            if taped and t.view_of is None and self._from_outside(t):
+            if taped and t.view_of is None and self.from_outside(t):
                 raise GradError(
                     "jit: state was written with grad on and now carries a tape",
                     got=f"{name_of(t, 'a tensor')} {t.shape}, {t.record!r}",

@@ -44,7 +44,7 @@ class Names:
         if not isinstance(value, Tensor) or type(value.record) is not Record:
             return
         # A view that is older than its storage gets another record when next read.
-        if value.version == value.cell.version:
+        if value.version == value.cell.written:
             self._known.setdefault(id(value.record), name)
 
     def of(self, value: Any, default: str = "") -> str:

@@ -87,6 +87,72 @@ def test_inference_mode_records_nothing(torch):
         assert not double(x).requires_grad
 
 
+def test_inference_mode_is_not_left_by_enable_grad_but_by_inference_mode_false(torch):
+    for library in (mg, torch):
+        with library.inference_mode():
+            x = library.ones(2, requires_grad=True)
+            with library.enable_grad():
+                assert not (x * 2).requires_grad
+            with library.inference_mode(False):
+                assert not library.is_inference_mode_enabled()
+                assert library.is_grad_enabled()
+                assert not library.ones(2).is_inference()
+            assert library.is_inference_mode_enabled()
+
+
+LATER = {
+    "saved": lambda y, w: y * w,
+    "saved as a view": lambda y, w: w * y[0],
+    "saved by a product": lambda y, w: w.reshape(1, 2).mm(y.reshape(2, 1)),
+    "saved by a function of one's own": lambda y, w: (w + 0).pow(y),
+    "added": lambda y, w: y + w,
+    "read": lambda y, w: (y * 2 + y[0]).is_inference(),
+    "seen": lambda y, w: y[0].is_inference() and y.detach().is_inference(),
+    "cloned": lambda y, w: y.clone() * w,
+    "copied": lambda y, w: w.data.copy_(y),
+    "a factor off the tape": lambda y, w: y * w.detach(),
+    "written": lambda y, w: y.add_(1),
+    "written through a view": lambda y, w: y[0].mul_(2),
+    "written at an index": lambda y, w: y.__setitem__(0, 1.0),
+    "filled": lambda y, w: y.zero_(),
+    "required": lambda y, w: y.requires_grad_(),
+}
+
+
+@pytest.mark.parametrize("off", [False, True], ids=["grad", "no_grad"])
+@pytest.mark.parametrize("use", LATER)
+def test_an_inference_tensor_is_later_read_but_not_saved_or_written(torch, use, off):
+    outcomes = []
+    for library in (torch, mg):
+        w = library.ones(2, requires_grad=True)
+        with library.inference_mode():
+            y = library.ones(2) + 2
+            y.mul_(2)
+            y[1].add_(1)
+        try:
+            with library.set_grad_enabled(not off):
+                outcomes.append(getattr(LATER[use](y, w), "requires_grad", use))
+        except RuntimeError:
+            outcomes.append("raises")
+            assert library is torch or y.tolist() == [6, 7]  # nothing half written
+    assert outcomes[0] == outcomes[1]
+
+
+def test_random_numbers_drawn_under_inference_mode_leave_the_stream_usable():
+    with mg.inference_mode():
+        stream = mg.Generator()
+        assert mg.rand(2, generator=stream).is_inference()
+    assert not mg.rand(2, generator=stream).is_inference()
+
+
+def test_under_inference_mode_a_module_may_update_its_statistics():
+    layer = mg.nn.BatchNorm1d(2)
+    with mg.inference_mode():
+        layer(mg.randn(4, 2))
+    layer(mg.randn(4, 2)).sum().backward()
+    assert layer.num_batches_tracked == 2
+
+
 # --- anomalies ---------------------------------------------------------------------------
 
 

@@ -24,6 +24,7 @@ TORCH_ALONE_REFUSES = (
     "modified by an inplace operation",  # it saves operands that no rule here needs
     "refer to a single memory location",  # it does not compute aside what overlaps
     "a leaf Variable that requires grad",  # a view older than what gave its base a tape
+    "A view was created in no_grad mode and its base",  # to turn a tensor writes nothing
 )
 
 # Programs that both compute, with different results.
@@ -37,7 +38,7 @@ TORCH_DIFFERS = {
 MINIGRAD_ALONE_REFUSES = ("this memory cannot be written",)
 
 # jit refuses what would leave a tape behind on a tensor from outside.
-JIT_ALONE_REFUSES = ("now carries a tape",)
+JIT_ALONE_REFUSES = ("now carries a tape", "cannot change the shape of its state")
 
 
 # --- making programs ---------------------------------------------------------------------
@@ -251,6 +252,38 @@ class WriterOfMoreViews(Writer):
         return f"{self.new(new)} = {x}.split({sizes}, {i})[1] * 1"
 
 
+class WriterOfTurns(Writer):
+    """Between the lines a tensor is turned in place, views of it notwithstanding."""
+
+    def view(self):
+        # PyTorch's flatten of a vector is the vector itself, not a view of it.
+        return (super().view() or "").replace("flatten()", "reshape(-1)") or None
+
+    def line(self):
+        super().line()
+        names = [
+            name
+            for name in self.shapes
+            if name not in LEAVES and name not in self.of_leaf
+        ]
+        if not names or self.rng.random() < 0.5:
+            return
+        x = self.pick(names)
+        shape = list(self.shapes[x])
+        d = self.rng.randint(0, len(shape))
+        if len(shape) > 1 and self.rng.random() < 0.5:
+            shape[0], shape[-1] = shape[-1], shape[0]
+            self.lines.append(f"{x}.transpose_(0, -1)")
+        elif 1 in shape:
+            d = shape.index(1)
+            del shape[d]
+            self.lines.append(f"{x}.squeeze_({d})")
+        else:
+            shape.insert(d, 1)
+            self.lines.append(f"{x}.unsqueeze_({d})")
+        self.shapes[x] = tuple(shape)
+
+
 class Program:
     """A random program, and the values its leaves start with."""
 
@@ -456,6 +489,18 @@ def test_random_programs_of_more_views_agree_with_torch(torch, block):
 def test_random_programs_of_more_views_agree_under_jit(block):
     for seed in seeds(block):
         compare_with_jit(seed, write=WriterOfMoreViews)
+
+
+@blocks_of(200)
+def test_random_programs_that_turn_tensors_in_place_agree_with_torch(torch, block):
+    for seed in seeds(block):
+        compare_with_torch(torch, seed, write=WriterOfTurns)
+
+
+@blocks_of(200)
+def test_random_programs_that_turn_tensors_in_place_agree_under_jit(block):
+    for seed in seeds(block):
+        compare_with_jit(seed, write=WriterOfTurns)
 
 
 def run_in_pieces(monkeypatch):

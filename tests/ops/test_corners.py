@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.errors import GradError, MinigradError
+from minigrad.errors import GradError, GraphError, MinigradError
 
 
 def numbers(t, *shape, seed=0):
@@ -161,12 +161,86 @@ def test_norms_by_singular_values_say_that_they_are_missing(norm):
         norm(mg.ones(2, 2))
 
 
-# --- what is not there -------------------------------------------------------------------
+# --- in place: what changes the shape ----------------------------------------------------
+
+TURNED = {
+    "unsqueeze_": lambda x: x.unsqueeze_(-1),
+    "squeeze_": lambda x: x.squeeze_(0),
+    "t_": lambda x: x[0].t_(),
+    "transpose_": lambda x: x.transpose_(0, 2),
+    "swapaxes_": lambda x: x.swapaxes_(1, -1),
+    "swapdims_": lambda x: x.swapdims_(0, 1),
+}
 
 
-@pytest.mark.parametrize(
-    "name", ["unsqueeze_", "squeeze_", "t_", "transpose_", "swapaxes_"]
-)
-def test_a_tensor_keeps_its_shape_for_life(name):
-    with pytest.raises(NotImplementedError, match=f"write x = x.{name[:-1]}"):
-        getattr(mg.ones(2, 1), name)(0, 1)
+@pytest.mark.parametrize("turn", TURNED.values(), ids=list(TURNED))
+def test_a_tensor_turned_in_place_and_its_views_stay_right_under_autograd(turn, torch):
+    found = []
+    for lib in (mg, torch):
+        w = lib.arange(6.0).reshape(1, 2, 3).requires_grad_()
+        x = w * 2
+        row = x[0, 1]  # sees x as it was
+        y = turn(x)
+        y.mul_(3)
+        after = y[0]
+        row.add_(lib.arange(3.0) * w[0, 0])
+        (after**2).sum().backward()
+        (row.detach() * 1).sum()
+        found.append([t.detach().numpy() for t in (x, y, row, after, w.grad)])
+    for ours, theirs in zip(*found):
+        np.testing.assert_allclose(ours, theirs, strict=True)
+
+
+@pytest.mark.parametrize("name", ["unsqueeze_", "squeeze_"])
+def test_a_leaf_is_turned_under_no_grad_only_and_stays_a_leaf(name, torch):
+    for lib in (mg, torch):
+        w = lib.ones(1, 3, requires_grad=True)
+        with pytest.raises(RuntimeError, match="a leaf"):
+            getattr(w, name)(0)
+        assert tuple(w.shape) == (1, 3)
+        with lib.no_grad():
+            getattr(w, name)(0)
+        (w * w).sum().backward()
+        assert w.is_leaf
+        assert tuple(w.grad.shape) == tuple(w.shape)
+        with lib.no_grad():
+            w -= w.grad
+        assert (w == -1).all()
+
+
+def test_a_dim_out_of_range_turns_nothing():
+    x = mg.ones(2, 3)
+    with pytest.raises(IndexError):
+        x.unsqueeze_(5)
+    assert x.shape == (2, 3)
+    assert x.view_of is None
+
+
+def test_jit_turns_its_own_tensors_but_no_state():
+    x, state = mg.arange(6.0).reshape(2, 3), mg.ones(2)
+
+    @mg.jit
+    def flipped(x):
+        y = x * 1
+        row = y[0]
+        y.t_()
+        y[0] += 10
+        row.mul_(2)
+        return y
+
+    assert flipped(x).tolist() == [[20.0, 13.0], [2.0, 4.0], [4.0, 5.0]]
+    with pytest.raises(GraphError, match="cannot change the shape of its state"):
+        mg.jit(lambda x: state.unsqueeze_(0) + x)(x)
+    assert state.shape == (2,)
+
+
+def test_detach_in_place_makes_a_leaf_and_refuses_views(torch):
+    for lib in (mg, torch):
+        w = lib.ones(2, requires_grad=True)
+        h = w * 2
+        h.detach_()
+        assert h.is_leaf
+        assert not h.requires_grad
+        assert h.grad_fn is None
+        with pytest.raises(RuntimeError, match="view"):
+            (w * 2)[0].detach_()
