@@ -1,0 +1,179 @@
+"""Captured launches: the same results, started at once, and no way to do anything else."""
+
+import types
+
+import pytest
+
+from minigrad.errors import DeviceError
+from minigrad.gpu import capture
+
+
+class Toy(capture.Recorder):
+    """A device with one number for memory."""
+
+    def __init__(self):
+        self.value, self.recorded = 1, 0
+
+    def launch(self, function):
+        self.start(self._set, function)
+
+    def _set(self, function):
+        self.value = function(self.value)
+
+    def allocate(self):
+        self.refuse("allocates")
+
+    def record(self, run):
+        self.recorded += 1
+        return super().record(run)
+
+
+@pytest.fixture
+def toy():
+    return Toy()
+
+
+def test_every_call_runs_every_launch_once_captured_or_not(toy):
+    def run():
+        toy.launch(lambda x: x + 1)
+        toy.launch(lambda x: x * 2)
+
+    step, expected = capture.Captured(toy, run), 1
+    for _ in range(5):
+        step()
+        expected = (expected + 1) * 2
+        assert toy.value == expected
+    assert toy.recorded == 1
+
+
+def test_the_first_call_is_not_captured(toy):
+    step = capture.Captured(toy, toy.allocate)  # as a kernel that is loaded late
+    step()
+    assert not step.graphs
+    assert not step.refused
+
+
+def test_python_runs_at_capture_and_not_after(toy):
+    seen = []
+
+    def run():
+        seen.append(1)
+        toy.launch(lambda x: x + 1)
+
+    step = capture.Captured(toy, run)
+    for _ in range(6):
+        step()
+    assert len(seen) == 2
+    assert toy.value == 7
+
+
+def test_every_set_of_addresses_has_a_graph_and_the_oldest_goes(toy):
+    step = capture.Captured(toy, lambda: toy.launch(lambda x: x + 1))
+    for key in [*range(capture.KEPT + 1), *range(1, capture.KEPT + 1)]:
+        step(key)
+    step(1)
+    assert list(step.graphs) == list(range(1, capture.KEPT + 1))
+    step(99)
+    assert 1 not in step.graphs
+    assert toy.value == 1 + 2 * capture.KEPT + 3
+
+
+def test_what_allocates_runs_plainly_and_says_why(toy):
+    def run():
+        toy.launch(lambda x: x + 1)
+        toy.allocate()
+
+    step = capture.Captured(toy, run)
+    for _ in range(3):
+        step()
+    assert toy.value == 4
+    assert "may only launch; this one allocates" in step.refused
+    assert toy.recorded == 1
+
+
+def test_a_capture_that_fails_leaves_the_device_as_it_was(toy):
+    with pytest.raises(DeviceError):
+        toy.record(toy.allocate)
+    assert toy.recording is None
+    toy.allocate()
+
+
+# CuPy, by a stand-in that checks the order of calls.
+
+
+class Stream:
+    def __init__(self, calls, fails=False):
+        self.calls, self.fails = calls, fails
+
+    def __enter__(self):
+        self.calls.append("enter")
+
+    def __exit__(self, *_):
+        self.calls.append("exit")
+
+    def begin_capture(self, mode):
+        self.calls.append(f"begin {mode}")
+
+    def end_capture(self):
+        self.calls.append("end")
+        if self.fails:
+            raise RuntimeError("cudaErrorStreamCaptureInvalidated")
+        return types.SimpleNamespace(launch=lambda: self.calls.append("launch"))
+
+
+def cupy(calls, **options):
+    allocators = []
+
+    class Using:
+        def __init__(self, allocator):
+            allocators.append(allocator)
+
+        def __enter__(self):
+            calls.append("no memory")
+
+        def __exit__(self, *_):
+            calls.append("memory")
+
+    return types.SimpleNamespace(
+        allocators=allocators,
+        cuda=types.SimpleNamespace(
+            Stream=lambda non_blocking: Stream(calls, **options),
+            using_allocator=Using,
+            runtime=types.SimpleNamespace(streamCaptureModeThreadLocal="thread"),
+        ),
+    )
+
+
+def test_cupy_captures_on_a_stream_of_its_own_without_memory():
+    calls = []
+    start = capture.record(cupy(calls), lambda: calls.append("run"))
+    start()
+    around = ["enter", "no memory", "begin thread", "run", "end", "memory", "exit"]
+    assert calls == [*around, "launch"]
+
+
+def test_a_capture_that_raises_is_ended_and_its_error_kept():
+    calls = []
+
+    def run():
+        raise DeviceError("too much")
+
+    with pytest.raises(DeviceError, match="too much"):
+        capture.record(cupy(calls, fails=True), run)
+    assert calls[-3:] == ["end", "memory", "exit"]
+
+
+def test_memory_asked_for_in_a_capture_is_refused():
+    xp = cupy([])
+    capture.record(xp, lambda: None)
+    with pytest.raises(DeviceError, match="allocates 64 bytes"):
+        xp.allocators[0](64)
+
+
+def test_cupy_has_what_is_called():
+    cuda = pytest.importorskip("cupy").cuda
+    assert cuda.runtime.streamCaptureModeThreadLocal == 1
+    assert "allocator" in cuda.using_allocator.__doc__
+    for name in ("begin_capture", "end_capture"):
+        assert hasattr(cuda.Stream, name)
+    assert "mode" in cuda.Stream.begin_capture.__doc__
