@@ -13,11 +13,13 @@ import ctypes
 import functools
 import hashlib
 import importlib.util
+import itertools
 import os
 import platform
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -27,12 +29,26 @@ from pathlib import Path
 from minigrad.errors import GraphError
 
 FLAGS = (
-    "-O2", "-march=native", "-fPIC", "-shared", "-w",
+    "-O2", "-fPIC", "-shared", "-w",
     # What NumPy promises stays promised: NaN, infinities, the order of operations,
     # integers that wrap around. Given up are errno and traps, which nobody reads.
     "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fwrapv",
     "-fno-strict-aliasing",  # results of several types share the plan's buffers
 )  # fmt: skip
+# What not every compiler knows; the first that works is taken. OpenMP's threads need a
+# library, its loops over whole vectors none; Apple's clang has no -march on ARM.
+PROCESSOR = ("-march=native", "-mcpu=native", "")
+OPENMP = ("-fopenmp", "-fopenmp-simd", "")
+TRIAL = """\
+#include <math.h>
+float f(float *a, int n) {
+  float sum = 0;
+#pragma omp parallel for simd reduction(+:sum)
+  for (int i = 0; i < n; i++) sum += expf(a[i]);
+  return sum;
+}
+"""
+OTHERS_WRITE = 0 if os.name == "nt" else stat.S_IWGRP | stat.S_IWOTH
 INSTALL = "install gcc or clang, or run: pip install ziglang"
 
 
@@ -54,23 +70,25 @@ def compiler() -> tuple[str, ...]:
 
 @functools.cache
 def command() -> tuple[str, ...]:
-    """The compiler with its flags; threads only if it has what they need."""
-    known = (
-        cache_folder() / f"{_hash(_identity())}.threads"
-    )  # tried out by another process
-    if known.is_file():
-        return (*compiler(), *FLAGS, known.read_text())
-    trial = "#include <math.h>\nfloat f(float a) { return expf(a); }\n"
+    """The compiler with its flags: those that it turned out to know."""
+    # another process may have tried them out
+    known = cache_folder() / f"{_hash(*FLAGS, _identity())}.flags"
+    if not known.is_file():
+        _try_out(known)
+    return (*compiler(), *FLAGS, *known.read_text().split())
+
+
+def _try_out(known: Path) -> None:
     error = ""
-    for threads in ("-fopenmp", "-fopenmp-simd"):
-        line = (*compiler(), *FLAGS, threads)
+    for flags in itertools.product(OPENMP, PROCESSOR):
+        more = list(filter(None, flags))
         with tempfile.TemporaryDirectory(dir=known.parent) as folder:
-            error = _run(line, trial, Path(folder, "trial"))
+            error = _run((*compiler(), *FLAGS, *more), TRIAL, Path(folder, "trial"))
             if not error and _loads(Path(folder, "trial.so")):
-                note = Path(folder, "threads")
-                note.write_text(threads)
+                note = Path(folder, "flags")
+                note.write_text(" ".join(more))
                 os.replace(note, known)
-                return line
+                return
     raise NoCompiler(f"{' '.join(compiler())} does not work: {error.strip()[:300]}")
 
 
@@ -160,31 +178,37 @@ def _hash(*texts: str) -> str:
 @functools.cache
 def _identity() -> str:
     """Which compiler this is, and which processor: asking it its version takes longer."""
-    file = os.path.realpath(shutil.which(compiler()[0]) or "")
+    program = compiler()
+    file = os.path.realpath(shutil.which(program[0]) or "")
     state = os.stat(file)
-    zig = importlib.util.find_spec("ziglang")
-    place = zig.origin if zig and "ziglang" in compiler() else ""
+    zig = importlib.util.find_spec("ziglang") if "ziglang" in program else None
+    place = zig.origin if zig else ""
     return f"{file} {state.st_size} {state.st_mtime_ns} {place} {_processor()}"
 
 
 @functools.cache
 def _processor() -> str:
-    """What -march=native depends on."""
+    """What -march=native depends on: Linux lists processor after processor, all alike."""
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
-        return "".join(sorted({x for x in lines if x.startswith(("model", "flags"))}))
-    return platform.platform() + platform.processor()
+        first = itertools.takewhile(str.strip, lines)
+        return "".join(x for x in first if x.startswith(("model", "flags", "Features")))
+    return platform.platform()
 
 
 def cache_folder() -> Path:
-    """`$MINIGRAD_CACHE`, or minigrad in the user's cache folder; nobody else's to read."""
+    """`$MINIGRAD_CACHE`, or minigrad in the user's cache folder; nobody else's to read.
+
+    Whoever can write there can make this process run anything. So a folder of somebody
+    else's, or where others may write, is not used, whatever lies in it.
+    """
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(os.environ.get("MINIGRAD_CACHE") or Path(home, "minigrad"))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
-            raise PermissionError
-        if not os.access(folder, os.W_OK):
-            raise PermissionError
+        state = folder.stat()
+        alien = hasattr(os, "getuid") and state.st_uid != os.getuid()
+        if alien or state.st_mode & OTHERS_WRITE or not os.access(folder, os.W_OK):
+            return _private_folder()
     except OSError:
         return _private_folder()
     return folder

@@ -42,7 +42,7 @@ def test_what_was_compiled_once_is_loaded_from_the_cache(cache, monkeypatch):
     assert build.load(SOURCE).program(None) == 7
     monkeypatch.setattr(build, "_compile", None)
     assert build.load(SOURCE).program(None) == 7
-    assert {p.suffix for p in cache.iterdir()} <= {".so", ".sha256", ".threads"}
+    assert {p.suffix for p in cache.iterdir()} <= {".so", ".sha256", ".flags"}
 
 
 def test_lines_that_move_do_not_compile_again(cache):
@@ -72,20 +72,63 @@ def test_other_flags_are_another_library(cache, monkeypatch):
     assert len(list(cache.glob("*.so"))) == 2
 
 
-@pytest.mark.parametrize("spoil", ["cut", "changed", "no hash"])
+SPOILED = {
+    "cut": lambda library, digest: (library[: len(library) // 2], digest),
+    "empty": lambda library, digest: (b"", digest),
+    "changed": lambda library, digest: (library[:-1] + b"?", digest),
+    "without a hash": lambda library, digest: (library, b""),
+    "with half a hash": lambda library, digest: (library, digest[:32]),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
 def test_a_library_that_is_not_whole_is_built_again(cache, spoil):
     build.load(SOURCE)
-    (library,) = cache.glob("*.so")
-    content = library.read_bytes()
+    (library,), (digest,) = cache.glob("*.so"), cache.glob("*.sha256")
+    spoiled = SPOILED[spoil](library.read_bytes(), digest.read_bytes())
     library.unlink()  # it is mapped: change a copy
-    if spoil == "cut":
-        library.write_bytes(content[: len(content) // 2])
-    else:
-        library.write_bytes(content[:-1] + b"?" if spoil == "changed" else content)
-    if spoil == "no hash":
-        library.with_suffix(".sha256").unlink()
+    for file, content in zip((library, digest), spoiled):
+        file.write_bytes(content)
     assert build.load(SOURCE).program(None) == 7
     assert build._is_whole(library)
+
+
+def forge(monkeypatch):
+    """Put a library of the right name and hash there that does something else."""
+    honest = build._compile
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            build,
+            "_compile",
+            lambda line, source, path: honest(line, source.replace("7", "666"), path),
+        )
+        build.load(SOURCE)
+    assert build.load(SOURCE).program(None) == 666, "else this proves nothing"
+
+
+HOSTILE = {
+    "where the group may write": lambda folder: folder.chmod(0o770),
+    "where all may write": lambda folder: folder.chmod(0o707),
+    "that is a link to such a one": lambda folder: (
+        folder.rename(folder.with_name("real")),
+        folder.symlink_to(folder.with_name("real")),
+        folder.chmod(0o777),
+    ),
+}
+
+
+@pytest.mark.parametrize("make", HOSTILE)
+def test_nothing_is_loaded_from_a_folder(cache, make, monkeypatch):
+    forge(monkeypatch)
+    HOSTILE[make](cache)
+    assert build.load(SOURCE).program(None) == 7
+
+
+def test_nothing_is_loaded_from_a_folder_of_somebody_else(cache, monkeypatch):
+    forge(monkeypatch)
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    assert build.load(SOURCE).program(None) == 7
 
 
 def test_many_processes_may_share_a_cache(cache):
