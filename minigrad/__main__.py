@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import importlib.metadata
 import importlib.util
 import io
@@ -70,15 +69,11 @@ def _programs() -> str:
 
 
 def _gpu() -> str:
-    driver = ctypes.util.find_library("cuda")
-    cupy = importlib.util.find_spec("cupy") is not None
-    if driver is None:
-        return "none: there is no NVIDIA driver"
-    if not cupy:
-        return "a driver is there; pip install cupy-cuda13x to use it"
-    import cupy as cp
-
-    return f"{cp.cuda.runtime.getDeviceCount()} with CuPy {cp.__version__}"
+    why = minigrad.cuda.why_not()
+    if why is not None:
+        return f"none: {why}"
+    version = importlib.import_module("cupy").__version__
+    return f"{minigrad.cuda.get_device_name()} with CuPy {version}"
 
 
 def _renderer() -> str:

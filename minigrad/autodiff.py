@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
-from minigrad.backend import Array
+from minigrad.backend import Array, on_device
 from minigrad.ops.elementwise import cast
+from minigrad.ops.movement import zeros
 
 Pull = Callable[[Any, Any, bool, "Sequence[bool] | None"], Sequence[Any]]
 
@@ -65,7 +64,7 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
             if ct is g:
                 fresh = owned and element.op.vjp_inplace is not None
             else:
-                fresh = type(ct) is Array and ct.base is None
+                fresh = (type(ct) is Array or on_device(ct)) and ct.base is None
             if ct.shape != parent.shape or ct.dtype is not parent.dtype:
                 ct, fresh = _fitted(ct, parent), False
             if entry is None:
@@ -91,14 +90,14 @@ class Part:
         self.shape, self.dtype = shape, g.dtype
 
     def whole(self) -> Any:
-        y = np.zeros(self.shape, self.dtype)
+        y = zeros(self.g, shape=self.shape)
         self.view.fn(y, **self.attrs)[...] = self.g
         return y
 
     def add_to(self, entry: list) -> None:
         """Add it to what has arrived already, in place."""
         if not entry[1]:
-            entry[:] = np.array(entry[0]), True
+            entry[:] = entry[0].copy(order="C"), True
         part = self.view.fn(entry[0], **self.attrs)
         part += self.g
 
@@ -116,7 +115,7 @@ def _add(entry: list, ct: Any) -> None:
         entry[0] += ct
     else:
         entry[0] = entry[0] + ct
-        entry[1] = type(entry[0]) is Array
+        entry[1] = type(entry[0]) is Array or on_device(entry[0])
 
 
 def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""The ground floor: the array type, the default dtype, and the one door upwards.
+"""The ground floor: array types, devices, the default dtype, and the one door upwards.
 
 Imports in minigrad run downwards only. What a low file must reach in a high one (a
 Tensor drawing itself, say) is listed in `LATE` and resolved when first used.
@@ -15,8 +15,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-
-from minigrad.errors import DeviceError
 
 Array = np.ndarray
 
@@ -51,6 +49,7 @@ LATE = {
     "show": "minigrad.viz:show",
     "jit": "minigrad.static.jit:jit",
     "native": "minigrad.native:emit",
+    "cuda": "minigrad.gpu.device:current",
 }
 
 
@@ -95,6 +94,15 @@ def set_default_device(where: Any) -> None:
     _default_device[0] = str(where)
 
 
+def placed(where: Any = None) -> device:
+    """The device that `device=` means, the default one for None; raises if it is not there."""
+    if where is None and _default_device[0] == "cpu":
+        return CPU
+    there = device(_default_device[0] if where is None else where)
+    there.check()
+    return there
+
+
 class device:
     """Where memory is: `mg.device("cpu")`; equal to its name."""
 
@@ -114,11 +122,7 @@ class device:
     def check(self) -> None:
         """Raise where there is no such device."""
         if self.type != "cpu":
-            raise DeviceError(
-                f"{self}: minigrad computes on the CPU only so far",
-                expected='device="cpu"',
-                remedy="leave the device out, or ask mg.cuda.is_available() first",
-            )
+            late("cuda")(self)
 
     def __eq__(self, other: object) -> bool:
         return str(self) == str(other) if self.is_name(other) else NotImplemented
@@ -132,3 +136,54 @@ class device:
     def __repr__(self) -> str:
         index = "" if self.index is None else f", index={self.index}"
         return f"device(type={self.type!r}{index})"
+
+
+# --- arrays of either side -----------------------------------------------------------------
+
+CPU = device("cpu")
+# The array types of the devices used so far: empty, and quick to ask, without a GPU.
+DEVICE_ARRAYS: list[type] = []
+
+
+def on_device(value: Any) -> bool:
+    """Is this an array that lies on a GPU?"""
+    return type(value) in DEVICE_ARRAYS
+
+
+def device_of(array: Any) -> device:
+    """Where the memory of an array is."""
+    return device("cuda", array.device.id) if on_device(array) else CPU
+
+
+def module_of(array: Any) -> Any:
+    """The array module that computes on `array`: NumPy or CuPy.
+
+    Most functions need not ask: NumPy hands what it is given over to CuPy by itself. What
+    makes a new array, or exists under another name there, does.
+    """
+    return late("cuda")().xp if on_device(array) else np
+
+
+def as_array(value: Any) -> Any:
+    """An array of either side as it is, anything else as an array of NumPy."""
+    return value if on_device(value) else np.asarray(value)
+
+
+def as_result(value: Any) -> Any:
+    """What an op has computed, as an array in C order."""
+    y = as_array(value)
+    return y if y.flags.c_contiguous else y.copy(order="C")
+
+
+def moved(array: Any, where: device) -> Any:
+    """`array` itself if it is on `where` already, else a copy over there."""
+    if where.type == "cpu":
+        return late("cuda")().get(array) if on_device(array) else array
+    return array if on_device(array) else late("cuda")(where).put(array)
+
+
+def is_writable(array: Any) -> bool:
+    """May this memory be written? Elements that repeat on a device may not."""
+    if not on_device(array):
+        return array.flags.writeable
+    return all(n == 1 or step for n, step in zip(array.shape, array.strides))

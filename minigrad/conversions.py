@@ -1,6 +1,6 @@
 """From one dtype, device or memory layout to another: methods of Tensor and Node.
 
-There is one device so far, the CPU, so moving is checking that nothing else was meant.
+A Node has no device of its own: a program computes where it is told to run.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import device
+from minigrad.backend import device, device_of
 from minigrad.ops import elementwise
 from minigrad.ops.op import Value
-
-CPU = device("cpu")
 
 _TYPES = {
     "HalfTensor": "float16",
@@ -36,17 +34,21 @@ class Conversions(Value):
 
     @property
     def device(self) -> Any:
-        """Where the memory is: "cpu"."""
-        return CPU
+        """Where the memory is: "cpu" or "cuda:0"."""
+        return device_of(getattr(self, "array", None))
 
     @property
     def is_cuda(self) -> Any:
-        return False
+        return self.device.type == "cuda"
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
-        """In another dtype, or on another device: `x.to(dtype)`, `x.to("cpu", dtype)`,
+        """In another dtype, or on another device: `x.to(dtype)`, `x.to("cuda", dtype)`,
         `x.to(other)`; itself if nothing changes and no `copy=True` is given."""
-        dtype, copy = _target(args, kwargs)
+        where, dtype, copy = destination(args, kwargs)
+        here = self.device
+        if where is not None and where.type != here.type:
+            y = elementwise.transfer(self, device=str(where), back=str(here))
+            return y if dtype is None else y.to(dtype)
         if dtype is None or dtype == self.dtype:
             return elementwise.cast(self, dtype=self.dtype) if copy else self
         return elementwise.cast(self, dtype=dtype)
@@ -85,12 +87,14 @@ class Conversions(Value):
         return self.to(dtype="uint8")
 
     def cpu(self) -> Any:
-        """On the CPU: itself."""
-        return self
+        """On the CPU: itself if it is there already."""
+        return self.to("cpu")
 
     def cuda(self, device: Any = None, non_blocking: Any = False) -> Any:
-        """On the GPU."""
-        return self.to("cuda")
+        """On the GPU: itself if it is there already."""
+        if device is None or type(device) is int:
+            device = "cuda" if device is None else f"cuda:{device}"
+        return self.to(device)
 
     def contiguous(self) -> Any:
         """In memory in the order of its elements: itself, for a node."""
@@ -100,11 +104,11 @@ class Conversions(Value):
         return self.dtype.kind == "f"
 
 
-def _target(args: tuple, kwargs: dict) -> tuple[Any, Any]:
-    """The dtype that a call of `to` asks for, or None, and whether it wants a copy."""
+def destination(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
+    """The device and the dtype that a call of `to` asks for, and whether it wants a copy."""
     kwargs = dict(kwargs)
     copy = kwargs.pop("copy", False)
-    kwargs.pop("non_blocking", None)  # on one device nothing blocks
+    kwargs.pop("non_blocking", None)  # memory that is not pinned makes every copy wait
     dtype, where = kwargs.pop("dtype", None), kwargs.pop("device", None)
     other = kwargs.pop("other", None)
     if kwargs:
@@ -115,7 +119,7 @@ def _target(args: tuple, kwargs: dict) -> tuple[Any, Any]:
     elif rest and (rest[0] is None or device.is_name(rest[0])):
         where = rest.pop(0)
     if other is not None:
-        dtype = other.dtype
+        where, dtype = other.device, other.dtype
     if rest and type(rest[0]) is not bool:
         dtype = rest.pop(0)
     if rest and type(rest[0]) is bool:
@@ -125,5 +129,6 @@ def _target(args: tuple, kwargs: dict) -> tuple[Any, Any]:
     if rest:
         raise TypeError(f"to: too many arguments: {args}")
     if where is not None:
-        device(where).check()
-    return None if dtype is None else np.dtype(dtype), copy
+        where = device(where)
+        where.check()
+    return where, None if dtype is None else np.dtype(dtype), copy

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import numpy as np
-
+from minigrad.backend import CPU, moved
+from minigrad.creation import made
 from minigrad.eager.tensor import Tensor, from_array
 from minigrad.errors import GradError, name_of
 
@@ -24,7 +24,7 @@ def __deepcopy__(self: Tensor, memo: dict) -> Tensor:
             got=f"{name_of(self, 'the tensor')} {self.shape}, {self.grad_fn!r}",
             remedy="x.detach().clone(), or x.clone() to stay on the tape",
         )
-    t = from_array(np.array(self.concrete("deepcopy"), order="C"))
+    t = from_array(self.concrete("deepcopy").copy(order="C"))
     memo[id(self)] = t.requires_grad_(self.requires_grad)
     if self._grad is not None:
         t.grad = copy.deepcopy(self._grad, memo)
@@ -33,8 +33,8 @@ def __deepcopy__(self: Tensor, memo: dict) -> Tensor:
 
 def __reduce_ex__(self: Tensor, protocol: Any) -> tuple:
     """Content, and whether a gradient is required; the tape and the gradient stay here."""
-    array = np.array(self.concrete("pickle"), order="C")
-    return from_array, (array, self.requires_grad)
+    array = moved(self.concrete("pickle"), CPU).copy(order="C")
+    return made, (array, None, self.device, self.requires_grad)
 
 
 for _method in (__copy__, __deepcopy__, __reduce_ex__):

@@ -11,8 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import backend
-from minigrad.backend import get_default_dtype
+from minigrad.backend import (
+    as_result,
+    device_of,
+    get_default_dtype,
+    late,
+    moved,
+    on_device,
+    placed,
+)
 from minigrad.eager.tensor import Tensor, from_array
 from minigrad.errors import ArgumentError, DTypeError, GraphError, ShapeError
 from minigrad.ops.elementwise import cast, fill
@@ -20,17 +27,10 @@ from minigrad.ops.extents import is_known
 from minigrad.ops.shapes import normalize_axis, sizes
 
 
-def on_cpu(device: Any) -> None:
-    """Raise unless `device` is the CPU or was not given."""
-    if device is not None:
-        backend.device(device).check()
-
-
 def made(
     array: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A leaf that owns `array`, cast to `dtype` if that is given."""
-    on_cpu(device)
+    """A leaf that owns `array`, cast to `dtype` and moved to `device` if these are given."""
     array = array if dtype is None else array.astype(dtype, copy=False)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise DTypeError(
@@ -38,7 +38,16 @@ def made(
             expected="numbers or bools, in rows of one length",
             got=f"dtype {array.dtype}",
         )
+    if device is not None:
+        array = moved(array, placed(device))
     return from_array(array, requires_grad)
+
+
+def new(
+    array: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """`made`, on the default device if none is given."""
+    return made(array, dtype, placed(device), requires_grad)
 
 
 def tensor(
@@ -53,7 +62,9 @@ def tensor(
         (2, 2)
     """
     if isinstance(data, Tensor):
-        data = data.concrete("tensor()")
+        data, device = data.concrete("tensor()"), device or data.device
+    if on_device(data):
+        return made(data.copy(), dtype, device or device_of(data), requires_grad)
     try:
         array = np.array(_plain(data), order="C")
     except ValueError as error:
@@ -62,7 +73,7 @@ def tensor(
         dtype = get_default_dtype() if array.dtype.kind == "f" else None
         if array.dtype == np.uint64:
             raise ArgumentError("tensor: an integer is too large for int64")
-    return made(array, dtype, device, requires_grad)
+    return new(array, dtype, device, requires_grad)
 
 
 def _plain(data: Any) -> Any:
@@ -74,12 +85,12 @@ def _plain(data: Any) -> Any:
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` itself if it is a Tensor, a Tensor sharing memory if it is an array."""
-    on_cpu(device)
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)
-    if isinstance(data, np.ndarray) and dtype in (None, data.dtype):
-        return made(data)
-    return tensor(data, dtype)
+        return data.to(device, dtype)
+    if on_device(data) or isinstance(data, np.ndarray):
+        where = None if on_device(data) else placed(device)
+        return made(data, dtype, where if device is None else device)
+    return tensor(data, dtype, device)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -89,9 +100,17 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return made(array)
 
 
+CUDA_MEMORY = (2, 13)  # DLPack's numbers for memory of a GPU: kDLCUDA, kDLCUDAManaged
+
+
 def from_dlpack(source: Any) -> Tensor:
-    """A Tensor that shares the memory of any library's array."""
-    return source if isinstance(source, Tensor) else made(np.from_dlpack(source))
+    """A Tensor that shares the memory of any library's array, on the CPU or a GPU."""
+    if isinstance(source, Tensor):
+        return source
+    kind, _ = source.__dlpack_device__()
+    if kind in CUDA_MEMORY:
+        return made(late("cuda")().xp.from_dlpack(source))
+    return made(np.from_dlpack(source))
 
 
 # --- of one shape ------------------------------------------------------------------------
@@ -118,16 +137,25 @@ def full(
     """One number everywhere."""
     if dtype is None and isinstance(fill_value, float):
         dtype = get_default_dtype()
-    array = np.full(shape_of((size,), "full"), fill_value, dtype)
-    return made(array, None, device, requires_grad)
+    array = _full(shape_of((size,), "full"), fill_value, dtype, device)
+    return made(array, None, None, requires_grad)
+
+
+def _full(shape: tuple[int, ...], value: Any, dtype: Any, device: Any) -> Any:
+    """One number everywhere, written where it is to be: nothing crosses over."""
+    where = placed(device)
+    dtype = dtype or np.asarray(value).dtype
+    xp = np if where.type == "cpu" else late("cuda")(where).xp
+    return xp.full(shape, value, dtype)
 
 
 def _filled(name: str, value: int, doc: str) -> Any:
     def function(
         *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
-        array = np.full(shape_of(size, name), value, dtype or get_default_dtype())
-        return made(array, None, device, requires_grad)
+        dtype = dtype or get_default_dtype()
+        array = _full(shape_of(size, name), value, np.dtype(dtype), device)
+        return made(array, None, None, requires_grad)
 
     function.__name__, function.__doc__ = name, doc
     return function
@@ -149,8 +177,9 @@ def full_like(
     """One number everywhere, in the shape and dtype of `input`, a Tensor or Node."""
     if not is_known(input.shape):
         return fill(cast(input, dtype=np.dtype(dtype or input.dtype)), value=fill_value)
-    array = np.full(input.shape, fill_value, dtype or input.dtype)
-    return made(array, None, device, requires_grad)
+    where = input.device if device is None else device
+    array = _full(input.shape, fill_value, np.dtype(dtype or input.dtype), where)
+    return made(array, None, None, requires_grad)
 
 
 def zeros_like(input: Any, **options: Any) -> Any:
@@ -192,7 +221,7 @@ def arange(
     array = start + np.arange(math.ceil((end - start) / step)) * step
     if dtype is None and any(isinstance(x, float) for x in (start, end, step)):
         dtype = get_default_dtype()
-    return made(array, dtype, device, requires_grad)
+    return new(array, dtype, device, requires_grad)
 
 
 def linspace(
@@ -209,7 +238,7 @@ def linspace(
         raise ArgumentError("linspace: steps cannot be negative", got=str(steps))
     start, end = (x.item() if hasattr(x, "item") else x for x in (start, end))
     array = np.linspace(start, end, steps)
-    return made(array, dtype or get_default_dtype(), device, requires_grad)
+    return new(array, dtype or get_default_dtype(), device, requires_grad)
 
 
 def eye(
@@ -223,7 +252,7 @@ def eye(
     """The identity matrix, or its first `m` columns."""
     shape = shape_of((n, n if m is None else m), "eye")
     array = np.eye(*shape, dtype=dtype or get_default_dtype())
-    return made(array, None, device, requires_grad)
+    return new(array, None, device, requires_grad)
 
 
 # --- whose size depends on numbers -------------------------------------------------------
@@ -267,7 +296,7 @@ def unique(
     )
     if not isinstance(found, tuple):
         return made(found)
-    return tuple(made(np.ascontiguousarray(x)) for x in found)
+    return tuple(made(as_result(x)) for x in found)
 
 
 # --- older spellings, and what Tensor has of these ---------------------------------------
@@ -298,7 +327,8 @@ def _new(cls: type, *data: Any) -> Tensor:
 
 
 def _dlpack(self: Tensor, **options: Any) -> Any:
-    return self.numpy().__dlpack__(**options)
+    array = self.array if self.is_cuda and not self.requires_grad else self.numpy()
+    return array.__dlpack__(**options)
 
 
 def _dlpack_device(self: Tensor) -> Any:

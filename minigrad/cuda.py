@@ -1,41 +1,107 @@
-"""Graphics cards under PyTorch's names. There is no GPU backend yet.
+"""Graphics cards under PyTorch's names.
 
-A program that asks first, as most do, runs on the CPU:
+A program that asks first, as most do, runs with and without one:
 
     >>> import minigrad as mg
-    >>> mg.device("cuda" if mg.cuda.is_available() else "cpu")
-    device(type='cpu')
+    >>> where = mg.device("cuda" if mg.cuda.is_available() else "cpu")
+    >>> mg.ones(2, device=where).sum().item()
+    2.0
+
+`simulate()` makes one up, which counts what crosses over and what is launched.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from minigrad.errors import DeviceError
+from minigrad.backend import device as _device
+from minigrad.gpu.device import absence, current
+from minigrad.random import manual_seed as manual_seed
+
+
+def simulate(memory: int = 2**36) -> Any:
+    """A simulated GPU for the block, everywhere in minigrad; gives its log.
+
+    `memory` is how many bytes it has.
+
+        >>> import minigrad as mg
+        >>> with mg.cuda.simulate() as log:
+        ...     x = mg.ones(3).to("cuda")
+        ...     total = (x * 2).sum().item()
+        >>> print(log)
+        to device  (3,), 12 bytes
+        launch     multiply
+        launch     add
+        to host    (), 4 bytes
+    """
+    from minigrad.gpu.simulated import simulate
+
+    return simulate(memory)
 
 
 def is_available() -> bool:
-    """Whether tensors can be put on a GPU; never raises."""
-    return False
+    """Whether tensors can be put on a GPU; never raises. `why_not` says why not."""
+    return absence() is None
+
+
+def why_not() -> str | None:
+    """Why no tensor can be put on a GPU, in one sentence; None if it can.
+
+    >>> import minigrad as mg
+    >>> mg.cuda.is_available() == (mg.cuda.why_not() is None)
+    True
+    """
+    return absence()
 
 
 def device_count() -> int:
-    """How many GPUs there are."""
-    return 0
+    """How many GPUs minigrad can use from this process: one or none."""
+    return int(is_available())
+
+
+def current_device() -> int:
+    """The number of the GPU that "cuda" means; raises `DeviceError` without one."""
+    return current().index
 
 
 def get_device_name(device: Any = None) -> str:
-    """The name of a GPU; raises `DeviceError` where there is none."""
-    raise _missing("get_device_name")
+    """What its maker calls the GPU; raises `DeviceError` without one."""
+    return _of(device).name
 
 
 def synchronize(device: Any = None) -> None:
-    """Wait for a GPU; raises `DeviceError` where there is none."""
-    raise _missing("synchronize")
+    """Wait until all that was launched is done; raises `DeviceError` without a GPU."""
+    _of(device).synchronize()
 
 
-def _missing(name: str) -> DeviceError:
-    return DeviceError(
-        f"cuda.{name}: minigrad computes on the CPU only so far",
-        remedy="ask first: mg.cuda.is_available()",
-    )
+def memory_allocated(device: Any = None) -> int:
+    """The bytes that arrays take on the GPU now; 0 without one, as in PyTorch."""
+    return _of(device).allocated() if is_available() else 0
+
+
+def max_memory_allocated(device: Any = None) -> int:
+    """The most bytes that arrays have taken at once; 0 without a GPU."""
+    return _of(device).peak if is_available() else 0
+
+
+def memory_reserved(device: Any = None) -> int:
+    """The bytes held for arrays, in use or kept to be used again; 0 without a GPU."""
+    return _of(device).reserved() if is_available() else 0
+
+
+def reset_peak_memory_stats(device: Any = None) -> None:
+    """Let `max_memory_allocated` begin anew; raises `DeviceError` without a GPU."""
+    _of(device).peak = _of(device).allocated()
+
+
+def empty_cache() -> None:
+    """Give memory back that no array takes; does nothing without a GPU."""
+    if is_available():
+        current().empty_cache()
+
+
+def _of(device: Any) -> Any:
+    """The device that is meant: a number, a name, a `mg.device` or None."""
+    if device is None:
+        return current()
+    return current(_device("cuda", device) if type(device) is int else _device(device))

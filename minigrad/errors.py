@@ -191,8 +191,12 @@ class RetraceNotice(UserWarning):
     """A function under `jit` was traced again; the text says what changed."""
 
 
-class DeviceError(MinigradError, RuntimeError):
+class DeviceError(MinigradError, RuntimeError, TypeError):
     """A device that is not there, or two where one was expected."""
+
+
+class OutOfMemoryError(DeviceError, MemoryError):
+    """A device has no room for another array."""
 
 
 class MissingPackageError(MinigradError, ImportError):

@@ -248,7 +248,13 @@ def _composites() -> Iterator[tuple[str, Callable[..., Any]]]:
                 yield name, fn
 
 
-APART = ("cast", "copy", "fill", "pow")  # reached by other names, or written above
+APART = (
+    "cast",
+    "transfer",
+    "copy",
+    "fill",
+    "pow",
+)  # reached by other names, or written above
 for _op in TABLE.values():
     if _op.kind == "reduce":
         setattr(Methods, _op.name, reduce_with(_op))

@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import get_default_dtype
+from minigrad.backend import CPU, device_of, get_default_dtype, moved
 
 PRECISION, THRESHOLD, EDGE, LINE_WIDTH = 4, 1000, 3, 80
 
 
 def tensor_text(array: Any, *notes: str) -> str:
     """`tensor([1., 2.], dtype=float64)`; `notes` follow the dtype."""
-    suffixes = []
-    default = get_default_dtype()
+    where = device_of(array)
+    suffixes = [f"device='{where}'"] if where != CPU else []
+    array, default = moved(array, CPU), get_default_dtype()
     if array.size == 0:
         text = "[]"
         if array.ndim != 1:
@@ -111,6 +112,7 @@ def _nested(
 _NAMES = {
     "square": "PowBackward0",
     "copy": "CopyBackwards",
+    "transfer": "ToCopyBackward0",
     "put": "CopySlices",
     "reshape": "ViewBackward0",
     "broadcast_to": "ExpandBackward0",

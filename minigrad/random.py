@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import float64, get_default_dtype, int64
-from minigrad.creation import on_cpu, shape_of, tensor
+from minigrad.backend import float64, get_default_dtype, int64, placed
+from minigrad.creation import shape_of, tensor
 from minigrad.eager.cell import check_writable
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, DTypeError, ShapeError
@@ -47,9 +47,9 @@ class Generator:
     """
 
     def __init__(self, device: Any = "cpu") -> None:
-        on_cpu(device)
+        self.device = placed(device)
         with mode(grad=False):  # under inference_mode too it goes on being written
-            self._state = tensor([0, 0])
+            self._state = tensor([0, 0], device="cpu")
 
     def initial_seed(self) -> int:
         """The seed that this stream was started with."""
@@ -150,7 +150,7 @@ def _floats(
     generator: Generator | None = None,
     like: Any = None,
 ) -> Any:
-    on_cpu(device)
+    where = _where(device, like)
     dtype = np.dtype(dtype or get_default_dtype())
     if dtype.kind != "f":
         raise DTypeError(
@@ -160,7 +160,15 @@ def _floats(
             remedy="mg.randint(low, high, size)",
         )
     y = (generator or default_generator).draw(op, shape, like, dtype=dtype)
+    y = y.to(where)
     return y.requires_grad_() if requires_grad else y
+
+
+def _where(device: Any, like: Any) -> Any:
+    """The device of what is drawn; None for a Node, which has none."""
+    if device is None and like is not None:
+        return None if isinstance(like, Node) else like.device
+    return placed(device)
 
 
 def randint(low: int, high: Any, size: Any = None, **options: Any) -> Tensor:
@@ -188,7 +196,7 @@ def _integers(
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    on_cpu(device)
+    where = placed(device)
     if not -(2**63) <= low < high <= 2**63 or high - low == 2**64:
         raise ArgumentError(
             f"{name}: nothing between",
@@ -197,7 +205,7 @@ def _integers(
         )
     stream = generator or default_generator
     drawn = stream.draw(random_integers, shape, low=int(low), high=int(high))
-    return drawn if dtype is None else drawn.to(dtype)
+    return drawn.to(where, dtype)
 
 
 def normal(
@@ -224,6 +232,8 @@ def normal(
     shape = np.broadcast_shapes(*(x.shape for x in tensors))
     shape = shape_of((size,), "normal") if size is not None else shape
     dtype = result_dtype(tensors) if tensors and dtype is None else dtype
+    if tensors and device is None:
+        device = tensors[0].device
     with mode(grad=False, watch=None):
         drawn = randn(shape, dtype=dtype, device=device, generator=generator)
         y = drawn * std + mean

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.errors import GradError, GraphError, ShapeError, name_of
+from minigrad.backend import device_of, on_device
+from minigrad.errors import DeviceError, GradError, GraphError, ShapeError, name_of
 from minigrad.lessons import CHOOSE, SHOW
 from minigrad.methods import Methods
 from minigrad.ops.op import MODE
@@ -59,7 +60,15 @@ class Readable(Methods):
                 got=f"{name_of(self, 'the tensor')} {self.shape}, requires_grad=True",
                 remedy="x.detach().numpy()",
             )
-        return self.concrete("numpy()")
+        array = self.concrete("numpy()")
+        if on_device(array):
+            raise DeviceError(
+                f"numpy(): can't convert {device_of(array)} device type tensor to numpy",
+                expected="a tensor in the memory of the CPU, which NumPy can share",
+                got=f"{name_of(self, 'the tensor')} {self.shape} on {self.device}",
+                remedy="x.cpu().numpy()",
+            )
+        return array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
@@ -95,7 +104,10 @@ class Readable(Methods):
             return super().__getitem__(key)
         if MODE.get().trace is not None:
             part = super().__getitem__(key)
-            part.array.flags.writeable = False  # a write would not reach this tensor
+            if not on_device(part.array):
+                part.array.flags.writeable = (
+                    False  # a write would not reach this tensor
+                )
             return part
         plain = [int(p) if i in numbers else p for i, p in enumerate(parts)]
         return super().__getitem__(tuple(plain))
@@ -120,7 +132,8 @@ class Readable(Methods):
 
     def data_ptr(self) -> Any:
         """The address of the first element."""
-        return self.concrete("data_ptr()").ctypes.data
+        array = self.concrete("data_ptr()")
+        return array.data.ptr if on_device(array) else array.ctypes.data
 
     # --- text ----------------------------------------------------------------------------
     def __repr__(self) -> str:

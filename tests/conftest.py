@@ -2,6 +2,8 @@
 
 import pytest
 
+import minigrad
+
 
 def pytest_addoption(parser):
     group = parser.getgroup("minigrad")
@@ -21,15 +23,36 @@ def torch():
     return torch
 
 
+@pytest.fixture
+def no_gpu(monkeypatch):
+    """As on a machine without a driver, whatever this one has."""
+    why = "there is no NVIDIA driver on this machine"
+    monkeypatch.setattr(minigrad.gpu.device, "_find", lambda: why)
+
+
+@pytest.fixture(params=["cpu", "cuda", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request):
+    """Where tensors are: the CPU, the simulated GPU, and the real one where it is."""
+    if request.param == "cpu":
+        yield "cpu"
+    elif request.param == "gpu":
+        yield "cuda"
+    else:
+        with minigrad.cuda.simulate():
+            yield "cuda"
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
 def pytest_collection_modifyitems(config, items):
     for item in items:
         if "torch" in getattr(item, "fixturenames", ()):
             item.add_marker("torch")
-    if not config.getoption("--full"):
-        full = [item for item in items if item.get_closest_marker("full")]
-        items[:] = [item for item in items if item not in full]
-        config.hook.pytest_deselected(items=full)
+    left_out = [] if config.getoption("--full") else ["full"]
+    left_out += [] if minigrad.cuda.is_available() else ["gpu"]
+    for marker in left_out:
+        out = {item for item in items if item.get_closest_marker(marker)}
+        items[:] = [item for item in items if item not in out]
+        config.hook.pytest_deselected(items=list(out))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autodiff import Part
+from minigrad.backend import CPU, moved
 from minigrad.eager import tape
 from minigrad.eager.tape import Record
 from minigrad.errors import GradError, Origin, user_origin
@@ -66,6 +67,7 @@ class detect_anomaly(Watch):
         if came_in is not None:
             notes.append("the gradient that came in was nan already")
         for label, value in zip(record.plan.names, saved):
+            value = moved(value, CPU)
             fits = isinstance(value, np.ndarray) and value.ndim == len(at)
             if fits and all(k < n for k, n in zip(at, value.shape)):
                 notes.append(f"there {label} is {value[at]:.6g}")
@@ -82,7 +84,7 @@ class detect_anomaly(Watch):
 
 
 def _first_nan(ct: Any) -> tuple | None:
-    array = getattr(ct, "array", ct)
+    array = moved(getattr(ct, "array", ct), CPU)
     if not isinstance(array, np.ndarray):
         return None  # a Node of a trace: there is no number yet
     wrong = np.isnan(array)

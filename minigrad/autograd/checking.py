@@ -91,7 +91,7 @@ def gradgradcheck(
 
 
 def as_array(x: Any) -> Array:
-    return x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x)
+    return x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
 
 
 def leaf(array: Array) -> Tensor:

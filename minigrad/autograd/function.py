@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from minigrad.autograd.hooks import raw
+from minigrad.backend import moved
 from minigrad.eager.cell import check_rebase, journal, parent_of, rebase, views_of
 from minigrad.eager.tape import Record
 from minigrad.eager.tensor import Tensor, wrap
@@ -307,7 +308,8 @@ def _cotangents(ctx: FunctionCtx, g: Tensor) -> list:
         elif out.start is not None:
             found.append(out.read(g, len(ctx.outputs) > 1))
         elif ctx._materialize:
-            found.append(wrap(np.zeros(out.shape, out.dtype)))
+            zeros = np.zeros(out.shape, out.dtype)
+            found.append(wrap(moved(zeros, g.device)))
         else:
             found.append(None)
     return found

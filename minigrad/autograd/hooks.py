@@ -12,14 +12,12 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from minigrad.autodiff import sweep
 from minigrad.eager import tape
 from minigrad.eager.cell import journal, parent_of
 from minigrad.eager.tensor import Tensor, wrap
 from minigrad.errors import GradError, ShapeError, name_of
-from minigrad.ops.op import MODE
+from minigrad.ops.op import MODE, Value
 
 _next_key = itertools.count().__next__
 # Which tensors keep their gradient, by id: a Tensor's == compares elements.
@@ -145,7 +143,7 @@ def raw(t: Tensor) -> Any:
 
 
 def _copy(g: Any) -> Any:
-    return np.array(g, order="C") if isinstance(g, np.ndarray) else g
+    return g if isinstance(g, Value) else g.copy(order="C")
 
 
 def _keep(t: Tensor, g: Any) -> None:

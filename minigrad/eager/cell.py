@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from minigrad.backend import is_writable
 from minigrad.eager.tape import LEAF, Record
 from minigrad.errors import DTypeError, GradError, Origin, name_of, user_origin
 from minigrad.ops.movement import put
@@ -138,7 +139,7 @@ def check_writable(t: Tensor, op: str) -> None:
     """Raise, before anything changes, where memory or tape could not follow a write."""
     state = MODE.get()
     state.tell("check_write", t, op)
-    if not t.array.flags.writeable:
+    if not is_writable(t.array):
         copied = t.view_of is None and state.trace is not None
         why = "a copy made by a traced index" if copied else "expanded or read-only"
         raise GradError(

@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array
+from minigrad.backend import DEVICE_ARRAYS
 from minigrad.eager.cell import check_writable, parent_of, write
+from minigrad.eager.devices import on_one_device
 from minigrad.eager.tape import Record
 from minigrad.eager.tensor import STAMPED, Tensor, compute, track
 from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
 from minigrad.methods import Methods, split_key
 from minigrad.ops import elementwise, formulas, shapes
 from minigrad.ops.indexing import index_put
-from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Op
+from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Op, Value
 from minigrad.rearrange import demand_same_dtype
 
 
@@ -29,6 +30,9 @@ def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
         return state.watch.execute(op, inplace, op, target, *others, **attrs)
     check_writable(target, op.name)
     args = (target, *others)
+    if DEVICE_ARRAYS:
+        args = on_one_device(op, args, state, inplace=True)
+        others = args[1:]
     recording = state.grad and any(_is_tracked(arg) for arg in args)
     if state.trace is None and not recording and _straight(op, target, others, attrs):
         return target
@@ -75,7 +79,7 @@ def _straight(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
         if not isinstance(op.fn, np.ufunc) or (op.dtype == "float" and not floats):
             return False
         for x in operands:
-            if type(x) is Array and x.dtype is array.dtype:
+            if type(x) is type(array) and x.dtype is array.dtype:
                 continue
             if not (type(x) in (int, float) and floats):
                 return False
@@ -113,7 +117,7 @@ def _save_aside(record: Record, target: Tensor, args: tuple) -> None:
         if name in INPUT_NAMES:
             arg = args[INPUT_NAMES.index(name)]
             if isinstance(arg, Tensor) and arg.cell is target.cell:
-                if type(saved[i]) is Array:  # a Node cannot be overwritten
+                if not isinstance(saved[i], Value):  # a Node cannot be overwritten
                     saved[i] = saved[i].copy()
                 guards[at : at + 2] = None, 0
         if name == "y" or name in INPUT_NAMES:
@@ -127,7 +131,7 @@ def _save_written(record: Record, target: Tensor, y: Any) -> None:
     guards = list(record.guards)
     guards[2 * at + 1] = target.cell.version
     record.guards = tuple(guards)
-    if type(y) is Array:
+    if not isinstance(y, Value):
         saved = list(record.saved)
         saved[record.plan.names.index("y")] = target.array
         record.saved = tuple(saved)

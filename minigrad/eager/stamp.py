@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array
+from minigrad.backend import Array, as_result
 from minigrad.eager.cell import Cell, InferenceCell, parent_of
 from minigrad.eager.tape import LEAF, Record
 from minigrad.ops.op import MODE, Op, Value
@@ -41,7 +41,7 @@ def {name}({args}{attributes}):
     except (ValueError, TypeError, OverflowError):
         return general(op, ({args},), attrs)
     if type(y) is not Array:
-        y = asarray(y)
+        y = asarray(y) if isinstance(y, generic) else as_result(y)
     elif not y.flags.c_contiguous:
         y = y.copy("C")
     t = new(Tensor)
@@ -78,7 +78,8 @@ def stamp(
         "__name__": __name__, "op": op, "fn": op.fn, "general": general, "get_mode": MODE.get, "LEAF": LEAF,
         "otherwise": _otherwise, "attrs": {},
         "Tensor": tensor, "Cell": Cell, "InferenceCell": InferenceCell, "Record": Record, "Array": Array,
-        "asarray": np.asarray, "parent_of": parent_of, "new": object.__new__,
+        "asarray": np.asarray, "generic": np.generic, "as_result": as_result,
+        "parent_of": parent_of, "new": object.__new__,
     }  # fmt: skip
     source = _TEMPLATE.format(
         name=op.name,

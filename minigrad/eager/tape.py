@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.autodiff import Part, sweep
-from minigrad.backend import Array
+from minigrad.backend import Array, module_of, on_device
 from minigrad.errors import GradError, Origin, ShapeError, name_of
 from minigrad.ops import movement
 from minigrad.ops.op import INPUT_NAMES, MODE, Mode, Plan, on_behalf_of
@@ -134,7 +134,7 @@ def _pull_arrays(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[A
     plan = record.plan
     if owned and plan.op.vjp_inplace is not None:
         return plan.op.vjp_inplace(g, **record.attrs)
-    if plan.op is movement.slice and type(g) is Array:
+    if plan.op is movement.slice and (type(g) is Array or on_device(g)):
         return (Part(g, plan.op, record.attrs, record.parents[0].shape),)
     if record.origin is None:
         return plan.pull(g, saved, record.attrs)
@@ -209,7 +209,9 @@ def seed_for(t: Any, gradient: Any) -> Any:
                 got=f"{name_of(t, 'the tensor')} {tuple(t.shape)}",
                 remedy="reduce it first, as in .sum(), or pass gradient=",
             )
-        return np.array(1, t.dtype) if t.shape == () else np.ones(t.shape, t.dtype)
+        if t.shape == () and not t.is_cuda:
+            return np.array(1, t.dtype)
+        return module_of(t.array).ones(t.shape, t.dtype)
     if tuple(gradient.shape) != tuple(t.shape):
         raise ShapeError(
             "backward: the gradient passed in has another shape",

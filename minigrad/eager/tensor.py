@@ -13,7 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array
+from minigrad.backend import (
+    DEVICE_ARRAYS,
+    Array,
+    as_array,
+    as_result,
+    device_of,
+    moved,
+    on_device,
+)
 from minigrad.eager.cell import (
     Cell,
     InferenceCell,
@@ -22,6 +30,7 @@ from minigrad.eager.cell import (
     parent_of,
     set_data,
 )
+from minigrad.eager.devices import device_mismatch, on_one_device
 from minigrad.eager.stamp import stamp
 from minigrad.eager.tape import LEAF, Record, run_backward, seed_for
 from minigrad.errors import (
@@ -92,6 +101,8 @@ class Tensor(Readable):
             return state.watch.execute(op, cls.apply, op, args, attrs)
         if op.view:
             return _apply_view(op, args[0], attrs, state)
+        if DEVICE_ARRAYS:
+            args = on_one_device(op, args, state)
         inputs, y = compute(op, args, attrs, state)
         t = _settled(wrap(y), state)
         if state.grad:
@@ -212,7 +223,7 @@ class Tensor(Readable):
     def revived(self, value: Any, cell: Cell | None, record: Any) -> Tensor:
         """A saved value as a Tensor again, in its old place on the tape."""
         t = wrap(value)
-        if cell is not None and type(value) is Array:
+        if cell is not None and not isinstance(value, Value):
             t.cell = cell
         t.record = record
         return t
@@ -242,7 +253,7 @@ def wrap(value: Any) -> Tensor:
         return _handle(value, Cell(value), None, None)
     if isinstance(value, Value):
         return MODE.get().trace.born(value)
-    array = np.asarray(value)  # ufuncs give NumPy scalars for 0-d results
+    array = as_array(value)  # ufuncs give NumPy scalars for 0-d results
     return _handle(array, Cell(array), None, None)
 
 
@@ -274,12 +285,15 @@ def compute(op: Op, args: tuple, attrs: dict, state: Mode) -> tuple[tuple, Any]:
     values: tuple = tuple(map(_array_of, args))
     if op.kind == "elementwise":
         values = shapes.cast_operands(op, values, _cast_value)
+    if DEVICE_ARRAYS and any(map(on_device, values)):
+        # Numbers go into a launch as NumPy's scalars.
+        values = tuple([v[()] if type(v) is Array else v for v in values])
     try:
         y = op.fn(*values, **attrs)
     except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise explained(op, args, attrs, error) from None
     if type(y) is not Array:
-        y = np.asarray(y)
+        y = as_result(y)
     elif not y.flags.c_contiguous:
         y = y.copy(order="C")  # whether a reshape is a view may not depend on luck
     return values, y
@@ -298,6 +312,8 @@ def _array_of(arg: Any) -> Any:
     if isinstance(arg, Tensor):
         return arg.array
     if shapes.is_number(arg) or isinstance(arg, (np.ndarray, np.generic)):
+        return arg
+    if on_device(arg):
         return arg
     raise DTypeError(
         "this is neither a tensor nor a number",
@@ -401,10 +417,14 @@ def grad_of(
 def _seed(output: Tensor, gradient: Any, create_graph: bool) -> Any:
     """The cotangent to start with: a Tensor, or what the rules are to be fed."""
     seed, trace = seed_for(output, gradient), MODE.get().trace
+    where = device_of(output.array)
     if not isinstance(seed, Tensor):
+        seed = moved(as_array(seed), where)
         if trace is None and not create_graph:
-            return np.asarray(seed)
-        seed = from_array(np.asarray(seed))
+            return seed
+        seed = from_array(seed)
+    elif trace is None and device_of(seed.array) != where:
+        raise device_mismatch("backward", (output, seed))
     if create_graph:
         return seed
     return seed.array if trace is None else trace.value_of(seed)
@@ -429,7 +449,7 @@ def _accumulate(leaf: Tensor, g: Any, owned: bool, create_graph: bool) -> None:
         leaf._grad = wrap(g)
     else:
         # Memory that an op or another leaf also holds is copied, ours is kept.
-        array = np.asarray(g)
+        array = moved(as_array(g), device_of(leaf.array))
         keep = owned and array.flags.c_contiguous
         leaf._grad = wrap(array if keep else array.copy(order="C"))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.backend import CPU, moved
 from minigrad.creation import from_numpy
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import DTypeError, FormatError, MissingPackageError
@@ -112,13 +113,13 @@ def _written(obj: Any, path: tuple, tensors: dict, seen: dict) -> Any:
 
 def _stored(t: Tensor, path: tuple, tensors: dict, seen: dict) -> str:
     array = t.concrete("save")
-    place = t.cell, array.ctypes.data, array.shape, array.strides
+    place = t.cell, t.data_ptr(), array.shape, array.strides
     if place not in seen:
         name = ".".join(map(str, path)) or "tensor"
         while name in tensors:  # {"a.b": x, "a": {"b": y}}
             name += "'"
         seen[place] = name
-        tensors[name] = np.asarray(array, order="C")
+        tensors[name] = np.asarray(moved(array, CPU), order="C")
     return seen[place]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.hooks import RemovableHandle
+from minigrad.conversions import destination
 from minigrad.eager.cell import REBOUND
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import DTypeError, ModuleError, StateDictError
@@ -368,14 +369,16 @@ class Module:
                 p.grad = p.grad.detach().zero_()
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
-        """Parameters and float buffers in another dtype, or on another device.
+        """Parameters and buffers on another device, floats in another dtype.
 
         The parameters stay the same objects, so an optimizer keeps them.
         """
 
+        where, *_ = destination(args, kwargs)
+
         def moved(t: Tensor) -> Tensor:
             if not t.is_floating_point():
-                return t
+                return t if where is None else t.to(where)
             y = t.to(*args, **kwargs)
             if not y.is_floating_point():
                 raise DTypeError(
@@ -410,7 +413,8 @@ class Module:
             for p in self.parameters():
                 new = fn(p.detach())
                 grad = None if p.grad is None else fn(p.grad)
-                if new.dtype != p.dtype:
+                if new.cell is not p.cell:  # a storage of its own
+                    p.grad = None
                     p.data, p.grad = new, grad
             for module in self.modules():
                 for name, b in module._buffers.items():

@@ -21,9 +21,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
-from minigrad.backend import int64
+from minigrad.backend import int64, module_of, on_device
 from minigrad.errors import DTypeError, ShapeError, user_scope
 from minigrad.ops import shapes
 from minigrad.ops.op import Op
@@ -77,18 +76,20 @@ class Window(NamedTuple):
 def _batch_last(a: Any, axes: Sizes) -> Any:
     """A copy of `a` with its axes in another order, the first one last."""
     n, row = a.shape[0], math.prod(a.shape[1:])
-    if n > 1 and row and row * a.itemsize % 2048 == 0:
+    host = not on_device(a)
+    if host and n > 1 and row and row * a.itemsize % 2048 == 0:
         # Rows a power of two apart fall into the same few lines of the cache.
         wide = np.empty((n, row + 16), a.dtype)
         wide[:, :row] = a.reshape(n, row)
         a = wide[:, :row].reshape(a.shape)
-    return np.ascontiguousarray(a.transpose(axes))
+    return module_of(a).ascontiguousarray(a.transpose(axes))
 
 
 def _pad(a: Any, window: Window, value: float = 0) -> Any:
     if not any(map(any, window.padding)):
         return a
-    y = np.full((*a.shape[:2], *window.padded(a.shape[2:])), value, a.dtype)
+    shape = (*a.shape[:2], *window.padded(a.shape[2:]))
+    y = module_of(a).full(shape, value, a.dtype)
     y[_inner(a.shape, window)] = a
     return y
 
@@ -117,7 +118,7 @@ def _columns(a: Any, window: Window, groups: int) -> Any:
     s, *inner, last = laid.strides
     steps = tuple(n * step for n, step in zip(inner, window.stride))
     holes = tuple(n * d for n, d in zip(inner, window.dilation))
-    every = as_strided(
+    every = module_of(laid).lib.stride_tricks.as_strided(
         laid,
         (blocks, a.shape[1], *kernel, rows, *counts[1:], len(a)),
         (steps[0] * rows, s, *holes, *steps, last),
@@ -145,8 +146,10 @@ def _same_dtype(a: Any, b: Any) -> None:
         raise TypeError("two operands of one dtype")
 
 
-def _new(shape: Sizes, dtype: Any, out: Any) -> Any:
-    return np.empty(shape, dtype) if out is None else out
+def _new(shape: Sizes, like: Any, out: Any, dtype: Any = None) -> Any:
+    if out is not None:
+        return out
+    return module_of(like).empty(shape, dtype or like.dtype)
 
 
 # --- convolution -------------------------------------------------------------------------
@@ -158,7 +161,7 @@ def _conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     y = np.matmul(_filters(b, groups), _columns(a, window, groups))
     blocks, rest = y.shape[0], math.prod(counts) // y.shape[0]
     y = y.reshape(blocks, len(b), rest, len(a)).transpose(3, 1, 0, 2)
-    out = _new((len(a), len(b), *counts), a.dtype, out)
+    out = _new((len(a), len(b), *counts), a, out)
     np.copyto(out.reshape(y.shape), y)
     return out
 
@@ -173,11 +176,11 @@ def _conv_input(
     columns = columns.reshape(
         blocks, channels, *window.kernel, counts[0] // blocks, *counts[1:], n
     )
-    y = np.zeros((channels, *window.padded(size), n), a.dtype)
+    y = module_of(a).zeros((channels, *window.padded(size), n), a.dtype)
     for at, seen in window.taps(counts):
         part = columns[(ALL, ALL, *at)].swapaxes(0, 1)
         y[(ALL, *seen)] += part.reshape(channels, *counts, n)
-    out = _new((n, channels, *size), a.dtype, out)
+    out = _new((n, channels, *size), a, out)
     np.copyto(out, np.moveaxis(y, -1, 0)[_inner(out.shape, window)])
     return out
 
@@ -185,7 +188,7 @@ def _conv_input(
 def _conv_weight(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     _same_dtype(a, b)
     products = np.matmul(_rows(b, groups), _columns(a, window, groups).swapaxes(2, 3))
-    out = _new((b.shape[1], a.shape[1] // groups, *window.kernel), a.dtype, out)
+    out = _new((b.shape[1], a.shape[1] // groups, *window.kernel), a, out)
     flat = out.reshape(products.shape[1:])
     np.add.reduce(products, axis=0, dtype=a.dtype, out=flat)
     return out
@@ -315,17 +318,17 @@ conv_weight = _convolution(
 
 def _windows(a: Any, window: Window, out: Any = None) -> Any:
     counts, padded = window.counts(a.shape[2:]), _pad(a, window)
-    out = _new((*a.shape[:2], *window.kernel, *counts), a.dtype, out)
+    out = _new((*a.shape[:2], *window.kernel, *counts), a, out)
     for at, seen in window.taps(counts):
         out[(ALL, ALL, *at)] = padded[(ALL, ALL, *seen)]
     return out
 
 
 def _overlap(a: Any, size: Sizes, window: Window, out: Any = None) -> Any:
-    y = np.zeros((*a.shape[:2], *window.padded(size)), a.dtype)
+    y = module_of(a).zeros((*a.shape[:2], *window.padded(size)), a.dtype)
     for at, seen in window.taps(window.counts(size)):
         y[(ALL, ALL, *seen)] += a[(ALL, ALL, *at)]
-    out = _new((*a.shape[:2], *size), a.dtype, out)
+    out = _new((*a.shape[:2], *size), a, out)
     np.copyto(out, y[_inner(out.shape, window)])
     return out
 
@@ -336,16 +339,17 @@ def _max_at(a: Any, window: Window, out: Any = None) -> Any:
     laid, taps = _laid(a, window, lowest), list(window.taps(counts))
     best = functools.reduce(np.maximum, (laid[(ALL, *seen)] for _, seen in taps))
     # The earlier a place in the window, the higher its rank: bytes are quick to compare.
-    ranks = np.zeros(best.shape, np.min_scalar_type(len(taps)))
+    xp = module_of(a)
+    ranks = xp.zeros(best.shape, np.min_scalar_type(len(taps)))
     starts, insides = _places(size, window, counts)
     for rank, (_, seen), inside in zip(range(len(taps), 0, -1), taps, insides):
         here = laid[(ALL, *seen)]
-        found = ((here == best) | (here != here)) & inside
+        found = ((here == best) | (here != here)) & xp.asarray(inside)
         np.maximum(ranks, np.multiply(found, rank, dtype=ranks.dtype), out=ranks)
-    jumps = np.array([_flat(size, at, window.dilation) for at, _ in taps])
-    out = _new((*a.shape[:2], *counts), int64, out)
+    jumps = xp.array([_flat(size, at, window.dilation) for at, _ in taps])
+    out = _new((*a.shape[:2], *counts), a, out, int64)
     np.take(jumps, len(taps) - np.moveaxis(ranks, -1, 0).astype(int64), out=out)
-    return np.add(out, starts, out=out)
+    return np.add(out, xp.asarray(starts), out=out)
 
 
 def _flat(size: Sizes, at: Any, scale: Sizes) -> Any:

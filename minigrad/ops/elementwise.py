@@ -7,12 +7,15 @@ its cotangent is, given `g`, the cotangent of `y`.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from minigrad.backend import device as place
+from minigrad.backend import moved
 from minigrad.ops import shapes
 from minigrad.ops.op import Op, Rule
 
@@ -196,10 +199,14 @@ def _erf(a: Any, out: Any = None) -> Any:
     x = np.minimum(np.absolute(a, dtype=np.float64), 6.0)
     near = np.minimum(x, 0.46875)
     square = near * near
-    y = near * np.polyval(_ERF_P, square) / np.polyval(_ERF_Q, square)
-    far = 1 - np.exp(-x * x) * np.polyval(_ERFC_P, x) / np.polyval(_ERFC_Q, x)
+    y = near * _polynomial(_ERF_P, square) / _polynomial(_ERF_Q, square)
+    far = 1 - np.exp(-x * x) * _polynomial(_ERFC_P, x) / _polynomial(_ERFC_Q, x)
     y = np.copysign(np.where(x > 0.46875, far, y), a)
     return into(y.astype(a.dtype), out)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
+    return functools.reduce(lambda y, c: y * x + c, coefficients)  # Horner's scheme
 
 
 # fmt: off
@@ -384,16 +391,21 @@ def _cast(a: Any, dtype: np.dtype, out: Any = None) -> Any:
     return out
 
 
+def _transfer(a: Any, device: str, back: str, out: Any = None) -> Any:
+    y = moved(a, place(device))
+    return into(y.copy() if y is a and out is None else y, out)
+
+
 def _copy(a: Any, b: Any, out: Any = None) -> Any:
     if np.ndim(b) > a.ndim:
         raise ValueError("the new value has more dims")
-    out = np.empty(a.shape, a.dtype) if out is None else out
+    out = np.empty_like(a, order="C") if out is None else out
     np.copyto(out, b, casting="unsafe")
     return out
 
 
 def _fill(a: Any, value: Any, out: Any = None) -> Any:
-    out = np.empty(a.shape, a.dtype) if out is None else out
+    out = np.empty_like(a, order="C") if out is None else out
     out[...] = value
     return out
 
@@ -418,6 +430,15 @@ cast = elementwise(
     c="a",
     dtype="given",
     sample=lambda rng: [([rng.normal(size=(3, 4))], {"dtype": np.dtype("float64")})],
+)
+transfer = elementwise(
+    "transfer",
+    _transfer,
+    lambda g, device, back: transfer(g, device=back, back=device),
+    doc="a on another device; a program computes it where it runs",
+    c="a",
+    dtype="first",
+    sample=lambda rng: [([rng.normal(size=(3, 4))], {"device": "cpu", "back": "cpu"})],
 )
 copy = elementwise(
     "copy",

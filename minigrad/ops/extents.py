@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from minigrad.backend import int64
+from minigrad.backend import device_of, int64, moved
 from minigrad.errors import GraphError, user_scope
 from minigrad.ops.op import Op
 
@@ -137,7 +137,7 @@ def _fact(
     """An op that reads the shape of its argument, not its elements."""
 
     def fill(a: Any, out: Any = None, **attrs: Any) -> Any:
-        y = np.asarray(fn(a.shape, **attrs), int64)
+        y = moved(np.asarray(fn(a.shape, **attrs), int64), device_of(a))
         if out is None:
             return y
         np.copyto(out, y)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import int64, uint8
+from minigrad.backend import as_array, int64, on_device, uint8
 from minigrad.ops import shapes
 from minigrad.ops.keys import indexed
 from minigrad.ops.movement import zeros
@@ -34,8 +34,9 @@ def fill_key(key: Key, arrays: tuple, lowest: int | None = None) -> Key:
 def _index(
     a: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
 ) -> Any:
-    # NumPy may answer in another memory order; op outputs are always C order.
-    y = np.asarray(a[fill_key(key, arrays, lowest)], order="C")
+    y = as_array(a[_settled(a, fill_key(key, arrays, lowest))])
+    if not y.flags.c_contiguous:  # NumPy may answer in another memory order
+        y = y.copy(order="C")
     if out is None:
         return y
     np.copyto(out, y)
@@ -53,7 +54,7 @@ def _into(a: Any, out: Any) -> Any:
 def _index_put(
     a: Any, b: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
 ) -> Any:
-    at, out = fill_key(key, arrays, lowest), _into(a, out)
+    at, out = _settled(a, fill_key(key, arrays, lowest)), _into(a, out)
     out[at] = b
     return out
 
@@ -61,9 +62,59 @@ def _index_put(
 def _index_add(
     a: Any, b: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
 ) -> Any:
-    at, out = fill_key(key, arrays, lowest), _into(a, out)
-    np.add.at(out, at, b)
+    at, out = _settled(a, fill_key(key, arrays, lowest)), _into(a, out)
+    if on_device(out) and out.dtype.kind != "f":
+        _add_integers(out, at, b)
+    else:
+        np.add.at(out, at, b)
     return out
+
+
+def _add_integers(out: Any, at: Key, b: Any) -> None:
+    """`np.add.at` on a device, whose atomic additions know no signed 64-bit integers."""
+    wide = out.astype(np.uint64)  # adds up the same, modulo 2 ** 64
+    np.add.at(wide, at, (b if hasattr(b, "dtype") else int64.type(b)).astype(np.uint64))
+    np.copyto(out, wide, casting="unsafe")
+
+
+def _settled(a: Any, key: Key) -> Key:
+    """The index as a device takes it: checked here, masks as positions.
+
+    A kernel does not notice an index that is out of range. Asking for it waits for the
+    device, one question for each index.
+    """
+    if not on_device(a):
+        return key
+    axes = sum(map(_axes_of, key))
+    if axes > a.ndim:
+        raise IndexError("too many indices for the number of dims")
+    at: list[Any] = []
+    axis, wrong = 0, False
+    for part in key:
+        if hasattr(part, "dtype") and part.dtype.kind == "b" and part.ndim:
+            if part.shape != a.shape[axis : axis + part.ndim]:
+                raise IndexError(f"a mask of {part.shape} does not fit {a.shape}")
+            at += part.nonzero()
+        elif (
+            hasattr(part, "dtype") and part.ndim + part.size and part.dtype.kind != "b"
+        ):
+            n = a.shape[axis]
+            wrong = wrong | ((part < -n) | (part >= n)).any()
+            at.append(part)
+        else:
+            at.append(part)
+        axis += a.ndim - axes if part is ... else _axes_of(part)
+    if wrong:
+        raise IndexError(f"an index is out of range for the sizes {a.shape}")
+    return tuple(at)
+
+
+def _axes_of(part: Any) -> int:
+    """How many axes a part of an index takes up."""
+    if part is None or part is ...:
+        return 0
+    mask = hasattr(part, "dtype") and part.dtype.kind == "b"
+    return part.ndim if mask else 1
 
 
 def _argsort(a: Any, axis: int, descending: bool, out: Any = None) -> Any:
@@ -73,7 +124,7 @@ def _argsort(a: Any, axis: int, descending: bool, out: Any = None) -> Any:
         y = np.flip(y, axis)
     else:
         y = np.argsort(x, axis, kind="stable")
-    out = np.empty(a.shape, int64) if out is None else out
+    out = np.empty_like(a, int64, order="C") if out is None else out
     out[...] = y.reshape(a.shape)
     return out
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.backend import module_of
 from minigrad.ops import shapes
 from minigrad.ops.keys import indexed
 from minigrad.ops.op import Op, Rule
@@ -105,7 +106,8 @@ slice = movement(
 
 def _diagonal(a: Any, offset: int, axis1: int, axis2: int) -> Any:
     y = a.diagonal(offset, axis1, axis2)
-    y.flags.writeable = a.flags.writeable  # NumPy shows diagonals read-only
+    if type(a) is np.ndarray:
+        y.flags.writeable = a.flags.writeable  # NumPy shows diagonals read-only
     return y
 
 
@@ -186,7 +188,7 @@ put = Op(
 
 def _zeros(a: Any, shape: Shape, out: Any = None) -> Any:
     if out is None:
-        return np.zeros(shape, a.dtype)
+        return module_of(a).zeros(shape, a.dtype)
     out[...] = 0
     return out
 

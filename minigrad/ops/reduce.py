@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import get_default_dtype, int64
+from minigrad.backend import Array, get_default_dtype, int64, module_of
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import cast, exp, into
 from minigrad.ops.movement import broadcast_to
@@ -58,10 +58,27 @@ def _sum(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
     return np.add.reduce(a, axis=axis, dtype=dtype, keepdims=keepdims, out=out)
 
 
+def _fold(ufunc: np.ufunc, name: str) -> Callable:
+    """`ufunc.reduce`, which CuPy has as the method `name` of its arrays."""
+
+    def fold(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
+        if type(a) is Array:
+            return ufunc.reduce(a, axis=axis, keepdims=keepdims, out=out)
+        return getattr(a, name)(axis=axis, keepdims=keepdims, out=out)
+
+    return fold
+
+
+_amax, _amin = _fold(np.maximum, "max"), _fold(np.minimum, "min")
+
+
 def _logsumexp(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
     if a.dtype.kind != "f":
         a = a.astype(get_default_dtype())
-    top = np.maximum.reduce(a, axis=axis, keepdims=True, initial=-np.inf)
+    if a.size:
+        top = _amax(a, axis, keepdims=True)
+    else:
+        top = module_of(a).zeros(kept(a.shape, axis), a.dtype)
     top = np.where(np.isfinite(top), top, a.dtype.type(0))  # -inf - -inf is nan
     y = np.log(np.add.reduce(np.exp(a - top), axis=axis, keepdims=keepdims))
     return np.add(y, top if keepdims else top.reshape(y.shape), out=out)
@@ -89,8 +106,8 @@ sum = reduction(
     doc="the sum",
     dtype="sum",
 )
-amax = reduction("amax", np.maximum.reduce, _shared, doc="the largest; ties share g")
-amin = reduction("amin", np.minimum.reduce, _shared, doc="the smallest; ties share g")
+amax = reduction("amax", _amax, _shared, doc="the largest; ties share g")
+amin = reduction("amin", _amin, _shared, doc="the smallest; ties share g")
 logsumexp = reduction(
     "logsumexp",
     _logsumexp,
@@ -100,9 +117,11 @@ logsumexp = reduction(
 )
 argmax = _position("argmax", np.argmax, "where the largest is (the first one)")
 argmin = _position("argmin", np.argmin, "where the smallest is (the first one)")
-all = reduction("all", np.logical_and.reduce, None, doc="every one true", dtype="bool")
+all = reduction(
+    "all", _fold(np.logical_and, "all"), None, doc="every one true", dtype="bool"
+)
 any = reduction(
-    "any", np.logical_or.reduce, None, doc="at least one true", dtype="bool"
+    "any", _fold(np.logical_or, "any"), None, doc="at least one true", dtype="bool"
 )
 
 

@@ -15,11 +15,9 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from minigrad.backend import float64, get_default_dtype
-from minigrad.creation import full, full_like
-from minigrad.eager.tensor import Tensor, from_array
+from minigrad.creation import full, full_like, tensor
+from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, DTypeError, name_of, user_origin
 from minigrad.ops.op import MODE, mode
 from minigrad.static.node import Node, lift, node_of
@@ -149,7 +147,7 @@ class Optimizer:
             with mode(trace=None, grad=False):
                 for name, begin in slots.items():
                     if name == "step":
-                        new = full((), begin, dtype=get_default_dtype())
+                        new = full((), begin, dtype=get_default_dtype(), device="cpu")
                     else:
                         new = full_like(p, begin)
                     state.setdefault(name, new)
@@ -349,6 +347,7 @@ def _loaded(p: Tensor, kept: dict[str, Any]) -> dict[str, Tensor]:
     for name, value in kept.items():
         if value is not None:  # PyTorch's word for: not begun yet
             own = getattr(value, "dtype", get_default_dtype())
-            array = np.array(value, own if name == "step" else p.dtype)
-            state[name] = from_array(array)
+            counter = name == "step"  # which stays on the CPU, as in PyTorch
+            dtype, where = (own, "cpu") if counter else (p.dtype, p.device)
+            state[name] = tensor(value).to(where, dtype)
     return state

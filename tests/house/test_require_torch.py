@@ -11,7 +11,6 @@ import pytest
 
 def test_compares(torch): pytest.skip("torch is not installed")
 
-@pytest.mark.gpu
 def test_elsewhere(): pytest.skip("no GPU")
 """
 

@@ -18,7 +18,8 @@ FORMULAS = [
 OPS = [
     name
     for name, op in TABLE.items()
-    if op.kind == "elementwise" and name not in ("where", "cast", "copy", "fill")
+    if op.kind == "elementwise"
+    and name not in ("where", "cast", "transfer", "copy", "fill")
 ]
 OPERANDS = {
     "lerp": 3, "addcmul": 3, "addcdiv": 3, "add": 2, "sub": 2, "div": 2,

@@ -1,0 +1,184 @@
+"""What stands for "cuda": a GPU that CuPy drives, found when it is first asked for.
+
+Which problem this solves: that a device can be used depends on a package, a driver and
+libraries that none of them brings, and each can be missing. All of it is looked for once,
+when a program first needs it, and what is missing becomes one sentence. Nothing here runs
+at `import minigrad`.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import DEVICE_ARRAYS, device
+from minigrad.errors import DeviceError, OutOfMemoryError
+
+CUPY = 'pip install "cupy-cuda13x[ctk]"'
+OLDEST_DRIVER = 13000  # what CuPy's wheels for CUDA 13 run on
+
+
+class Device:
+    """A GPU as minigrad uses it.
+
+    `xp` is the array module, CuPy. `kernel` compiles a text, `put` and `get` move arrays
+    over and back; the rest are questions about memory, asked by `minigrad.cuda`.
+    """
+
+    simulated = False
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+        self.index = xp.cuda.runtime.getDevice()
+        self.pool = xp.get_default_memory_pool()
+        self.peak = 0
+        xp.cuda.set_allocator(self._allocate)
+        _know(xp.ndarray)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    @property
+    def name(self) -> str:
+        """What its maker calls it."""
+        return self.xp.cuda.runtime.getDeviceProperties(self.index)["name"].decode()
+
+    def put(self, array: np.ndarray) -> Any:
+        """A copy of an array of NumPy on the device."""
+        return self.xp.asarray(array, order="C")
+
+    def get(self, array: Any) -> np.ndarray:
+        """A copy of a device array as an array of NumPy; waits for it to be computed."""
+        return self.xp.asnumpy(array)
+
+    def kernel(self, source: str, name: str) -> Callable[..., None]:
+        """The kernel `name` of a CUDA C++ text: a function of (grid, block, args).
+
+        `grid` and `block` are tuples, `args` device arrays and NumPy scalars. The text is
+        compiled once by NVRTC and kept on disk by CuPy.
+        """
+        options = ("--std=c++17",)
+        module = self.xp.RawModule(code=source, options=options, backend="nvrtc")
+        return module.get_function(name)
+
+    def synchronize(self) -> None:
+        """Wait until everything launched so far is done."""
+        self.xp.cuda.Device(self.index).synchronize()
+
+    def _allocate(self, size: int) -> Any:
+        try:
+            memory = self.pool.malloc(size)
+        except self.xp.cuda.memory.OutOfMemoryError:
+            _, total = self.xp.cuda.runtime.memGetInfo()
+            raise out_of_memory(size, self.allocated(), total) from None
+        self.peak = max(self.peak, self.allocated())
+        return memory
+
+    def allocated(self) -> int:
+        """The bytes that arrays take."""
+        return self.pool.used_bytes()
+
+    def reserved(self) -> int:
+        """The bytes held for arrays, those in use and those to be used again."""
+        return self.pool.total_bytes()
+
+    def empty_cache(self) -> None:
+        """Give memory that no array takes back to the driver."""
+        self.pool.free_all_blocks()
+
+
+_SIMULATED: list[Device] = []  # the ones whose `with` blocks are running
+
+
+def current(where: device | None = None) -> Any:
+    """The device that "cuda" means now; a `DeviceError` says why there is none."""
+    found = _SIMULATED[-1] if _SIMULATED else _find()
+    if isinstance(found, str):
+        raise DeviceError(
+            f"{where or 'cuda'}: {found}",
+            expected="a GPU that CuPy can use",
+            remedy="leave the device out, or ask mg.cuda.is_available() first",
+        )
+    if where is not None and where.index not in (None, found.index):
+        raise DeviceError(
+            f"{where}: minigrad uses one GPU in each process",
+            expected=f'"cuda" or "cuda:{found.index}"',
+            remedy="choose another by the environment variable CUDA_VISIBLE_DEVICES",
+        )
+    return found
+
+
+def absence() -> str | None:
+    """Why there is no device, as one sentence; None if there is one."""
+    found = _SIMULATED[-1] if _SIMULATED else _find()
+    return found if isinstance(found, str) else None
+
+
+@functools.cache
+def _find() -> Device | str:
+    """The real device, or the reason why there is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns where there is no toolkit
+            import cupy
+    except ImportError:
+        return f"CuPy is not installed: {CUPY}"
+    runtime = cupy.cuda.runtime
+    try:
+        driver = runtime.driverGetVersion()
+        count = runtime.getDeviceCount() if driver >= OLDEST_DRIVER else 0
+    except runtime.CUDARuntimeError as error:
+        return f"the NVIDIA driver finds no GPU ({error})"
+    if driver == 0:
+        return "there is no NVIDIA driver on this machine"
+    if driver < OLDEST_DRIVER:
+        return (
+            f"the NVIDIA driver is too old: it runs CUDA {driver // 1000}."
+            f"{driver % 1000 // 10}, CuPy wants {OLDEST_DRIVER // 1000} or later"
+        )
+    if count == 0:
+        return "the NVIDIA driver finds no GPU"
+    return _touched(cupy)
+
+
+def _touched(cupy: Any) -> Device | str:
+    """The device, after it has added and multiplied: only that finds every library."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            x = cupy.ones((2, 2)) + 1
+            float(x.dot(x).sum())
+    except Exception as error:  # a library is missing, or does not fit the driver
+        first = str(error).strip().splitlines()[0] if str(error).strip() else "no text"
+        return (
+            "a library of the CUDA toolkit is missing or does not fit: "
+            f"{type(error).__name__}: {first.rstrip('.')}; {CUPY}"
+        )
+    return Device(cupy)
+
+
+def out_of_memory(asked: int, held: int, total: int) -> OutOfMemoryError:
+    """What to raise where `asked` bytes are not to be had."""
+    return OutOfMemoryError(
+        "the GPU is out of memory",
+        expected=f"room for {_size(asked)} more",
+        got=f"{_size(held)} taken by arrays, of {_size(total)}",
+        remedy="a smaller batch; del tensors that are done; mg.no_grad() to evaluate",
+    )
+
+
+def _size(n: float) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if n < 1024:
+            return f"{n:.0f} {unit}" if unit == "bytes" else f"{n:.1f} {unit}"
+        n /= 1024
+    return f"{n:.1f} GiB"
+
+
+def _know(array_type: type) -> None:
+    if array_type not in DEVICE_ARRAYS:
+        DEVICE_ARRAYS.append(array_type)

@@ -1,0 +1,499 @@
+"""A simulated GPU: NumPy computes, behind an array class that keeps CuPy's rules, and logs.
+
+Which problem this solves: a learner without a GPU can see how one is fed, and a machine
+without one can test all that stands above CuPy. What is simulated are the numbers; what is
+real is the bookkeeping: which data cross over, which kernels are launched, what memory is
+taken. How long anything would take the device does not know.
+
+The rules are CuPy's where CuPy is not NumPy: arrays of both sides do not mix, nothing
+becomes a NumPy array unless asked to, results without dims stay on the device, an index
+out of range is not noticed, and only what CuPy has can be called. `tests/gpu` holds every
+call that minigrad makes against CuPy itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.lib.stride_tricks import as_strided
+
+from minigrad.backend import get_default_device, set_default_device
+from minigrad.gpu.device import _SIMULATED, Device, _know, out_of_memory
+
+IN, OUT, LAUNCH, ALLOCATE = "to device", "to host", "launch", "allocate"
+
+# What CuPy's ufuncs can do beside being called.
+METHODS = {
+    "reduce": {"add", "multiply"},
+    "accumulate": {"add", "multiply"},
+    "at": "add subtract maximum minimum bitwise_and bitwise_or bitwise_xor".split(),
+}
+# The functions of arrays that may be called, each of which CuPy has with these arguments.
+FUNCTIONS = frozenset(
+    """
+    all amax amin any argmax argmin argsort array_equal asarray atleast_1d
+    ascontiguousarray broadcast_to clip concatenate copyto cumsum diagonal dot einsum
+    empty_like expand_dims flip full_like isfinite max mean min moveaxis nonzero
+    ones_like pad permute_dims prod ravel repeat reshape roll round searchsorted sort
+    squeeze stack std sum swapaxes take take_along_axis tensordot transpose tril triu
+    unique var where zeros_like
+    """.split()
+)
+CREATORS = frozenset("arange empty eye full linspace ones tri zeros".split())
+FACTS = frozenset("ndim shape size result_type can_cast may_share_memory".split())
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the log; `bytes` is what crosses over or is taken, 0 for a launch."""
+
+    kind: str
+    what: str
+    bytes: int = 0
+
+    def __str__(self) -> str:
+        size = f", {self.bytes} bytes" if self.bytes else ""
+        return f"{self.kind:<9}  {self.what}{size}"
+
+
+class Log(list):
+    """The events of a simulated device in their order."""
+
+    def of(self, *kinds: str) -> list[Event]:
+        """The events of some kinds: "to device", "to host", "launch", "allocate"."""
+        return [event for event in self if event.kind in kinds]
+
+    @property
+    def transfers(self) -> int:
+        """How often data crossed over, either way."""
+        return len(self.of(IN, OUT))
+
+    @property
+    def launches(self) -> int:
+        """How many kernels were launched."""
+        return len(self.of(LAUNCH))
+
+    @property
+    def moved(self) -> int:
+        """The bytes that crossed over."""
+        return sum(event.bytes for event in self.of(IN, OUT))
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.of(IN, OUT, LAUNCH)))
+
+
+class Simulated(Device):
+    """A device whose memory is NumPy's and whose kernels are its functions."""
+
+    simulated = True
+    name = "simulated GPU"
+    index = 0
+
+    def __init__(self, memory: int = 2**36) -> None:
+        self.log, self.memory = Log(), memory
+        self.peak = self._taken = 0
+        self.xp = Module(self)
+        _know(SimulatedArray)
+
+    def put(self, array: Any) -> SimulatedArray:
+        return self.xp.asarray(array)
+
+    def get(self, array: Any) -> np.ndarray:
+        return array.get()
+
+    def kernel(self, source: str, name: str) -> Callable[..., None]:
+        from minigrad.gpu import shim  # it brings the compiler along
+
+        run = shim.kernel(source, name)
+
+        def launch(grid: tuple, block: tuple, args: tuple) -> None:
+            held = tuple(self.held(name, arg) for arg in args)
+            self.log.append(Event(LAUNCH, name))
+            run(grid, block, held)
+
+        return launch
+
+    def synchronize(self) -> None:
+        pass
+
+    def allocated(self) -> int:
+        return self._taken
+
+    reserved = allocated
+
+    def empty_cache(self) -> None:
+        pass
+
+    # --- what arrays ask for -------------------------------------------------------------
+    def new(self, values: Any) -> SimulatedArray:
+        """`values`, just computed, as an array with memory of its own."""
+        values = np.asarray(values)
+        if self._taken + values.nbytes > self.memory:
+            raise out_of_memory(values.nbytes, self._taken, self.memory)
+        self._taken += values.nbytes
+        self.peak = max(self.peak, self._taken)
+        if values.nbytes:
+            what = f"{values.shape} {values.dtype}"
+            self.log.append(Event(ALLOCATE, what, values.nbytes))
+        return SimulatedArray(values, self)
+
+    def free(self, n: int) -> None:
+        self._taken -= n
+
+    def run(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Any:
+        """Call NumPy's function on what the device holds; what computes is a launch."""
+        held = self.held(name, args)
+        options = {key: self.held(name, value) for key, value in kwargs.items()}
+        with np.errstate(all="ignore"):
+            y = function(*held, **options)
+        whole = (*_arrays(args), *_arrays(tuple(kwargs.values())))
+        return self.given(name, y, whole)
+
+    def given(self, name: str, y: Any, inputs: tuple) -> Any:
+        """A result as an array: an input, a view of one, or new and launched."""
+        if isinstance(y, tuple):
+            return tuple(self.given(name, part, ()) for part in y)
+        for x in inputs:
+            if y is x._values:
+                self.log.append(Event(LAUNCH, name))
+                return x
+            if _is_view(y, x._values):
+                return SimulatedArray(y, self, x)
+        self.log.append(Event(LAUNCH, name))
+        return None if y is None else self.new(y)
+
+    def held(self, name: str, x: Any) -> Any:
+        """What stands in memory for an argument; arrays of the host are refused."""
+        if isinstance(x, SimulatedArray):
+            return x._values
+        if isinstance(x, np.ndarray):
+            raise TypeError(f"{name}: Unsupported type {type(x)}: it lies on the host")
+        if isinstance(x, (tuple, list)):
+            return type(x)(self.held(name, part) for part in x)
+        return x
+
+
+def _is_view(y: Any, values: np.ndarray) -> bool:
+    part = isinstance(y, np.ndarray) and y.size > 0 and y.base is not None
+    return part and np.may_share_memory(y, values)
+
+
+def _arrays(args: Any) -> tuple:
+    found: tuple = ()
+    for x in args:
+        if isinstance(x, SimulatedArray):
+            found += (x,)
+        elif isinstance(x, (tuple, list)):
+            found += _arrays(x)
+    return found
+
+
+class Module:
+    """The array module of a simulated device: `xp.zeros`, `xp.where`, `xp.asarray`."""
+
+    def __init__(self, device: Simulated) -> None:
+        self._device = device
+        self.ndarray = SimulatedArray
+        tricks = SimpleNamespace(as_strided=self._as_strided)
+        self.lib = SimpleNamespace(stride_tricks=tricks)
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(np, name)
+        if isinstance(function, np.ufunc) or name in FUNCTIONS | FACTS:
+            return lambda *args, **kw: self._device.run(name, function, args, kw)
+        if name in CREATORS:
+            return lambda *args, **kw: self._made(name, function(*args, **kw))
+        if isinstance(function, type) or not callable(function):
+            return function  # dtypes, inf, newaxis
+        raise AttributeError(f"{name} is not among what CuPy is asked for here")
+
+    def _made(self, name: str, values: np.ndarray) -> SimulatedArray:
+        if name != "empty":
+            self._device.log.append(Event(LAUNCH, name))
+        return self._device.new(values)
+
+    def asarray(self, x: Any, dtype: Any = None, order: Any = None) -> SimulatedArray:
+        """`x` on the device: a transfer, unless it is there already."""
+        if isinstance(x, SimulatedArray):
+            return x if dtype in (None, x.dtype) else x.astype(dtype)
+        values = np.array(x, dtype, order=order or "K")
+        self._device.log.append(Event(IN, str(values.shape), values.nbytes))
+        return self._device.new(values)
+
+    array = asarray
+
+    def asnumpy(self, x: SimulatedArray) -> np.ndarray:
+        """`x` as an array of NumPy: a transfer back."""
+        return x.get()
+
+    def ascontiguousarray(self, x: SimulatedArray) -> SimulatedArray:
+        return x if x.flags.c_contiguous else x.copy()
+
+    def from_dlpack(self, x: Any) -> SimulatedArray:
+        shown = x.__dlpack__()
+        return SimulatedArray(shown._values, self._device, shown)
+
+    def _as_strided(self, x: Any, shape: Any = None, strides: Any = None) -> Any:
+        return SimulatedArray(as_strided(x._values, shape, strides), self._device, x)
+
+
+class SimulatedArray(NDArrayOperatorsMixin):
+    """Numbers that lie on a simulated device; looking at them costs a transfer."""
+
+    __slots__ = ("_values", "_device", "base", "__weakref__")
+    __array_priority__ = 100
+
+    def __init__(self, values: np.ndarray, device: Simulated, base: Any = None) -> None:
+        self._values, self._device = values, device
+        self.base = base if base is None or base.base is None else base.base
+
+    def __del__(self) -> None:
+        if self.base is None:
+            self._device.free(self._values.nbytes)
+
+    # --- what NumPy's own functions do with it -------------------------------------------
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kw: Any) -> Any:
+        name = ufunc.__name__
+        known = (int, float, bool, np.generic, np.ndarray, SimulatedArray, tuple)
+        if not all(isinstance(x, known) for x in args):
+            return NotImplemented
+        if method == "__call__":
+            return self._device.run(name, ufunc, args, kw)
+        if name not in METHODS.get(method, ()):
+            raise NotImplementedError(f"`cupy_{name}.{method}` is not supported yet")
+        if {"initial", "where"} & set(kw):
+            raise TypeError(f"{method}() got an unexpected keyword argument")
+        if method == "at":
+            target, key, *rest = args
+            return target._scatter(name, ufunc, key, *rest)
+        return self._device.run(name, getattr(ufunc, method), args, kw)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        name = func.__name__
+        if name in FACTS:
+            return func(*self._device.held(name, args), **kwargs)
+        return getattr(self._device.xp, name)(*args, **kwargs)
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        raise TypeError(
+            "Implicit conversion to a NumPy array is not allowed. "
+            "Please use `.get()` to construct a NumPy array explicitly."
+        )
+
+    # --- what it is ----------------------------------------------------------------------
+    shape = property(lambda self: self._values.shape)
+    dtype = property(lambda self: self._values.dtype)
+    ndim = property(lambda self: self._values.ndim)
+    size = property(lambda self: self._values.size)
+    nbytes = property(lambda self: self._values.nbytes)
+    itemsize = property(lambda self: self._values.itemsize)
+    strides = property(lambda self: self._values.strides)
+
+    @property
+    def flags(self) -> Any:
+        """As with CuPy: nothing says whether it may be written."""
+        flags = self._values.flags
+        return SimpleNamespace(
+            c_contiguous=flags.c_contiguous,
+            f_contiguous=flags.f_contiguous,
+            owndata=self.base is None,
+        )
+
+    @property
+    def device(self) -> Any:
+        return SimpleNamespace(id=self._device.index)
+
+    @property
+    def data(self) -> Any:
+        return SimpleNamespace(ptr=self._values.ctypes.data)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __dlpack__(self, **_: Any) -> SimulatedArray:
+        return self
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, self._device.index  # DLPack's number for CUDA
+
+    # --- reading: each a transfer --------------------------------------------------------
+    def get(self) -> np.ndarray:
+        """A copy as an array of NumPy."""
+        self._device.log.append(Event(OUT, str(self.shape), self.nbytes))
+        return self._values.copy()
+
+    def item(self) -> Any:
+        if self.size != 1:
+            raise ValueError("can only convert an array of size 1 to a Python scalar")
+        return self.get().item()
+
+    def tolist(self) -> Any:
+        return self.get().tolist()
+
+    def __bool__(self) -> bool:
+        return bool(self.get())
+
+    def __int__(self) -> int:
+        return int(self.get())
+
+    def __float__(self) -> float:
+        return float(self.get())
+
+    def __repr__(self) -> str:
+        return f"<on the device: {self.shape} {self.dtype}>"
+
+    # --- views ---------------------------------------------------------------------------
+    def __getitem__(self, key: Any) -> SimulatedArray:
+        parts = key if isinstance(key, tuple) else (key,)
+        if not any(isinstance(p, (SimulatedArray, np.ndarray, list)) for p in parts):
+            whole = parts if ... in parts else (*parts, ...)
+            return self._view(self._values[whole])
+        values = self._values[self._key(parts)]
+        self._device.log.append(Event(LAUNCH, "take"))
+        return self._device.new(values)
+
+    def _view(self, values: np.ndarray) -> SimulatedArray:
+        return SimulatedArray(values, self._device, self)
+
+    def _key(self, parts: tuple) -> tuple:
+        """An index with its arrays as they are in memory, wrapped round where too large."""
+        taken = sum(_axes(p) for p in parts)
+        key, axis = [], 0
+        for part in parts:
+            if isinstance(part, (np.ndarray, list)):
+                part = self._device.xp.asarray(part)
+            if part is ...:
+                axis += self.ndim - taken
+            elif isinstance(part, SimulatedArray):
+                index = part._values
+                if index.dtype.kind not in "bui":
+                    raise IndexError("arrays used as indices must be of integer type")
+                n = self.shape[axis] if index.dtype.kind != "b" else 0
+                part = index % n if n else index
+                axis += _axes(part)
+            else:
+                axis += _axes(part)
+            key.append(part)
+        return tuple(key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if isinstance(value, np.ndarray) and value.ndim:
+            raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
+        parts = key if isinstance(key, tuple) else (key,)
+        value = value._values if isinstance(value, SimulatedArray) else value
+        self._values[self._key(parts)] = value
+        self._device.log.append(Event(LAUNCH, "copy"))
+
+    def _scatter(self, name: str, ufunc: Any, key: Any, value: Any) -> None:
+        if self.dtype not in ("int32", "float16", "float32", "float64", "uint64"):
+            raise TypeError(f"cupyx.scatter_add only supports floats, not {self.dtype}")
+        value = value._values if isinstance(value, SimulatedArray) else value
+        parts = key if isinstance(key, tuple) else (key,)
+        ufunc.at(self._values, self._key(parts), value)
+        self._device.log.append(Event(LAUNCH, f"{name}.at"))
+
+    def reshape(self, *shape: Any, order: str = "C") -> SimulatedArray:
+        y = self._values.reshape(*shape, order=order)
+        if np.may_share_memory(y, self._values) or not y.size:
+            return self._view(y)
+        self._device.log.append(Event(LAUNCH, "copy"))
+        return self._device.new(y)
+
+    def ravel(self, order: str = "C") -> SimulatedArray:
+        return self.reshape(-1)
+
+    flatten = ravel
+
+    def transpose(self, *axes: Any) -> SimulatedArray:
+        return self._view(self._values.transpose(*axes))
+
+    def swapaxes(self, axis1: int, axis2: int) -> SimulatedArray:
+        return self._view(self._values.swapaxes(axis1, axis2))
+
+    def squeeze(self, axis: Any = None) -> SimulatedArray:
+        return self._view(self._values.squeeze(axis))
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        n, m = self.shape[axis1], self.shape[axis2]
+        length = max(0, min(n + min(offset, 0), m - max(offset, 0)))
+        a = np.moveaxis(self._values, (axis1, axis2), (-2, -1))
+        a = a[..., max(-offset, 0) :, max(offset, 0) :][..., :length, :length]
+        step = a.strides[-1] + a.strides[-2]
+        shape, strides = (*a.shape[:-2], length), (*a.strides[:-2], step)
+        return self._view(as_strided(a, shape, strides))
+
+    @property
+    def T(self) -> SimulatedArray:
+        return self.transpose()
+
+    def view(self, dtype: Any = None) -> SimulatedArray:
+        return self._view(self._values.view(dtype or self.dtype))
+
+    # --- new arrays ----------------------------------------------------------------------
+    def _run(self, name: str, *args: Any, **options: Any) -> Any:
+        method = lambda values, *rest, **kw: getattr(values, name)(*rest, **kw)
+        return self._device.run(name, method, (self, *args), options)
+
+    def astype(self, dtype: Any, order: str = "K", copy: bool = True) -> SimulatedArray:
+        if not copy and self.dtype == dtype:
+            return self
+        with np.errstate(all="ignore"):
+            values = self._values.astype(dtype, order=order)
+        self._device.log.append(Event(LAUNCH, "copy"))
+        return self._device.new(values)
+
+    def copy(self, order: str = "C") -> SimulatedArray:
+        return self.astype(self.dtype, order)
+
+    def fill(self, value: Any) -> None:
+        self[...] = value
+
+    def dot(self, b: Any, out: Any = None) -> SimulatedArray:
+        return self._run("dot", b) if out is None else self._run("dot", b, out)
+
+    def take(self, indices: Any, axis: Any = None, out: Any = None) -> SimulatedArray:
+        return self._device.xp.take(self, indices, axis, out, mode="wrap")
+
+    def argsort(self, axis: int = -1, kind: Any = None) -> SimulatedArray:
+        return self._run("argsort", axis, kind)
+
+    def nonzero(self) -> tuple:
+        return self._run("nonzero")
+
+
+def _axes(part: Any) -> int:
+    """How many axes a part of an index takes up."""
+    if part is None or part is ...:
+        return 0
+    dtype = getattr(part, "dtype", None)
+    return part.ndim if dtype is not None and dtype.kind == "b" else 1
+
+
+def _reduction(name: str) -> Callable:
+    def method(self: SimulatedArray, axis: Any = None, **options: Any) -> Any:
+        return self._run(name, axis=axis, **options)
+
+    method.__name__ = name
+    return method
+
+
+for _name in "sum prod mean max min argmax argmin all any cumsum var std".split():
+    setattr(SimulatedArray, _name, _reduction(_name))
+
+
+@contextmanager
+def simulate(memory: int = 2**36) -> Iterator[Log]:
+    """See `minigrad.cuda.simulate`."""
+    device, before = Simulated(memory), get_default_device()
+    _SIMULATED.append(device)
+    try:
+        yield device.log
+    finally:
+        _SIMULATED.remove(device)
+        set_default_device(before)
