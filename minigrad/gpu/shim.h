@@ -147,6 +147,7 @@ template <class T> static char *describe(char *to) { // '*f4' is a pointer to fl
   return to;
 }
 
+namespace { // kernels of two texts may have one name: each library has its own
 template <auto F> struct Kernel;
 template <class... P, void (*F)(P...)> struct Kernel<F> {
   template <size_t... I> static void unpack(void **p, std::index_sequence<I...>) {
@@ -159,6 +160,7 @@ template <class... P, void (*F)(P...)> struct Kernel<F> {
     return text;
   }
 };
+} // namespace
 
 // ------------------------------------------------- values from the other lanes of a warp
 

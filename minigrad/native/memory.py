@@ -162,7 +162,7 @@ class Memory:
             self.results.append((aside[i], node.shape, node.dtype))
         return head, lines
 
-    def copy(self, slot: int, node: Node) -> list[str]:
+    def copy(self, slot: int, node: Node) -> list:
         return self.block(lambda: self._copied(slot, node), [])
 
     def _copied(self, slot: int, node: Node) -> list[str]:
@@ -171,7 +171,7 @@ class Memory:
         known = self.constant(node)
         return self.copied(to, self.read(node) if known is None else known, node.shape)
 
-    def _commit(self, cell: Cell, node: Node, aside: int | None) -> list[str]:
+    def _commit(self, cell: Cell, node: Node, aside: int | None) -> list:
         """Write an update that was computed elsewhere into its variable."""
 
         def write() -> list[str]:

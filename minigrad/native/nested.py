@@ -100,14 +100,14 @@ def _inside(w: Any, plan: Plan, places: dict[Node, int]) -> Iterator[None]:
     for node, place in plan.place.items():
         if place == FRESH:
             slot = places.get(node)
-            w.slots[node] = _room(w, node) if slot is None else slot
+            w.slots[node] = room(w, node) if slot is None else slot
     yield
     w.plan, w.slots, w.shown = outer
 
 
-def _body(
+def body(
     w: Any, results: Sequence[Node], rooms: Sequence[int], carries: Sequence[Node] = ()
-) -> tuple[list[str], set[int], int]:
+) -> tuple[list, set[int], int]:
     """Lines that leave each result in the memory of its slot among `rooms`.
 
     With them come the results, by number, that took the memory of a carry instead, and
@@ -143,11 +143,13 @@ def _memory(like: Node) -> np.ndarray:
     return np.empty(like.shape, like.dtype)
 
 
-def _room(w: Any, like: Node) -> int:
-    return w.new(object(), "b", _memory(like))
+def room(w: Any, like: Node, key: Any = None) -> int:
+    """The slot of new memory for a value like this; `key` is whose it is."""
+    return w.new(key or object(), "b", _memory(like))
 
 
-def _items(w: Any, node: Node) -> list[Node]:
+def read_items(w: Any, node: Node) -> list[Node]:
+    """The results of a loop or a branch that something reads."""
     return [x for x in w.plan.nodes if x.op.kind == "item" and x.inputs[0] is node]
 
 
@@ -175,12 +177,12 @@ def _shows(w: Any, param: Node, x: Node, by_row: bool) -> str:
 
 def branch(w: Any, node: Node) -> list[str]:
     """An `if`, of which both sides leave their results in the same memory."""
-    items = _items(w, node)
+    items = read_items(w, node)
     op, kept, numbers = slim_branch(node.op, {x.attrs["i"] for x in items})
     pred, *inputs = (node.inputs[k] for k in kept)
-    rooms = [_room(w, x) for x in op.sides[0]]
+    rooms = [room(w, x) for x in op.sides[0]]
     lines = _given(w, zip(op.params, inputs))
-    sides = [_body(w, side, rooms)[0] for side in op.sides]
+    sides = [body(w, side, rooms)[0] for side in op.sides]
     for x in items:
         w.slots[x] = rooms[numbers[x.attrs["i"]]]
     test = w.read(pred).at(())
@@ -192,7 +194,7 @@ def branch(w: Any, node: Node) -> list[str]:
 
 def loop(w: Any, node: Node) -> list[str]:
     """A `for` around the body; its results stay in the memory of carries and stacks."""
-    items = _items(w, node)
+    items = read_items(w, node)
     op, kept, numbers = slim_loop(node.op, {x.attrs["i"] for x in items})
     inputs = [node.inputs[k] for k in kept]
     n = len(op.nexts)
@@ -208,11 +210,11 @@ def loop(w: Any, node: Node) -> list[str]:
     if op.pred is None:
         before += grow
     else:  # on its own, so that nothing else is computed if it says no
-        answer = _room(w, op.pred)
-        test, _, work = _body(w, [op.pred], [answer])
+        answer = room(w, op.pred)
+        test, _, work = body(w, [op.pred], [answer])
         test += [f"if (!*(bool *)p[{answer}]) break;", *grow]
     rows, moves = _rows(w, op, inputs[n:], stacks)
-    body, more = _round(w, op, slots, rows)
+    lines, more = _round(w, op, slots, rows)
     slots |= stacks
     slots[op.count] = w.new(object(), "b", np.empty((), np.int64))
     for x in items:
@@ -221,7 +223,7 @@ def loop(w: Any, node: Node) -> list[str]:
     pause = w.refuse(f"{tired} && ask({_helper(w).STOP})")
     return [
         "{", "int64_t trip = 0;", *before,
-        "for (; trip < height; trip++) {", pause, *test, *moves, *body, "}",
+        "for (; trip < height; trip++) {", pause, *test, *moves, *lines, "}",
         f"*(int64_t *)p[{slots[op.count]}] = trip;", "}",
     ]  # fmt: skip
 
@@ -268,10 +270,10 @@ def _round(
     """The body; then carries and their next values change places, and its work."""
     moving = [i for i, x in enumerate(op.nexts) if x is not op.carries[i]]
     nexts = [op.nexts[i] for i in moving]
-    spare = [_room(w, x) for x in nexts]
+    spare = [room(w, x) for x in nexts]
     rooms = spare + [rows[len(op.nexts) + j] for j in range(len(op.ys))]
     carries = [op.carries[i] for i in moving]
-    lines, stay, work = _body(w, [*nexts, *op.ys], rooms, carries)
+    lines, stay, work = body(w, [*nexts, *op.ys], rooms, carries)
     for k, (a, b) in enumerate(zip([slots[i] for i in moving], spare)):
         if k not in stay:
             lines.append(f"{{ void *old = p[{a}]; p[{a}] = p[{b}]; p[{b}] = old; }}")

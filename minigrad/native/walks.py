@@ -26,7 +26,7 @@ def _walk(
     source, to = w.read(x), w.write(node)
     strides = to.strides if len(to.strides) == len(shape) else _spread(to.strides, axes)
     counters = COUNTERS[: len(free)]
-    inside = _unravelled([shape[i] for i in axes], [source.strides[i] for i in axes])
+    inside = unravelled([shape[i] for i in axes], [source.strides[i] for i in axes])
     start = Operand(
         source.pointer, tuple(source.strides[i] for i in free), source.offset
     )
@@ -43,7 +43,7 @@ def _spread(strides: tuple[int, ...], axes: tuple[int, ...]) -> list[int]:
     return own
 
 
-def _unravelled(sizes: list[int], strides: list[int]) -> str:
+def unravelled(sizes: list[int], strides: list[int]) -> str:
     """The position of element `q`, counted in C order over the given axes."""
     sizes, (one,) = collapse(sizes, [Operand("", tuple(strides))])
     terms, below = [], 1

@@ -1,0 +1,315 @@
+"""CUDA for a step: copies, indices and walks along axes.
+
+A kernel gets the writer and the step, and answers with what runs it: launches, one or
+more. Which element a key shows, and what is done to it, is said once, in `native`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import int32
+from minigrad.gpu.dialect import Share, share, unravelled
+from minigrad.native import indexing, walks
+from minigrad.native.kernels import ctype, value_of
+from minigrad.native.loops import COUNTERS, Operand, collapse
+from minigrad.ops.movement import VIEWS
+from minigrad.static.node import Node
+
+RANKED = 1 << 13  # elements up to which each one counts those that go before it
+
+
+# --- copies --------------------------------------------------------------------------------
+
+
+def copied(
+    w: Any, to: Operand, value: Operand | str, shape: tuple[int, ...]
+) -> list[str]:
+    """`value`, an operand over `shape` or a number, written to `to`."""
+    if math.prod(shape) == 0:
+        return []
+    operands = [to] if isinstance(value, str) else [to, value]
+    sizes, (to, *rest) = collapse(shape, operands)
+    counters = COUNTERS[: len(sizes)]
+    text = rest[0].at(counters) if rest else value
+    return w.visit(counters, sizes, [f"{to.at(counters)} = {text};"])
+
+
+def copy_first(w: Any, node: Node) -> list:
+    """Start from a copy of the first operand, unless the result is in its place."""
+    a = node.inputs[0]
+
+    def write() -> list[str]:
+        known = w.constant(a)
+        source, to = w.read(a) if known is None else known, w.write(node)
+        return [] if source == to else copied(w, to, source, node.shape)
+
+    return w.block(write, [node])
+
+
+def put(w: Any, node: Node) -> list:
+    def write() -> list[str]:
+        part, shape = w.view(node, VIEWS[node.attrs["view"]], node.attrs["attrs"])
+        return copied(w, part, value_of(w, node.inputs[1], shape), shape)
+
+    return copy_first(w, node) + w.block(write, [node])
+
+
+def zeros(w: Any, node: Node) -> list:
+    return w.block(lambda: copied(w, w.write(node), "0", node.shape), [node])
+
+
+def cat(w: Any, node: Node) -> list:
+    axis, actions, at = node.attrs["axis"], [], 0
+
+    def write(x: Node, at: int) -> list[str]:
+        to = w.write(node)
+        to = to._replace(offset=to.offset + at * to.strides[axis])
+        return copied(w, to, value_of(w, x, x.shape), x.shape)
+
+    for x in node.inputs:
+        actions += w.block(partial(write, x, at), [node])
+        at += x.shape[axis]
+    return actions
+
+
+# --- indices -------------------------------------------------------------------------------
+
+
+def index(w: Any, node: Node) -> list:
+    return w.block(lambda: indexing.index(w, node), [node])
+
+
+def written(w: Any, node: Node) -> list:
+    """index_put and index_add.
+
+    Sums of floats are added in any order where positions repeat, so their last digits may
+    differ from run to run. Of what is put in one place the last one stays, as in NumPy:
+    who is the last is found out first.
+    """
+    if node.op.name == "index_add":
+        return copy_first(w, node) + w.block(partial(_added, w, node), [node])
+    slot = w.new(object(), "b", np.empty(max(1, math.prod(node.shape)), int32))
+    size = math.prod(node.shape)
+
+    def start() -> list[str]:
+        return copied(w, Operand(w.pointer(slot, int32), (1,)), "-1", (size,))
+
+    def who(element: str, counters: str, shape: tuple) -> list[str]:
+        last = w.pointer(slot, int32)
+        return [
+            f"atomicMax(&{last}[{_position(element)}], {_number(counters, shape)});"
+        ]
+
+    def win(element: str, counters: str, shape: tuple, new: str) -> list[str]:
+        last = w.pointer(slot, int32)
+        test = f"{last}[{_position(element)}] == {_number(counters, shape)}"
+        return [f"if ({test}) {element} = {new};"]
+
+    return [
+        *copy_first(w, node),
+        *w.block(start, [node]),
+        *w.block(lambda: _each(w, node, lambda e, c, s, _: who(e, c, s)), [node]),
+        *w.block(lambda: _each(w, node, win), [node]),
+    ]
+
+
+def _each(w: Any, node: Node, body: Callable[..., list[str]]) -> list[str]:
+    """`body(element, counters, shape, new value)` for all that the key picks."""
+    a, b, *arrays = node.inputs
+    key, lowest = node.attrs["key"], node.attrs.get("lowest")
+    picked = indexing.picked_by(w, w.write(node), a.shape, key, tuple(arrays))
+    value = value_of(w, b, picked.shape)
+
+    def inside(element: str, counters: str) -> list[str]:
+        new = value if isinstance(value, str) else value.at(counters)
+        if node.dtype != b.dtype:
+            new = f"({ctype(node)}){new}"
+        return body(element, counters, picked.shape, new)
+
+    return indexing.visits(w, picked, lowest, inside)
+
+
+def _added(w: Any, node: Node) -> list[str]:
+    real = ctype(node)
+    if real in ("bool", "uint8_t"):  # no device adds those at once: one thread does all
+        lines = _each(w, node, lambda e, c, s, new: [f"{e} += {new};"])
+        w.grid = (1,), (1,)
+        return lines
+    cast = "unsigned long long" if real == "int64_t" else real
+    return _each(
+        w, node, lambda e, c, s, new: [f"atomicAdd(({cast} *)&{e}, ({cast}){new});"]
+    )
+
+
+def _position(element: str) -> str:
+    return element[element.index("[") + 1 : -1]
+
+
+def _number(counters: str, shape: tuple[int, ...]) -> str:
+    """The how manieth position it is, in C order."""
+    text = ""
+    for counter, n in zip(counters, shape, strict=True):
+        text = f"({text}) * {n} + {counter}" if text else counter
+    return f"(int32_t)({text or 0})"
+
+
+# --- walks along axes ----------------------------------------------------------------------
+
+
+def cumsum(w: Any, node: Node) -> list:
+    return w.block(lambda: walks.cumsum(w, node), [node])
+
+
+def _rows(w: Any, node: Node) -> tuple[Share, str, list[str], str, str]:
+    """How threads share a walk: the share, the index type, where a thread is, what it
+    reads at `q` and where the result goes."""
+    (x,), axes = node.inputs, node.attrs["axis"]
+    free = [i for i in range(len(x.shape)) if i not in axes]
+    source, to = w.read(x), w.write(node)
+    sizes = [x.shape[i] for i in free]
+    n = math.prod(x.shape[i] for i in axes)
+    how = share(
+        math.prod(sizes), n, along=len(x.shape) - 1 in axes or not free, splits=False
+    )
+    kind = w.index(math.prod(x.shape))
+    counters = COUNTERS[: len(free)]
+    strides = to.strides
+    if node.attrs["keepdims"]:
+        strides = tuple(strides[i] for i in free)
+    start = Operand(
+        source.pointer, tuple(source.strides[i] for i in free), source.offset
+    )
+    inside = walks.unravelled(
+        [x.shape[i] for i in axes], [source.strides[i] for i in axes]
+    )
+    read = f"{source.pointer}[{start.position(counters)} + {inside}]"
+    w.grid = how.grid, (how.threads,)
+    head = how.head(kind)
+    place = unravelled("at", counters, sizes, kind)
+    head += [*place] if counters else []
+    return how, kind, head, read, Operand(to.pointer, strides, to.offset).at(counters)
+
+
+def logsumexp(w: Any, node: Node) -> list:
+    """The largest of a row, then the sum of what is left of it."""
+    if math.prod(node.shape) == 0:
+        return []
+    real = ctype(node)
+    exp, log = (w.scalars.function(f, node.dtype) for f in ("exp", "log"))
+
+    def write() -> list[str]:
+        how, kind, head, read, out = _rows(w, node)
+        value = f"({real}){read}"
+        top = lambda here, there: [
+            f"if (tops[{there}] > tops[{here}] || tops[{there}] != tops[{there}])",
+            f"  tops[{here}] = tops[{there}];",
+        ]
+        return [
+            *head,
+            f"__shared__ {real} tops[{how.threads}], sums[{how.threads}];",
+            f"{real} top = -INFINITY, sum = 0;",
+            f"if (at < {how.kept}) {{",
+            *how.loop(kind),
+            f"const {real} a = {value};",
+            "top = a > top || a != a ? a : top;",
+            "}", "}",
+            "tops[threadIdx.x] = top;",
+            *how.tree(top),
+            "__syncthreads();",
+            f"top = tops[{how.first}];",
+            "top = isfinite(top) ? top : 0;",
+            f"if (at < {how.kept}) {{",
+            *how.loop(kind),
+            f"sum += {exp}({value} - top);",
+            "}", "}",
+            "sums[threadIdx.x] = sum;",
+            *how.tree(lambda here, there: [f"sums[{here}] += sums[{there}];"]),
+            f"if (lane == 0 && at < {how.kept}) {out} = {log}(sums[threadIdx.x]) + top;",
+        ]  # fmt: skip
+
+    return w.block(write, [node])
+
+
+def argument(w: Any, node: Node) -> list:
+    """argmax and argmin: of equal ones the first, and a NaN before all."""
+    if math.prod(node.shape) == 0:
+        return []
+    real, sign = ctype(node.inputs[0]), ">" if node.op.name == "argmax" else "<"
+
+    def write() -> list[str]:
+        how, kind, head, read, out = _rows(w, node)
+
+        def merge(here: str, there: str) -> list[str]:
+            a, b, i, j = (
+                f"tops[{here}]",
+                f"tops[{there}]",
+                f"bests[{here}]",
+                f"bests[{there}]",
+            )
+            tie = f"({b} == {a} || ({b} != {b} && {a} != {a})) && {j} < {i}"
+            better = f"{b} {sign} {a} || ({b} != {b} && {a} == {a}) || ({tie})"
+            return [
+                f"if ({j} >= 0 && ({i} < 0 || {better})) {{",
+                f"{a} = {b}; {i} = {j};",
+                "}",
+            ]
+
+        return [
+            *head,
+            f"__shared__ {real} tops[{how.threads}];",
+            f"__shared__ int64_t bests[{how.threads}];",
+            f"{real} top = 0;",
+            "int64_t best = -1;",
+            f"if (at < {how.kept}) {{",
+            *how.loop(kind),
+            f"const {real} here = {read};",
+            f"if (best < 0 || here {sign} top || (here != here && top == top)) {{",
+            "top = here; best = q;", "}", "}", "}",
+            "tops[threadIdx.x] = top;", "bests[threadIdx.x] = best;",
+            *how.tree(merge),
+            f"if (lane == 0 && at < {how.kept}) {out} = bests[threadIdx.x];",
+        ]  # fmt: skip
+
+    return w.block(write, [node])
+
+
+def argsort(w: Any, node: Node) -> list | None:
+    """Each element counts how many go before it; long rows are for the array module."""
+    (x,), axis = node.inputs, node.attrs["axis"]
+    n = x.shape[axis] if x.shape else 1
+    if n > RANKED:
+        return None
+    sign = ">" if node.attrs["descending"] else "<"
+    real = ctype(x)
+
+    def write() -> list[str]:
+        if not x.shape:
+            return w.visit("", (), [f"{w.write(node).at('')} = 0;"])
+        if math.prod(x.shape) == 0:
+            return []
+        source, to = w.read(x), w.write(node)
+        counters = COUNTERS[: len(x.shape)]
+        i = counters[axis]
+        along = lambda place, name: place.at([name if c == i else c for c in counters])
+        nan = {">": "(b != b && a == a)", "<": "(a != a && b == b)"}[sign]
+        same = "(b == a || (a != a && b != b))"
+        return w.visit(
+            counters, x.shape,
+            [
+                f"const {real} a = {source.at(counters)};",
+                "int64_t rank = 0;",
+                f"for (int q = 0; q < {n}; q++) {{",
+                f"const {real} b = {along(source, 'q')};",
+                f"rank += b {sign} a || {nan} || ({same} && q < {i});",
+                "}",
+                f"{along(to, 'rank')} = {i};",
+            ],
+        )  # fmt: skip
+
+    return w.block(write, [node])

@@ -1,0 +1,341 @@
+"""A planned graph as CUDA: the text of its kernels, and the launches that use them.
+
+Which problem this solves: on a GPU a program is a list of launches, and what a launch may
+compute is limited by who needs whose results. The plan's steps become launches, products
+calls of cuBLAS; an op without a kernel is left to the array module. Kernels that read
+alike have one text; memory is passed to them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import int32
+from minigrad.gpu import control, fused, kernels, randomness, windows
+from minigrad.gpu.actions import Action, Call, Launch, Product
+from minigrad.gpu.dialect import HEAD, CudaScalars, dealt, over_elements, unravelled
+from minigrad.native.codegen import comments
+from minigrad.native.expressions import CTYPES
+from minigrad.native.kernels import joins
+from minigrad.native.loops import COUNTERS, Operand, indent, operand
+from minigrad.native.memory import Memory
+from minigrad.native.products import matrix_strides
+from minigrad.static.fuse import Group
+from minigrad.static.node import Node
+from minigrad.static.plan import Plan, nbytes
+
+KERNELS: dict[str, Callable[[Any, Node], list | None]] = {
+    "put": kernels.put,
+    "zeros": kernels.zeros,
+    "cat": kernels.cat,
+    "index": kernels.index,
+    "index_put": kernels.written,
+    "index_add": kernels.written,
+    "cumsum": kernels.cumsum,
+    "logsumexp": kernels.logsumexp,
+    "argmax": kernels.argument,
+    "argmin": kernels.argument,
+    "argsort": kernels.argsort,
+    "random_uniform": randomness.uniform,
+    "random_normal": randomness.normal,
+    "random_integers": randomness.integers,
+    "conv": windows.convolution,
+    "conv_input": windows.convolution,
+    "conv_weight": windows.convolution,
+    "windows": windows.windows,
+    "overlap": windows.windows,
+    "max_at": windows.max_at,
+    "loop": control.loop,
+    "branch": control.branch,
+}
+SMALL = 1 << 31  # bytes, and elements, up to which 32 bits count them
+
+
+class Writer(Memory):
+    """The text of the kernels, by name, and what a call does, action by action.
+
+    `grid`, while a kernel is written, says in how many blocks of how many threads it is
+    launched. `params` are the memory that it is passed.
+    """
+
+    early = (
+        False  # an index is looked at where it is used; a flag says that one was bad
+    )
+    gemm = True
+
+    def __init__(self, plan: Plan, inputs: Sequence[Node], check_nan: bool) -> None:
+        super().__init__(plan, inputs, CudaScalars())
+        self.check_nan = check_nan
+        self.texts: dict[str, str] = {}  # of kernels: their bodies to their names
+        self.kernels: list[str] = []
+        self.params: dict[tuple[int, str], str] = {}
+        self.grid: tuple = ((1,), (1,))
+        self.refused: int | None = None  # the slot of the flag, if one is needed
+        self.left: dict[str, None] = {}  # ops that have no kernel
+        self.fetches = False  # does Python have to see a number before it can go on?
+        self.extent = {self.slots[x]: nbytes(x) for x in inputs}
+
+    # --- memory ----------------------------------------------------------------------------
+    def pointer(self, slot: int, dtype: np.dtype) -> str:
+        """A parameter of the present kernel; its number says its place, not the slot."""
+        key = slot, dtype.name
+        if key not in self.params:
+            self.params[key] = f"{self.names[slot][0]}{len(self.params)}"
+        return self.params[key]
+
+    def new(self, key: Any, prefix: str, array: Any) -> int:
+        if isinstance(key, int):  # a buffer holds values of several types
+            array = np.empty(-(-array.nbytes // 16) * 16, np.uint8)
+        return super().new(key, prefix, array)
+
+    def room(self, shape: tuple[int, ...], dtype: np.dtype) -> int:
+        """The slot of memory that is needed within a step."""
+        return self.new(object(), "b", np.empty(shape, dtype))
+
+    def layout(self, array: Any) -> np.ndarray:
+        if isinstance(array, np.ndarray):
+            return array
+        steps = [s * (n - 1) for s, n in zip(array.strides, array.shape)]
+        low = sum(s for s in steps if s < 0)
+        size = sum(map(abs, steps)) + array.itemsize
+        ghost = np.empty(size if array.size else 0, np.uint8)
+        return np.ndarray(array.shape, array.dtype, ghost, -low, array.strides)
+
+    def is_aligned(self, x: Node) -> bool:
+        """Does the value surely begin where four elements can be read at once?"""
+        root = x
+        while root.op.view:
+            root = root.inputs[0]
+        slot = self._slot(root)
+        return self.names[slot][0] in "bkyx" or (
+            self.names[slot][0] == "w" and self.arrays[slot].data.ptr % 16 == 0
+        )
+
+    def index(self, count: int) -> str:
+        """The type that numbers elements: 32 bits, which divide faster, if they do."""
+        sizes = [self._size(slot) for slot, _ in self.params]
+        return "int" if max([count, *sizes]) < SMALL // 2 else "int64_t"
+
+    def _size(self, slot: int) -> int:
+        array = self.arrays[slot]
+        return self.extent.get(slot, SMALL) if array is None else array.nbytes
+
+    def result(self, node: Node, keep: bool = False) -> Any:
+        return np.empty(node.shape, node.dtype)
+
+    # --- kernels ---------------------------------------------------------------------------
+    def visit(
+        self,
+        counters: Sequence[str],
+        sizes: Sequence[int],
+        body: list[str],
+        step: int = 1,
+    ) -> list[str]:
+        """`body` for every position, each of which a thread takes."""
+        count = math.prod(sizes)
+        kind, axes = self.index(count), len(sizes)
+        self.grid = tuple((n,) for n in over_elements(-(-count // step)))
+        at = counters[0] if axes == 1 else "at"
+        where = [] if axes < 2 else unravelled(at, counters, sizes, kind)
+        return [dealt(count, kind, at, step), *where, *body, "}"]
+
+    def refuse(self, condition: str) -> str:
+        return f"if ({condition}) {{ {self._flagged()} continue; }}"
+
+    def flag(self, condition: str) -> str:
+        """The line that notes that there is no result, and goes on."""
+        return f"if ({condition}) {self._flagged()}"
+
+    def _flagged(self) -> str:
+        if self.refused is None:
+            self.refused = self.new("refused", "f", np.zeros(1, int32))
+        return f"*{self.pointer(self.refused, np.dtype(int32))} = 1;"
+
+    def copied(self, to: Operand, value: Operand | str, shape: tuple) -> list[str]:
+        return kernels.copied(self, to, value, shape)
+
+    def block(
+        self, write: Callable[[], list[str]], nodes: Sequence[Node]
+    ) -> list[Action]:
+        """The launch of a kernel with the lines that `write` gives."""
+        outer, self.params = self.params, {}
+        lines = [x for x in write() if not x.startswith("#pragma omp")]
+        params, self.params = self.params, outer
+        if not lines:
+            return []
+        declared = ", ".join(
+            f"{CTYPES[dtype]} *{name}" for (_, dtype), name in params.items()
+        )
+        text = "\n".join([f"({declared}) {{", *indent(lines), "}"])
+        name = self.texts.get(text)
+        if name is None:
+            label = "_".join(dict.fromkeys(x.op.name for x in nodes[:3])) or "copy"
+            name = self.texts[text] = f"{label}_{len(self.texts)}"
+            head = f'extern "C" __global__ void {name}'
+            self.kernels.append("\n".join([*comments(nodes), head + text, ""]))
+        grid, block = self.grid
+        places = [(slot, np.dtype(dtype)) for slot, dtype in params]
+        return [Launch(nodes, name, grid, block, places, self._listed(places))]
+
+    def _listed(self, places: list[tuple]) -> str:
+        return ", ".join(self.names[slot] for slot, _ in places)
+
+    # --- what is not a kernel of ours ------------------------------------------------------
+    def value(self, node: Node) -> Callable[[list], Any]:
+        """How to get the device array that a node stands for, among all arrays."""
+        if node.op.view:
+            whole, op, attrs = self.value(node.inputs[0]), node.op, node.attrs
+            return lambda arrays: op.fn(whole(arrays), **attrs)
+        return self.held(self._slot(node), node.shape, node.dtype)
+
+    def held(self, slot: int, shape: tuple, dtype: Any) -> Callable[[list], Any]:
+        """How to get what is in a slot, as an array of this shape."""
+        size, dtype = math.prod(shape) * dtype.itemsize, np.dtype(dtype)
+
+        def get(arrays: list) -> Any:
+            array = arrays[slot]
+            if array.shape == shape and array.dtype == dtype:
+                return array
+            return array.reshape(-1).view(np.uint8)[:size].view(dtype).reshape(shape)
+
+        return get
+
+    def product(self, node: Node, y: int, a: int, b: int, turned: str = "") -> list:
+        """A product of memory within a step: of its slots, one of them transposed."""
+        get_a, get_b, get_y = (self._in_slot(slot, node.dtype) for slot in (a, b, y))
+        left, right = get_a, get_b
+        if turned == "a":
+            left = lambda arrays: get_a(arrays).swapaxes(-1, -2)
+        if turned == "b":
+            right = lambda arrays: get_b(arrays).swapaxes(-1, -2)
+        names = [self.names[s] + ".T" * (x == turned) for s, x in ((a, "a"), (b, "b"))]
+        said = f"{self.names[y]} = {' @ '.join(names)}"
+        return [Product([node], left, right, get_y, 1.0, 0.0, said)]
+
+    def _in_slot(self, slot: int, dtype: np.dtype) -> Callable[[list], Any]:
+        return self.held(slot, self.arrays[slot].shape, dtype)
+
+    def _multiplied(self, node: Node) -> list:
+        """matmul and gemm, by cuBLAS; integers by loops."""
+        start, (a, b) = node.op.name == "gemm", node.inputs[-2:]
+        actions = kernels.copy_first(self, node) if start else []
+        if math.prod(node.shape) == 0:
+            return []
+        if node.dtype.kind != "f":
+            return actions + self.block(partial(_by_loops, self, node, a, b), [node])
+        get: list[Any] = []
+        for x in (a, b):
+            lies = matrix_strides(self._strides(x), x.shape[-2:])
+            if lies is not None:
+                get.append(self.value(x))
+                continue
+            slot = self.room(x.shape, x.dtype)
+            fresh = np.empty(x.shape, x.dtype)
+
+            def write(x: Node = x, slot: int = slot, fresh: Any = fresh) -> list[str]:
+                to = operand(self.pointer(slot, x.dtype), fresh, fresh)
+                return self.copied(to, self.read(x), x.shape)
+
+            actions += self.block(write, [node])
+            get.append(self._in_slot(slot, x.dtype))
+        alpha, beta = (node.attrs["alpha"], 1.0) if start else (1.0, 0.0)
+        factor = "" if alpha == 1 else f"{alpha} * "
+        names = " @ ".join(self.named(x) for x in (a, b))
+        sign = "+=" if start else "="
+        said = f"{self.named(node)} {sign} {factor}{names}"
+        left, right = get
+        value = self.value(node)
+        actions.append(Product([node], left, right, value, alpha, beta, said))
+        return actions
+
+    def _strides(self, x: Node) -> Operand:
+        array = self.show(x)
+        return Operand("", tuple(s // array.itemsize for s in array.strides))
+
+    def named(self, node: Node) -> str:
+        """What the memory of a node is called in the list of what runs."""
+        root, turned = node, ""
+        while root.op.view:
+            turned = ".T" if root.op.name == "permute" else turned
+            root = root.inputs[0]
+        return self.names[self._slot(root)] + turned
+
+    def _called(self, node: Node) -> list:
+        """An op without a kernel: the table's function on device arrays."""
+        self.left[node.op.name] = None
+        get = [self.value(x) for x in node.inputs]
+        names = ", ".join(map(self.named, node.inputs))
+        said = f"{self.named(node)} = {node.op.name}({names})"
+        return [Call([node], get, self.value(node), said)]
+
+    # --- steps -----------------------------------------------------------------------------
+    def steps(self, steps: Sequence[Group]) -> list[Action]:
+        return [action for step in steps for action in self._step(step)]
+
+    def _step(self, step: Group) -> list[Action]:
+        first = step.nodes[0]
+        if first.op.view or first.op.kind == "item":
+            return []
+        actions = self._actions(step, first)
+        if self.check_nan:
+            for node in step.outputs:
+                if node.dtype.kind == "f" and node.op.kind != "control":
+                    actions += self.block(partial(self._finite, node), [node])
+        return actions
+
+    def _actions(self, step: Group, first: Node) -> list[Action]:
+        everything = [x for node in step.nodes for x in (node, *node.inputs)]
+        known = all(x.dtype.name in CTYPES for x in everything)
+        if first.op.kind == "control":
+            return KERNELS[first.op.name](self, first) or []
+        if known and first.op.name in ("matmul", "gemm"):
+            return self._multiplied(first)
+        kernel = KERNELS.get(first.op.name)
+        if known and kernel is not None and _indices_fit(first):
+            actions = kernel(self, first)
+            return self._called(first) if actions is None else actions
+        if known and joins(first):
+            return fused.fused(self, step)
+        return [action for node in step.nodes for action in self._called(node)]
+
+    def _finite(self, node: Node) -> list[str]:
+        place = self.read(node)
+        size = math.prod(node.shape)
+        line = self.flag(f"!isfinite({place.pointer}[i + {place.offset}])")
+        return self.visit("i", (size,), [line])
+
+    def text(self) -> str:
+        """All kernels, ready for the compiler."""
+        helpers = "\n".join(self.scalars.declarations())
+        return "\n".join([HEAD, helpers, *self.kernels])
+
+
+def _indices_fit(node: Node) -> bool:
+    """Are index arrays numbers, as the kernels want them?"""
+    if node.op.name not in ("index", "index_put", "index_add"):
+        return True
+    arrays = node.inputs[1 if node.op.name == "index" else 2 :]
+    return all(x.dtype.kind == "i" for x in arrays)
+
+
+def _by_loops(w: Writer, node: Node, a: Node, b: Node) -> list[str]:
+    """A product of integers: a thread for each element of it."""
+    ndim, k = len(node.shape), a.shape[-1]
+    y, *sides = w.write(node), *(w.read(x).over(x.shape, ndim) for x in (a, b))
+    counters = [*COUNTERS[: ndim - 2], "r", "c"]
+    left = sides[0].at([*counters[:-2], "r", "q"])
+    right = sides[1].at([*counters[:-2], "q", "c"])
+    sign = "+=" if node.op.name == "gemm" else "="
+    alpha = node.attrs.get("alpha", 1)
+    factor = "" if alpha == 1 else f"({CTYPES[node.dtype.name]}){alpha} * "
+    lines = [
+        f"{CTYPES[node.dtype.name]} sum = 0;",
+        f"for (int64_t q = 0; q < {k}; q++) sum += {left} * {right};",
+        f"{y.at(counters)} {sign} {factor}sum;",
+    ]
+    return w.visit(counters, node.shape, lines)
