@@ -17,6 +17,7 @@ import numpy as np
 
 from minigrad.backend import DEVICE_ARRAYS, device
 from minigrad.errors import DeviceError, OutOfMemoryError
+from minigrad.gpu import blas, capture
 
 CUPY = 'pip install "cupy-cuda13x[ctk]"'
 OLDEST_DRIVER = 13000  # what CuPy's wheels for CUDA 13 run on
@@ -61,9 +62,18 @@ class Device:
         `grid` and `block` are tuples, `args` device arrays and NumPy scalars. The text is
         compiled once by NVRTC and kept on disk by CuPy.
         """
-        options = ("--std=c++17",)
+        # As for C: a product is rounded before it is added to something.
+        options = ("--std=c++17", "--fmad=false")
         module = self.xp.RawModule(code=source, options=options, backend="nvrtc")
         return module.get_function(name)
+
+    def gemm(self, a: Any, b: Any, y: Any, alpha: float = 1, beta: float = 0) -> None:
+        """y = alpha * (a @ b) + beta * y, in place; see `blas.gemm`."""
+        blas.gemm(a, b, y, alpha, beta, execute=blas.cublas)
+
+    def record(self, run: Callable[[], Any]) -> Callable[[], Any]:
+        """Note down the launches of `run` without running them; gives what starts them."""
+        return capture.record(self.xp, run)
 
     def synchronize(self) -> None:
         """Wait until everything launched so far is done."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.lib.stride_tricks import as_strided
 
 from minigrad.backend import get_default_device, set_default_device
+from minigrad.gpu import blas, capture
 from minigrad.gpu.device import _SIMULATED, Device, _know, out_of_memory
 
 IN, OUT, LAUNCH, ALLOCATE = "to device", "to host", "launch", "allocate"
@@ -88,7 +90,7 @@ class Log(list):
         return "\n".join(map(str, self.of(IN, OUT, LAUNCH)))
 
 
-class Simulated(Device):
+class Simulated(capture.Recorder, Device):
     """A device whose memory is NumPy's and whose kernels are its functions."""
 
     simulated = True
@@ -113,14 +115,26 @@ class Simulated(Device):
         run = shim.kernel(source, name)
 
         def launch(grid: tuple, block: tuple, args: tuple) -> None:
-            held = tuple(self.held(name, arg) for arg in args)
-            self.log.append(Event(LAUNCH, name))
-            run(grid, block, held)
+            self.launch(name, run, grid, block, self.held(name, tuple(args)))
 
         return launch
 
+    def gemm(self, a: Any, b: Any, y: Any, alpha: float = 1, beta: float = 0) -> None:
+        product = partial(blas.gemm, execute=blas.reference)
+        self.launch("gemm", product, *self.held("gemm", (a, b, y)), alpha, beta)
+
+    def launch(self, name: str, work: Callable[..., Any], *args: Any) -> None:
+        """Do the work of a launch and log it; in a capture it is only noted down."""
+        if self.recording is None:
+            self.log.append(Event(LAUNCH, name))
+        self.start(work, *args)
+
+    def record(self, run: Callable[[], Any]) -> Callable[[], Any]:
+        start = super().record(run)
+        return lambda: self.launch("graph", start)
+
     def synchronize(self) -> None:
-        pass
+        self.refuse("waits")
 
     def allocated(self) -> int:
         return self._taken
@@ -134,6 +148,7 @@ class Simulated(Device):
     def new(self, values: Any) -> SimulatedArray:
         """`values`, just computed, as an array with memory of its own."""
         values = np.asarray(values)
+        self.refuse(f"allocates {values.nbytes} bytes")
         if self._taken + values.nbytes > self.memory:
             raise out_of_memory(values.nbytes, self._taken, self.memory)
         self._taken += values.nbytes
@@ -148,6 +163,7 @@ class Simulated(Device):
 
     def run(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Any:
         """Call NumPy's function on what the device holds; what computes is a launch."""
+        self.refuse(f"calls {name} of the array module")
         held = self.held(name, args)
         options = {key: self.held(name, value) for key, value in kwargs.items()}
         with np.errstate(all="ignore"):
@@ -325,6 +341,7 @@ class SimulatedArray(NDArrayOperatorsMixin):
     # --- reading: each a transfer --------------------------------------------------------
     def get(self) -> np.ndarray:
         """A copy as an array of NumPy."""
+        self._device.refuse("copies to the host")
         self._device.log.append(Event(OUT, str(self.shape), self.nbytes))
         return self._values.copy()
 
@@ -387,8 +404,7 @@ class SimulatedArray(NDArrayOperatorsMixin):
             raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
         parts = key if isinstance(key, tuple) else (key,)
         value = value._values if isinstance(value, SimulatedArray) else value
-        self._values[self._key(parts)] = value
-        self._device.log.append(Event(LAUNCH, "copy"))
+        self._device.launch("copy", self._values.__setitem__, self._key(parts), value)
 
     def _scatter(self, name: str, ufunc: Any, key: Any, value: Any) -> None:
         if self.dtype not in ("int32", "float16", "float32", "float64", "uint64"):
