@@ -16,6 +16,10 @@ from typing import Any
 
 from minigrad.backend import device as _device
 from minigrad.gpu.device import absence, current
+from minigrad.gpu.streams import Event as Event
+from minigrad.gpu.streams import Stream as Stream
+from minigrad.gpu.streams import current_stream as current_stream
+from minigrad.gpu.streams import stream as stream
 from minigrad.random import manual_seed as manual_seed
 
 
