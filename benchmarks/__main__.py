@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Iterator
 
 from benchmarks import report as reports
@@ -24,6 +25,14 @@ from benchmarks.peers import PEERS, REFERENCE
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a rough look in seconds")
+    parser.add_argument("--rounds", type=int, default=FULL.rounds, help="of turns")
+    parser.add_argument(
+        "--seconds", type=float, default=FULL.seconds, help="that each turn lasts"
+    )
+    parser.add_argument(
+        "--limit", type=float, default=FULL.limit, metavar="SECONDS",
+        help="that a peer may take for an answer, or it is refused",
+    )  # fmt: skip
     parser.add_argument(
         "--cases", nargs="+", default=[""], metavar="TEXT", help="whose name has TEXT"
     )
@@ -51,22 +60,24 @@ def say(text: str) -> None:
 def figures(texts: list[str], peers: list[str], effort: Effort) -> Iterator[tuple]:
     """Name, unit and rows of every case that is asked for; are they no ratios?"""
 
+    began = time.monotonic()
+
     def chosen(name: str) -> bool:
         if any(text in name for text in texts):
-            say(f"{name} ...")
+            say(f"{time.monotonic() - began:4.0f} s  {name} ...")
             return True
         return False
 
-    with started(peers) as runners:
+    with started(peers, effort.limit) as runners:
         for case in CASES:
             if chosen(case.name):
                 yield case.name, case.unit, measure(case, runners, effort), False
     for name, case in MEMORY.items():
         if chosen(name):
-            yield name, "MiB", measure_once("peak", case, peers), True
+            yield name, "MiB", measure_once("peak", case, peers, effort.limit), True
     for name, case in FIRST.items():
         if chosen(name):
-            cold, cached = measure_first_calls(case, peers)
+            cold, cached = measure_first_calls(case, peers, effort.limit)
             yield f"{name}, cold", "s", cold, True
             yield f"{name}, compiled before", "s", cached, True
     if chosen(IMPORT):
@@ -78,7 +89,8 @@ def main(argv: list[str] | None = None) -> int:
     if options.readme:
         reports.update_readmes(reports.newest())
         return 0
-    effort = QUICK if options.quick else FULL
+    chosen = Effort(options.rounds, options.seconds, options.limit)
+    effort = QUICK._replace(limit=options.limit) if options.quick else chosen
     wanted = {REFERENCE, *options.peers}
     peers = [name for name in PEERS if name in wanted and PEERS[name].installed]
     absent = ", ".join(PEERS[x].title for x in options.peers if x not in peers)

@@ -39,10 +39,11 @@ SCALE = {"us": 1e6, "ms": 1e3, "s": 1.0}
 
 
 class Effort(NamedTuple):
-    """How many rounds of turns, and how many seconds each turn lasts."""
+    """How many rounds of turns, seconds of a turn, and seconds that an answer may take."""
 
     rounds: int
     seconds: float
+    limit: float = LIMIT
 
 
 FULL, QUICK = Effort(10, 0.1), Effort(3, 0.03)
@@ -207,6 +208,7 @@ def _serve(pipe: Any, module: str) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)  # libraries talk; what matters goes through the pipe
     os.dup2(nowhere, 2)
+    sys.dont_write_bytecode = False  # as Python does for its users
     runner = None
     while (request := pipe.recv()) is not None:
         try:
@@ -310,11 +312,12 @@ def measure_imports(peers: Iterable[str], effort: Effort) -> dict[str, dict]:
     packages = {n: PEERS[n].package for n in peers if PEERS[n].import_too}
     programs = {None: "pass"} | {n: f"import {p}" for n, p in packages.items()}
     samples: dict[Any, list[float]] = {name: [] for name in programs}
+    env = {k: x for k, x in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     for round_ in range(effort.rounds // 2 + 1):
         for name, program in programs.items():
             began = time.perf_counter()
-            subprocess.run([sys.executable, "-c", program], check=True)
-            if round_:  # the first fills the disk's cache
+            subprocess.run([sys.executable, "-c", program], check=True, env=env)
+            if round_:  # the first fills the disk's cache and writes bytecode
                 samples[name].append(time.perf_counter() - began)
     bare = samples.pop(None)
     rows = {}
@@ -325,13 +328,15 @@ def measure_imports(peers: Iterable[str], effort: Effort) -> dict[str, dict]:
     return with_ratios(rows)
 
 
-def measure_once(request: str, case: Case, peers: Iterable[str]) -> dict[str, dict]:
+def measure_once(
+    request: str, case: Case, peers: Iterable[str], limit: float = LIMIT
+) -> dict[str, dict]:
     """What one answer of a fresh process says: `peak` in MiB, `build` in seconds."""
     rows = {}
     for name in peers:
         if not PEERS[name].once:
             continue
-        with started([name]) as runners:
+        with started([name], limit) as runners:
             try:
                 value = runners[name].ask(request, case)
             except Failed as failure:
@@ -342,7 +347,9 @@ def measure_once(request: str, case: Case, peers: Iterable[str]) -> dict[str, di
     return rows
 
 
-def measure_first_calls(case: Case, peers: Iterable[str]) -> list[dict[str, dict]]:
+def measure_first_calls(
+    case: Case, peers: Iterable[str], limit: float = LIMIT
+) -> list[dict[str, dict]]:
     """Seconds from arrays to the first result: with nothing compiled before, and again."""
     cold: dict[str, dict] = {}
     cached: dict[str, dict] = {}
@@ -350,7 +357,7 @@ def measure_first_calls(case: Case, peers: Iterable[str]) -> list[dict[str, dict
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             places = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), folder)
             with mock.patch.dict(os.environ, places):
-                cold |= measure_once("build", case, [name])
+                cold |= measure_once("build", case, [name], limit)
                 if "best" in cold.get(name, {}):
-                    cached |= measure_once("build", case, [name])
+                    cached |= measure_once("build", case, [name], limit)
     return [cold, cached]

@@ -105,6 +105,17 @@ def test_a_peer_that_dies_starts_anew_with_the_next_case():
         assert remotes["numpy"].ask("build", TINY) > 0
 
 
+def needs_bytecode():
+    assert not sys.dont_write_bytecode
+    return TINY.problem()
+
+
+def test_peers_keep_bytecode_as_they_do_for_their_users(monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    with started(["numpy"]) as remotes:
+        assert remotes["numpy"].ask("build", Case("kept", "net", needs_bytecode)) > 0
+
+
 def test_a_peer_that_cannot_be_imported_says_why(monkeypatch):
     monkeypatch.setitem(PEERS, "torch", PEERS["torch"]._replace(module="nowhere"))
     remote = Remote("torch")
