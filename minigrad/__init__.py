@@ -12,6 +12,7 @@ from minigrad import (
     backends,
     copying,
     cuda,
+    distributed,
     errors,
     linalg,
     nn,

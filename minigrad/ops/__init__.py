@@ -1,6 +1,7 @@
 """The op table: what can be computed, one entry per primitive."""
 
 from minigrad.ops import (
+    comm,
     conv,
     effects,
     elementwise,
@@ -20,6 +21,7 @@ __all__ = [
     "Mode",
     "Op",
     "Value",
+    "comm",
     "conv",
     "effects",
     "elementwise",

@@ -1,0 +1,252 @@
+"""Several processes, played by threads; one process by itself; NCCL by a stand-in."""
+
+import sys
+import threading
+import types
+import warnings
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import distributed
+from minigrad.gpu import nccl
+from minigrad.ops import comm
+
+
+class Threads(comm.Group):
+    """A group whose processes are threads: `sum` waits for all and adds in rank order."""
+
+    def __init__(self, rank, size, places, barrier):
+        self.rank, self.size, self.places, self.barrier = rank, size, places, barrier
+
+    def _exchange(self, a):
+        self.places[self.rank] = a.copy()
+        self.barrier.wait(timeout=20)
+        all_of_them = list(self.places)
+        self.barrier.wait(timeout=20)
+        return all_of_them
+
+    def sum(self, a):
+        return sum(self._exchange(a))
+
+    def share(self, a, source):
+        return self._exchange(a)[source]
+
+
+def play(work, size=2):
+    """What `work(rank)` returns in each of `size` processes."""
+    results, places, barrier = [None] * size, [None] * size, threading.Barrier(size)
+
+    def run(rank):
+        comm.GROUP.set(Threads(rank, size, places, barrier))
+        try:
+            results[rank] = work(rank)
+        except Exception as error:
+            barrier.abort()
+            results[rank] = error
+
+    threads = [threading.Thread(target=run, args=(r,)) for r in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return results
+
+
+def test_a_sum_goes_over_all_processes_and_is_in_place():
+    def work(rank):
+        x = mg.tensor([1.0, 10.0]) * (rank + 1)
+        assert distributed.all_reduce(x) is x
+        return distributed.rank(), distributed.world_size(), x.tolist()
+
+    assert play(work, 3) == [(r, 3, [6.0, 60.0]) for r in range(3)]
+
+
+def test_a_broadcast_gives_everybody_what_one_has():
+    def work(rank):
+        x = mg.full((2,), float(rank), requires_grad=True)
+        return distributed.broadcast(x, src=1).tolist(), x.requires_grad
+
+    assert play(work) == [([1.0, 1.0], True)] * 2
+
+
+def test_the_derivative_of_a_sum_sums_what_all_processes_want():
+    def work(rank):
+        x = mg.tensor([1.0, 2.0], requires_grad=True)
+        y = distributed.all_reduce(x * (rank + 1.0))
+        (y * (10.0**rank)).sum().backward()
+        return x.grad.tolist()
+
+    # Each x is in both losses: once times 1, once times 10.
+    assert play(work) == [[11.0, 11.0], [22.0, 22.0]]
+
+
+def model():
+    mg.manual_seed(0)
+    return mg.nn.Sequential(mg.nn.Linear(3, 4), mg.nn.Tanh(), mg.nn.Linear(4, 2))
+
+
+def trained(net, x, y, compiled):
+    """The weights after three steps on `x` and `y`."""
+    for p in net.parameters():
+        distributed.broadcast(p)
+    opt = mg.optim.SGD(net.parameters(), lr=0.1)
+
+    def step(x, y):
+        opt.zero_grad()
+        loss = ((net(x) - y) ** 2).mean()
+        loss.backward()
+        distributed.average_gradients(net.parameters())
+        opt.step()
+        return loss
+
+    step = mg.jit(step) if compiled else step
+    for _ in range(3):
+        step(x, y)
+    return [p.detach().numpy().copy() for p in net.parameters()]
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_two_halves_of_a_batch_train_like_the_whole(compiled):
+    mg.manual_seed(1)
+    x, y = mg.randn(8, 3), mg.randn(8, 2)
+    whole = trained(model(), x, y, compiled)
+    nets, parts = [model(), model()], [np.s_[:4], np.s_[4:]]
+    with mg.no_grad():
+        nets[1][0].weight.zero_()  # the broadcast mends it
+    halves = play(lambda r: trained(nets[r], x[parts[r]], y[parts[r]], compiled))
+    for half in halves:
+        for a, b in zip(half, whole, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    for a, b in zip(*halves, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_graph_exchanges_at_every_run_and_in_one_order():
+    def work(rank):
+        x = mg.placeholder((2,))
+        one, two = distributed.all_reduce(x * 2), distributed.all_reduce(x + 1)
+        outputs = (one, two) if rank == 0 else (two, one)
+        program = mg.compile([x], outputs)
+        runs = [program([1.0 + rank, i]) for i in range(3)]
+        return [[y.tolist() for y in (out if rank == 0 else out[::-1])] for out in runs]
+
+    one, two = play(work)
+    assert one == two
+    assert one[1] == [[6.0, 4.0], [5.0, 4.0]]
+
+
+def test_a_parameter_without_a_gradient_is_named_before_anything_is_exchanged():
+    w, b = mg.ones(2, requires_grad=True), mg.ones(2, requires_grad=True)
+    (w * 2).sum().backward()
+    with pytest.raises(mg.errors.GradError, match="no gradient"):
+        distributed.average_gradients([w, b])
+
+
+# --- who belongs together ----------------------------------------------------------------
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+    distributed.destroy()
+
+
+def test_by_itself_a_process_needs_no_gpu(alone):
+    distributed.init()
+    assert (distributed.rank(), distributed.world_size()) == (0, 1)
+    assert distributed.all_reduce(mg.tensor([3.0])).tolist() == [3.0]
+
+
+def test_a_number_outside_the_group_is_refused(alone):
+    with pytest.raises(ValueError, match="no process 2 of 2"):
+        distributed.init(2, 2)
+
+
+def test_several_processes_need_a_gpu_each(alone, no_gpu):
+    with pytest.raises(mg.errors.DeviceError):
+        distributed.init(0, 2)
+    assert distributed.world_size() == 1
+
+
+class Channel:
+    """CuPy's communicator, as if the other process had brought zeros."""
+
+    def __init__(self):
+        self.calls = []
+
+    def all_reduce(self, a, y):
+        self.calls.append(("all_reduce", a is y))
+
+    def broadcast(self, a, root):
+        self.calls.append(("broadcast", root))
+
+    def stop(self):
+        self.calls.append(("stop",))
+
+
+@pytest.fixture
+def channel(alone, monkeypatch):
+    channel = Channel()
+
+    def join(size, rank, host, port):
+        channel.calls.append((size, rank, host, port))
+        return channel
+
+    module = types.SimpleNamespace(init_process_group=join)
+    monkeypatch.setitem(sys.modules, "cupyx.distributed", module)
+    monkeypatch.setattr(nccl, "absence", lambda: "")
+    with mg.cuda.simulate():
+        yield channel
+
+
+def test_variables_of_the_environment_say_who_belongs_together(channel, monkeypatch):
+    settings = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_PORT": "4242"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    distributed.init()
+    assert (distributed.rank(), distributed.world_size()) == (1, 2)
+    assert channel.calls == [(2, 1, "127.0.0.1", 4242)]
+
+
+def test_nccl_sums_and_shares_arrays_of_the_gpu(channel):
+    distributed.init(0, 2)
+    x = mg.ones(3, device="cuda")
+    assert distributed.all_reduce(x * 2).tolist() == [2.0, 2.0, 2.0]
+    assert distributed.broadcast(x, src=1).tolist() == [1.0, 1.0, 1.0]
+    assert channel.calls[1:] == [("all_reduce", True), ("broadcast", 1)]
+
+
+def test_nccl_refuses_tensors_on_the_cpu(channel):
+    distributed.init(0, 2)
+    with pytest.raises(mg.errors.DeviceError, match="this tensor is on the CPU"):
+        distributed.all_reduce(mg.ones(3))
+
+
+def test_without_nccl_the_remedy_names_its_package(alone, monkeypatch):
+    monkeypatch.setattr(
+        nccl, "absence", lambda: f"NCCL is not installed: {nccl.INSTALL}"
+    )
+    with mg.cuda.simulate(), pytest.raises(mg.errors.DeviceError, match="nvidia-nccl"):
+        distributed.init(0, 2)
+
+
+def test_cupys_communicator_has_what_is_called():
+    pytest.importorskip("cupy")
+    warnings.simplefilter("ignore")  # it says that NCCL itself is not there
+    from cupyx.distributed import NCCLBackend, init_process_group
+
+    assert init_process_group.__code__.co_varnames[:2] == ("n_devices", "rank")
+    names = NCCLBackend.all_reduce.__code__.co_varnames[:4]
+    assert names == ("self", "in_array", "out_array", "op")
+    assert NCCLBackend.broadcast.__code__.co_varnames[:3] == (
+        "self",
+        "in_out_array",
+        "root",
+    )
