@@ -29,6 +29,7 @@ from minigrad.native import (
     windows,
 )
 from minigrad.native.accumulate import accumulate
+from minigrad.native.convolution import CONVOLUTIONS, convolution
 from minigrad.native.entry import Native
 from minigrad.native.expressions import CTYPES, Scalars
 from minigrad.native.loops import COUNTERS, Nest, indent, visited
@@ -53,9 +54,6 @@ KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
     "random_uniform": randomness.uniform,
     "random_normal": randomness.normal,
     "random_integers": randomness.integers,
-    "conv": windows.convolution,
-    "conv_input": windows.convolution,
-    "conv_weight": windows.convolution,
     "windows": windows.windows,
     "overlap": windows.windows,
     "max_at": windows.max_at,
@@ -67,6 +65,11 @@ KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
 }
 
 
+def joins(node: Node) -> bool:
+    """May this op run together with others? A convolution may come first."""
+    return kernels.joins(node) or node.op.name in CONVOLUTIONS
+
+
 def obstacle(wanted: Sequence[Node]) -> str:
     """Why these nodes cannot become C, '' if they can."""
     if any(map(nested.is_counted, wanted)):
@@ -76,7 +79,7 @@ def obstacle(wanted: Sequence[Node]) -> str:
         for body in node.op.bodies().values() if node.op.kind == "control" else ():
             if why := obstacle(body):
                 return why
-        if not (known or kernels.joins(node) or node.op.name in KERNELS):
+        if not (known or joins(node) or node.op.name in KERNELS):
             return f"there is no C for {node.op.name}"
         if node.dtype.name not in CTYPES or not node.dtype.isnative:
             return f"there is no C for {node.dtype}"
@@ -117,7 +120,7 @@ def emit(
     final = settle_reshapes(wanted, known)
     outputs = final[: len(wanted) - len(cells)]
     updates = dict(zip(cells, final[len(outputs) :]))
-    plan = make_plan(outputs, updates, check_nan, kernels.joins)
+    plan = make_plan(outputs, updates, check_nan, joins)
     writer = _Writer(plan, inputs, check_nan, timed)
     source = writer.program(outputs)
     return Native(writer, source, inputs, final, reference)
@@ -185,7 +188,10 @@ class _Writer(Memory):
         if first.op.view or first.op.kind == "item":
             return []
         kernel = KERNELS.get(first.op.name)
-        lines = kernel(self, first) if kernel else kernels.fused(self, step)
+        if first.op.name in CONVOLUTIONS:
+            lines = convolution(self, step)
+        else:
+            lines = kernel(self, first) if kernel else kernels.fused(self, step)
         if self.check_nan:
             for node in step.outputs:
                 known = node.dtype.kind == "f" and node.op.kind != "control"

@@ -32,6 +32,7 @@ class Writer(Protocol):
     def write(self, node: Node) -> Operand: ...
     def view(self, node: Node, op: Any, attrs: dict) -> tuple[Operand, tuple]: ...
     def scratch(self, shape: tuple[int, ...], dtype: np.dtype) -> Operand: ...
+    def table(self, array: np.ndarray) -> str: ...
     def constant(self, node: Node) -> str | None: ...
     def refuse(self, condition: str) -> str: ...
     def visit(
@@ -56,26 +57,36 @@ def joins(node: Node) -> bool:
 class Fused:
     """One walk over a group's elements: loads, a line for each op, stores, sums."""
 
-    def __init__(self, w: Writer, group: Group) -> None:
+    def __init__(
+        self, w: Writer, group: Group, given: Operand | None = None, images: int = 0
+    ) -> None:
+        """`given` holds what the group's first node gave, of `images` from number `s` on."""
         self.w, self.group = w, group
         first = group.nodes[0]
         self.shape = (first.inputs[0] if first.op.kind == "reduce" else first).shape
+        self.nodes = group.nodes[1:] if given else group.nodes
         self.names: dict[Node, str] = {}
         self.stored = [x for x in group.outputs if x.op.kind != "reduce"]
-        self.reduced = [x for x in group.nodes if x.op.kind == "reduce"]
+        self.reduced = [x for x in self.nodes if x.op.kind == "reduce"]
+        read = {x for node in self.nodes for x in node.inputs}
         self.loaded = []
-        for x in group.inputs:
+        for x in filter(read.__contains__, group.inputs):
             known = w.constant(x)
             if known is None:
                 self.loaded.append(x)
             else:
                 self.names[x] = known
         ndim = len(self.shape)
-        operands = [w.read(x).over(x.shape, ndim) for x in self.loaded]
-        operands += [w.write(x) for x in self.stored]
-        operands += [self._folded(x) for x in self.reduced]
+        places = [w.read(x).over(x.shape, ndim) for x in self.loaded]
+        places += [w.write(x) for x in self.stored]
+        if images:
+            self.shape = (images, *self.shape[1:])
+            places = [_from(x, "s") for x in places]
+        operands = [*places, *(self._folded(x) for x in self.reduced)]
+        operands += [given] if given else []
         self.sizes, found = collapse(self.shape, operands)
         self.at = dict(zip([*self.loaded, *self.stored, *self.reduced], found))
+        self.given = found[-1] if given else None
         self.nest = Nest(self.sizes)
         self.depth = self.nest.depth
         self.cost = 0
@@ -93,6 +104,8 @@ class Fused:
     def lines(self) -> list[str]:
         if math.prod(self.shape) == 0:
             return [x for node in self.reduced for x in self._start(node)]
+        if self.given:
+            self._named(self.group.nodes[0], self.given)
         for x in self.loaded:
             self._load(x)
         body = self.nest.at[self.depth]
@@ -117,7 +130,7 @@ class Fused:
     def _computed(self) -> tuple[list[str], list[str]]:
         """A line for each op on an element; when its result is refused."""
         lines, refusals = [], []
-        for k, node in enumerate(x for x in self.group.nodes if x.op.kind != "reduce"):
+        for k, node in enumerate(x for x in self.nodes if x.op.kind != "reduce"):
             self.names[node] = name = f"t{k}"
             operands = [self.names[x] for x in node.inputs]
             text = self.w.scalars.expression(node, operands)
@@ -129,8 +142,10 @@ class Fused:
         return lines, refusals
 
     def _load(self, x: Node) -> None:
-        """Read an operand, as far out as it stays the same."""
-        place = self.at[x]
+        self._named(x, self.at[x])
+
+    def _named(self, x: Node, place: Operand) -> None:
+        """Read an element, as far out as it stays the same."""
         steps = [k + 1 for k, s in enumerate(place.strides) if s]
         level = max(steps, default=0)
         self.names[x] = name = f"a{len(self.names)}"
@@ -232,6 +247,18 @@ def declared_reductions(nodes: Sequence[Node]) -> list[str]:
 
 def fused(w: Writer, group: Group) -> list[str]:
     return Fused(w, group).lines()
+
+
+def epilogue(w: Writer, group: Group, given: Operand, images: int = 0) -> list[str]:
+    """What a group does with each element that its first node has `given`."""
+    return Fused(w, group, given, images).lines()
+
+
+def _from(x: Operand, counter: str) -> Operand:
+    """The operand from a row of its first axis on."""
+    if not x.strides[0]:
+        return x
+    return x._replace(pointer=f"({x.pointer} + {counter} * {x.strides[0]})")
 
 
 # --- copies --------------------------------------------------------------------------------

@@ -122,9 +122,14 @@ class Memory:
         return operand(self.read(node).pointer, part, whole), part.shape
 
     def scratch(self, shape: tuple[int, ...], dtype: np.dtype) -> Operand:
-        array = np.empty(shape, dtype)
+        """Memory of one step alone, zeros at first."""
+        array = np.zeros(shape, dtype)
         name = self.pointer(self.new(object(), "b", array), dtype)
         return operand(name, array, array)
+
+    def table(self, array: np.ndarray) -> str:
+        """The pointer to an array that a step looks things up in."""
+        return self.pointer(self.new(object(), "k", array), array.dtype)
 
     def constant(self, node: Node) -> str | None:
         if node.op is not CONSTANT or node.value.size == 0:

@@ -1,8 +1,4 @@
-"""C for windows that slide over an array: convolution, pooling, and the windows alone.
-
-Each image's windows are collected as the columns of a matrix, and the matrix product does
-the rest: no more memory than one image needs.
-"""
+"""C for windows that slide over an array: pooling, and the windows alone."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import math
 
 from minigrad.native.kernels import Writer, copied, ctype
 from minigrad.native.loops import COUNTERS
-from minigrad.native.products import multiply
 from minigrad.ops.conv import Window
 from minigrad.static.node import Node
 
@@ -94,80 +89,6 @@ def _plain(w: Writer, node: Node, lines: list[str]) -> str:
             return fresh.pointer
         step *= n
     return f"({place.pointer} + {place.offset})" if place.offset else place.pointer
-
-
-def convolution(w: Writer, node: Node) -> list[str]:
-    """All three: what is known of image, filters and positions gives the third."""
-    kind, groups = node.op.name, node.attrs["groups"]
-    if math.prod(node.shape) == 0:
-        return []
-    lines: list[str] = []
-    a, b = (_plain(w, x, lines) for x in node.inputs)
-    y = w.write(node).pointer
-    first, second = node.inputs
-    shapes = {
-        "conv": (first.shape, second.shape, node.shape),
-        "conv_input": (node.shape, second.shape, first.shape),
-        "conv_weight": (first.shape, node.shape, second.shape),
-    }
-    image, weight, _ = shapes[kind]
-    x, f, g = {"conv": (a, b, y), "conv_input": (y, b, a), "conv_weight": (a, y, b)}[
-        kind
-    ]
-    slide = Slide(node.attrs["window"], image[2:], image[1] // groups)
-    k, p, filters = slide.places, slide.positions, weight[0] // groups
-    columns = w.scratch((k, p), node.dtype).pointer
-    if kind != "conv":
-        lines += copied(w.write(node), "0", node.shape)
-    lines += [
-        f"for (int64_t s = 0; s < {image[0]}; s++) {{",
-        f"for (int64_t t = 0; t < {groups}; t++) {{",
-        f"{ctype(node)} *image = {x} + (s * {groups} + t) * {math.prod(image[1:]) // groups};",
-        f"{ctype(node)} *filter = {f} + t * {filters * k};",
-        f"{ctype(node)} *seen = {g} + (s * {groups} + t) * {filters * p};",
-    ]
-    collect = [
-        *slide.loops(),
-        f"{columns}[{slide.column()}] = {slide.inside()} ? image[{slide.element()}] : 0;",
-        *slide.ends,
-    ]
-    if kind == "conv":
-        product = multiply(
-            w,
-            node,
-            ["seen", "filter", columns],
-            [(p, 1), (k, 1), (p, 1)],
-            (filters, p, k),
-            0,
-        )
-        lines += [*collect, *product]
-    elif kind == "conv_weight":
-        product = multiply(
-            w,
-            node,
-            ["filter", "seen", columns],
-            [(k, 1), (p, 1), (1, p)],
-            (filters, k, p),
-            1,
-        )
-        lines += [*collect, *product]
-    else:
-        product = multiply(
-            w,
-            node,
-            [columns, "filter", "seen"],
-            [(p, 1), (1, k), (p, 1)],
-            (k, p, filters),
-            0,
-        )
-        spread = [
-            *slide.loops(),
-            f"if ({slide.inside()})",
-            f"  image[{slide.element()}] += {columns}[{slide.column()}];",
-            *slide.ends,
-        ]
-        lines += [*product, *spread]
-    return [*lines, "}", "}"]
 
 
 def windows(w: Writer, node: Node) -> list[str]:

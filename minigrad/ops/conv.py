@@ -141,9 +141,9 @@ def _filters(b: Any, groups: int) -> Any:
     return b.reshape(groups, len(b) // groups, math.prod(b.shape[1:]))
 
 
-def _same_dtype(a: Any, b: Any) -> None:
-    if a.dtype != b.dtype:
-        raise TypeError("two operands of one dtype")
+def _numbers_of_one_dtype(a: Any, b: Any) -> None:
+    if a.dtype != b.dtype or a.dtype.kind == "b":
+        raise TypeError("two operands of one dtype, not bool")
 
 
 def _new(shape: Sizes, like: Any, out: Any, dtype: Any = None) -> Any:
@@ -156,7 +156,7 @@ def _new(shape: Sizes, like: Any, out: Any, dtype: Any = None) -> Any:
 
 
 def _conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
-    _same_dtype(a, b)
+    _numbers_of_one_dtype(a, b)
     counts = window.counts(a.shape[2:])
     y = np.matmul(_filters(b, groups), _columns(a, window, groups))
     blocks, rest = y.shape[0], math.prod(counts) // y.shape[0]
@@ -169,7 +169,7 @@ def _conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
 def _conv_input(
     a: Any, b: Any, size: Sizes, window: Window, groups: int, out: Any = None
 ) -> Any:
-    _same_dtype(a, b)
+    _numbers_of_one_dtype(a, b)
     n, channels, counts = len(a), b.shape[1] * groups, a.shape[2:]
     columns = np.matmul(_filters(b, groups).swapaxes(1, 2), _rows(a, groups))
     blocks = columns.shape[0]
@@ -186,7 +186,7 @@ def _conv_input(
 
 
 def _conv_weight(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
-    _same_dtype(a, b)
+    _numbers_of_one_dtype(a, b)
     products = np.matmul(_rows(b, groups), _columns(a, window, groups).swapaxes(2, 3))
     out = _new((b.shape[1], a.shape[1] // groups, *window.kernel), a, out)
     flat = out.reshape(products.shape[1:])
@@ -203,6 +203,15 @@ def _expect(op: Op, fits: bool, expected: str, args: tuple, groups: int) -> None
         )
 
 
+def _wants_numbers(op: Op, args: tuple) -> DTypeError:
+    return DTypeError(
+        f"{user_scope() or op.name}: wants numbers",
+        expected="an integer or float dtype",
+        got=shapes.describe_dtypes(args),
+        remedy="x.float()",
+    )
+
+
 def _infer(shape: Callable[..., Sizes]) -> Callable[..., tuple]:
     """The rule that all three share; `shape` gives what is different."""
 
@@ -214,6 +223,8 @@ def _infer(shape: Callable[..., Sizes]) -> Callable[..., tuple]:
                 expected="two operands of one dtype",
                 got=shapes.describe_dtypes(args),
             )
+        if a.dtype.kind == "b":
+            raise _wants_numbers(op, args)
         return shape(op, args, **attrs), a.dtype
 
     return infer
@@ -384,12 +395,7 @@ def _places(size: Sizes, window: Window, counts: Sizes) -> tuple[Any, list]:
 def _position_shape(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
     (a,) = args
     if a.dtype.kind == "b":
-        raise DTypeError(
-            f"{user_scope() or op.name}: wants numbers",
-            expected="an integer or float dtype",
-            got=shapes.describe_dtypes(args),
-            remedy="x.float()",
-        )
+        raise _wants_numbers(op, args)
     return (*a.shape[:2], *attrs["window"].counts(a.shape[2:])), int64
 
 

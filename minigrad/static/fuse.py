@@ -23,7 +23,8 @@ class Group:
     `nodes` stand in running order. `inputs` are read from outside; `outputs` are the
     members that somebody outside reads, that leave the program or update a variable. In
     a group of several, elementwise ops share one shape, into which `inputs` broadcast,
-    and reductions read one of those ops and are read outside only.
+    and reductions read one of those ops and are read outside only. A contraction may come
+    first, of that shape as well; then there are no reductions.
     """
 
     nodes: list[Node]
@@ -60,20 +61,36 @@ def fuse(
 ) -> list[Group]:
     """The computed nodes of `order` in groups, each after those that it reads.
 
-    `wanted` are the outputs and new values; `joins` says of an elementwise op or a
-    reduction whether it may run together with others; without it none does.
+    `wanted` are the outputs and new values; `joins` says of an elementwise op, a
+    reduction or a contraction whether it may run together with others; without it none
+    does.
 
     Groups are numbered as they run, and a node joins only where its group still reads
     from lower numbers alone. So no path ever leaves a group and comes back, and nothing
     must be searched: two walks over the nodes are all.
     """
     joins = joins or (lambda node: False)
+    order = _views_first(order)
     members = _join_sources(_join_readers(order, joins), joins)
     return _described(members, set(wanted))
 
 
 def _walks(node: Node, joins: Joins) -> bool:
     return node.op.kind == "elementwise" and joins(node)
+
+
+def _views_first(order: Sequence[Node]) -> list[Node]:
+    """What only shows a source is there from the start: no group has to wait for it."""
+    early: set[Node] = set()
+    for node in order:
+        if node.op.kind == "source" or (node.op.view and early.issuperset(node.inputs)):
+            early.add(node)
+    return sorted(order, key=lambda node: node not in early)
+
+
+def _leads(node: Node, joins: Joins) -> bool:
+    """May elementwise ops follow this product, on what it gives?"""
+    return node.op.kind == "contraction" and joins(node)
 
 
 def _join_readers(order: Sequence[Node], joins: Joins) -> list[list[Node]]:
@@ -109,8 +126,11 @@ def _join_sources(groups: list[list[Node]], joins: Joins) -> list[list[Node]]:
         walks = _walks(nodes[0], joins)
         reduces = nodes[0].op.kind == "reduce" and joins(nodes[0])
         shape = nodes[0].inputs[0].shape if reduces else nodes[0].shape
-        fits = (walks or reduces) and all(
-            _walks(x, joins) and x.shape == shape for x in inputs if home[x] == last
+        led = last != i and _leads(groups[last][0], joins)
+        fits = (walks or (reduces and not led)) and all(
+            (_walks(x, joins) or _leads(x, joins)) and x.shape == shape
+            for x in inputs
+            if home[x] == last
         )
         if last != i and fits:
             groups[last] += nodes

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minigrad.eager.cell import Cell
+from minigrad.ops.conv import conv_input
 from minigrad.ops.elementwise import floor_divide, pow, remainder
 from minigrad.ops.indexing import index_add, index_put
 from minigrad.ops.linalg import gemm
@@ -140,6 +141,12 @@ def takes_over(step: Group, node: Node, x: Node) -> bool:
         return False
     if any(root_of(y) is x and y is not x for y in step.inputs):
         return False
+    first = step.nodes[0]
+    more_than_once = first.op.kind == "contraction" and any(
+        y is x for y in first.inputs
+    )
+    if more_than_once and first is not node:
+        return False
     if node.op in (put, index_put, index_add, gemm):
         return [i for i, y in enumerate(node.inputs) if y is x] == [0]
     return node.op.kind == "elementwise" and step.times[x] <= step.times[node]
@@ -222,4 +229,6 @@ def _cannot_fail(node: Node) -> bool:
     """Is there a result, whatever the values are?"""
     if node.op in (floor_divide, remainder, pow):
         return node.dtype.kind == "f"
+    if node.op is conv_input:  # in C it leaves infinite filters to the interpreter
+        return False
     return node.op.kind in ("elementwise", "reduce", "movement", "contraction")

@@ -1,0 +1,438 @@
+"""C for convolutions: filters slide over images that lie as one long row.
+
+Which problem this solves: a matrix product with every window copied out as a column
+reads and writes each element as often as windows see it. Here the images of a block are
+laid, with their padding, one behind the other. Then what a tap of the window sees, as
+the window takes all its positions, is that row again, shifted: no window is copied, and
+registers hold the sums. Between images and lines stand positions that nobody asked for;
+they are computed along and left out.
+
+A stride of two sees every second element. Sorted into phases, even and odd ones apart,
+these are neighbours as well.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from minigrad.native.kernels import Writer, copied, ctype, epilogue
+from minigrad.native.loops import Nest, Operand, collapse
+from minigrad.ops.conv import Sizes, Window
+from minigrad.static.fuse import Group
+
+CONVOLUTIONS = ("conv", "conv_input", "conv_weight")
+BLOCK = 1024  # positions that go together; what they need stays in the nearest cache
+SHARE = 2_000_000  # multiplications that are worth a thread of their own
+PARTS = 16  # at most: results do not depend on how many threads there are
+BITS = {1: "uint8", 4: "int32", 8: "int64"}  # as wide as an element
+SLACK = 256  # elements behind a row, up to which the last vectors may reach
+ROWS = 4  # of sums that registers hold together
+
+PRELUDE = """\
+#ifdef __AVX512F__ /* bytes of a vector, and how many of them stand side by side */
+enum { VECTOR = 64, ACROSS = 4, TAPS = 6 };
+#elif defined(__AVX__)
+enum { VECTOR = 32, ACROSS = 2, TAPS = 3 };
+#else
+enum { VECTOR = 16, ACROSS = 2, TAPS = 3 };
+#endif
+#ifdef __clang__
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#define FUSED
+#else /* a * b + c rounds once, as in BLAS */
+#define UNROLLED _Pragma("GCC unroll 16")
+#define FUSED __attribute__((optimize("fp-contract=fast")))
+#endif"""
+
+VECTORS = """\
+typedef T vec_T __attribute__((vector_size(VECTOR), aligned(sizeof(T)), may_alias));
+typedef BITS bits_T __attribute__((vector_size(VECTOR), aligned(sizeof(T)), may_alias));"""
+
+SLIDE = """\
+/* y[m][p]: the sum over channels and taps of filter[m][c][t] * image[c][p + shift of t] */
+FUSED static void slideROWS_T(int64_t rows, int64_t n, int64_t channels, int64_t taps,
+    const int64_t (*tap)[2], const T *filter, int64_t down, int64_t deep,
+    const T *image, int64_t channel, T *y, int64_t width) {
+#pragma clang fp contract(fast)
+  enum { LANES = VECTOR / sizeof(T) };
+  for (int64_t p = 0; p < n; p += ACROSS * LANES) {
+    for (int64_t start = 0; start < rows; start += ROWS) {
+      const int64_t m = start < rows - ROWS ? start : rows - ROWS;
+      vec_T sum[ROWS][ACROSS] = {{{0}}};
+      for (int64_t c = 0; c < channels; c++) {
+        for (int64_t t = 0; t < taps; t++) {
+          const T *f = filter + m * down + c * deep + tap[t][0];
+          const T *x = image + c * channel + tap[t][1] + p;
+          UNROLLED for (int u = 0; u < ROWS; u++)
+            UNROLLED for (int v = 0; v < ACROSS; v++)
+              sum[u][v] += f[u * down] * *(const vec_T *)(x + v * LANES);
+        }
+      }
+      UNROLLED for (int u = 0; u < ROWS; u++)
+        UNROLLED for (int v = 0; v < ACROSS; v++)
+          *(vec_T *)(y + (m + u) * width + p + v * LANES) = sum[u][v];
+    }
+  }
+}"""
+
+WEIGH = """\
+/* sums[m][k]: in lanes, over positions p that are some, g[m][p] * image[c][p + shift of t];
+   k counts channels c and their taps t */
+FUSED static void weigh_T(int64_t rows, int64_t n, int64_t all, int64_t taps,
+    const int64_t (*tap)[2], const T *g, int64_t width,
+    const T *image, int64_t channel, const BITS *some, T *sums) {
+#pragma clang fp contract(fast)
+  enum { LANES = VECTOR / sizeof(T), ROWS = 4 };
+  for (int64_t m = 0; m < rows; m += ROWS) {
+    for (int64_t k = 0; k < all; k += TAPS) {
+      const T *row[ROWS], *x[TAPS];
+      vec_T sum[ROWS][TAPS] = {{{0}}};
+      UNROLLED for (int u = 0; u < ROWS; u++)
+        row[u] = g + (m + u < rows ? m + u : rows - 1) * width;
+      UNROLLED for (int v = 0; v < TAPS; v++) {
+        const int64_t here = k + v < all ? k + v : all - 1;
+        x[v] = image + here / taps * channel + tap[here % taps][1];
+      }
+      for (int64_t p = 0; p < n; p += LANES) {
+        const bits_T known = *(const bits_T *)(some + p);
+        UNROLLED for (int v = 0; v < TAPS; v++) {
+          const vec_T a = (vec_T)(*(const bits_T *)(x[v] + p) & known);
+          UNROLLED for (int u = 0; u < ROWS; u++)
+            sum[u][v] += *(const vec_T *)(row[u] + p) * a;
+        }
+      }
+      UNROLLED for (int u = 0; u < ROWS; u++)
+        UNROLLED for (int v = 0; v < TAPS; v++)
+          if (m + u < rows && k + v < all)
+            *(vec_T *)(sums + ((m + u) * all + k + v) * 64 / sizeof(T)) += sum[u][v];
+    }
+  }
+}"""
+
+
+class Phase(NamedTuple):
+    """Every stride-th element of an image, from one on: where these are, and who sees them.
+
+    Along each axis, `shape` positions from `start` on lie in the image, not in its padding;
+    `first` is the element at `start`. `taps` are places in the window, with their shifts.
+    """
+
+    start: Sizes
+    shape: Sizes
+    first: Sizes
+    taps: list[tuple[Sizes, int]]
+
+
+class Row:
+    """The images of a block as one long row: which position stands for what."""
+
+    def __init__(self, window: Window, size: Sizes, images: int) -> None:
+        self.window, self.size, self.images = window, size, images
+        self.counts = window.counts(size)
+        pitch = [
+            # The padding before a line serves as the padding behind the last one.
+            n + max(pad) if s == 1 else -(-(n + sum(pad)) // s)
+            for n, s, pad in zip(size, window.stride, window.padding)
+        ]
+        self.steps = tuple(math.prod(pitch[d + 1 :]) for d in range(len(pitch)))
+        self.room = math.prod(pitch)  # of an image
+        last = self._position([n - 1 for n in self.counts])
+        self.positions = (images - 1) * self.room + last + 1
+        self.phases = list(self._phases())
+        self.reach = max(shift for phase in self.phases for _, shift in phase.taps)
+        self.width = images * self.room + self.reach + SLACK
+
+    def _position(self, place: Sequence[int]) -> int:
+        return sum(i * step for i, step in zip(place, self.steps, strict=True))
+
+    def _phases(self) -> Iterator[Phase]:
+        """The phases that a tap sees."""
+        w = self.window
+        taps: dict[Sizes, list] = {}
+        for at in itertools.product(*map(range, w.kernel)):
+            far = [u * d for u, d in zip(at, w.dilation)]
+            rest = tuple(x % s for x, s in zip(far, w.stride))
+            shift = self._position([x // s for x, s in zip(far, w.stride)])
+            taps.setdefault(rest, []).append((at, shift))
+        for rest in taps:
+            # Position q of a phase is element q * stride + rest - padding of the image.
+            axes = list(zip(rest, w.stride, w.padding, self.size))
+            start = [max(0, -((r - b) // s)) for r, s, (b, _), _ in axes]
+            stop = [-((r - b - n) // s) for r, s, (b, _), n in axes]
+            first = [q * s + r - b for q, (r, s, (b, _), _) in zip(start, axes)]
+            shape = [max(0, z - a) for a, z in zip(start, stop)]
+            yield Phase(tuple(start), tuple(shape), tuple(first), taps[rest])
+
+    def inside(self, pointer: str, apart: int, phase: Phase, skip: int = 0) -> Operand:
+        """What lies in the image, as (image, channel, *place); channels are `apart`."""
+        strides = self.room, apart, *self.steps
+        return Operand(pointer, strides, skip + self._position(phase.start))
+
+
+def _divisors(n: int, most: int) -> list[int]:
+    return [k for k in range(1, min(n, most) + 1) if n % k == 0]
+
+
+def _row(window: Window, size: Sizes, batch: int, threads: int) -> Row:
+    """A row of as many images as leave the fewest positions to compute for nothing."""
+    one = Row(window, size, 1)
+
+    def waste(images: int) -> tuple[float, int]:
+        vectors = -(-((images - 1) * one.room + one.positions) // 64)
+        return vectors / images, -images
+
+    most = max(1, min(BLOCK // one.room, batch // threads))
+    return Row(window, size, min(_divisors(batch, most), key=waste))
+
+
+def convolution(w: Writer, group: Group) -> list[str]:
+    """A convolution, and what its group does with each element of the result."""
+    node = group.nodes[0]
+    if any(math.prod(x.shape) == 0 for x in (*node.inputs, node)):
+        zero = w.scratch((1,), node.dtype)
+        return epilogue(w, group, zero._replace(strides=(0,) * len(node.shape)))
+    own = _Lines(w, group)
+    lines = getattr(own, node.op.name)()
+    return lines + (epilogue(w, group, own.whole) if own.whole else [])
+
+
+class _Lines:
+    """The lines for one of the three ops: two of image, filter and seen give the third.
+
+    `s` counts images, in steps of a block; `t` counts groups of channels. The memory
+    `image` and `seen` holds a block: a row for each channel and phase, or each filter.
+    """
+
+    def __init__(self, w: Writer, group: Group) -> None:
+        self.w, self.group = w, group
+        self.node = node = group.nodes[0]
+        a, b = node.inputs
+        self.image, self.filter, self.seen = {
+            "conv": (a, b, node),
+            "conv_input": (node, b, a),
+            "conv_weight": (a, node, b),
+        }[node.op.name]
+        self.batch, _, *size = self.image.shape
+        self.groups = node.attrs["groups"]
+        self.filters = self.filter.shape[0] // self.groups
+        self.channels, *kernel = self.filter.shape[1:]
+        self.taps = math.prod(kernel)
+        work = math.prod(self.seen.shape) * self.channels * self.taps
+        threads = min(PARTS, max(1, work // SHARE))
+        self.row = row = _row(node.attrs["window"], tuple(size), self.batch, threads)
+        self.parts = max(_divisors(self.batch // row.images, threads))
+        self.apart = len(row.phases) * row.width  # from one channel to the next
+        self.whole: Operand | None = None  # the result, if ops cannot follow at once
+
+    # --- the three -------------------------------------------------------------------------
+    def conv(self) -> list[str]:
+        f, row = self.w.read(self.filter), self.row
+        if self.groups > 1:
+            self._gather()
+        taps = [(_at(f, at), shift) for at, shift in self._shifts()]
+        rows = self.filters, f.strides[0]
+        depth = self.channels, f.strides[1], self.apart
+        value = Operand("seen", (row.room, row.width, *row.steps))
+        return self._blocks([
+            *self._lay_image(),
+            *self._slide(f, taps, rows, depth, ("image", "seen"), row.positions),
+            *self._given(value, self.filters, row.counts),
+        ])  # fmt: skip
+
+    def conv_input(self) -> list[str]:
+        """Each phase of the image, from what the taps that see it have seen."""
+        f, row = self.w.read(self.filter), self.row
+        before = self._refuse_infinite(f)
+        if self.groups > 1 or max(row.window.stride) > 1:
+            before += copied(self._gather(), "0", self.node.shape)
+        rows = self.channels, f.strides[1]
+        depth = self.filters, f.strides[0], row.width
+        steps = self._lay_seen(row.reach)
+        for phase in row.phases:
+            taps = [(_at(f, at), row.reach - shift) for at, shift in phase.taps]
+            n = row.images * row.room
+            steps += self._slide(f, taps, rows, depth, ("seen", "image"), n)
+            value = row.inside("image", row.width, phase)
+            steps += self._given(value, self.channels, phase.shape, phase)
+        return before + self._blocks(steps)
+
+    def conv_weight(self) -> list[str]:
+        """Sums over a block's positions stay in their lanes, and are added at the end."""
+        row, size = self.row, self.node.dtype.itemsize
+        lanes, count = 64 // size, math.prod(self.node.shape)
+        sums = self.w.scratch((self.parts, count, lanes), self.node.dtype)
+        known = np.zeros(row.images * row.room + SLACK, BITS[size])
+        strides = [size * step for step in (row.room, *row.steps)]
+        as_strided(known, (row.images, *row.counts), strides)[...] = ~known[0]
+        rows, depth = self.filters, self.channels * self.taps
+        taps = [(0, shift) for _, shift in self._shifts()]
+        steps = [
+            *self._lay_image(),
+            *self._lay_seen(0),
+            *self._called("weigh", WEIGH, taps, [
+                rows, row.positions, depth, self.taps, "tap", "seen", row.width, "image",
+                self.apart, self.w.table(known), ("sums" if self.groups == 1 else _group("sums", rows * depth * lanes)),
+            ]),
+        ]  # fmt: skip
+        whole = self._gather()
+        real = ctype(self.node)
+        return [
+            *copied(sums, "0", (self.parts, count, lanes)),
+            *self._blocks(steps, f"{real} *sums = {sums.pointer} + part * {count * lanes};"),
+            f"for (int64_t i = 0; i < {count}; i++) {{",
+            f"{real} sum = 0;",
+            f"for (int part = 0; part < {self.parts}; part++) {{",
+            "#pragma omp simd reduction(+:sum)",
+            f"for (int l = 0; l < {lanes}; l++)",
+            f"  sum += {sums.pointer}[(part * {count} + i) * {lanes} + l];", "}",
+            f"{whole.pointer}[i] = sum;", "}",
+        ]  # fmt: skip
+
+    # --- their parts -----------------------------------------------------------------------
+    def _blocks(self, steps: list[str], *more: str) -> list[str]:
+        """The steps for block after block, some of them at the same time."""
+        row, real = self.row, ctype(self.node)
+        phases = 1 if self.node.op.name == "conv_input" else len(row.phases)
+        memory = {"image": self.channels * phases, "seen": self.filters}
+        for name, rows in memory.items():
+            shape = self.parts, rows * row.width
+            pointer = self.w.scratch(shape, self.node.dtype).pointer
+            more += (f"{real} *{name} = {pointer} + part * {shape[1]};",)
+        if self.groups > 1:
+            steps = [f"for (int64_t t = 0; t < {self.groups}; t++) {{", *steps, "}"]
+        share = self.batch // self.parts
+        return [
+            *(["#pragma omp parallel for"] if self.parts > 1 else []),
+            f"for (int part = 0; part < {self.parts}; part++) {{",
+            *more,
+            f"for (int64_t s = part * {share}; s < (part + 1) * {share}; s += {row.images}) {{",
+            *steps, "}", "}",
+        ]  # fmt: skip
+
+    def _gather(self) -> Operand:
+        """Room for all of the result, where the group's ops have to wait for it."""
+        shape, dtype = self.node.shape, self.node.dtype
+        self.whole = self.w.scratch(shape, dtype)
+        return self.whole
+
+    def _given(
+        self, value: Operand, channels: int, shape: Sizes, phase: Phase | None = None
+    ) -> list[str]:
+        """What becomes of a block of the result."""
+        row = self.row
+        if self.whole is None:
+            return epilogue(self.w, self.group, value, row.images)
+        to = self._here(self.whole, channels)
+        if phase:
+            to = _every(to, row.window.stride, phase.first)
+        return copied(to, value, (row.images, channels, *shape))
+
+    def _here(self, x: Operand, channels: int) -> Operand:
+        """An operand from the block's first image and the group's first channel on."""
+        place = f"{x.pointer} + s * {x.strides[0]}"
+        if self.groups > 1:
+            place = _group(place, channels * x.strides[1])
+        return x._replace(pointer=f"({place})")
+
+    def _lay_image(self) -> list[str]:
+        row, lines = self.row, []
+        x = self._here(self.w.read(self.image), self.channels)
+        for i, phase in enumerate(row.phases):
+            to = row.inside("image", self.apart, phase, i * row.width)
+            source = _every(x, row.window.stride, phase.first)
+            lines += copied(to, source, (row.images, self.channels, *phase.shape))
+        return lines
+
+    def _lay_seen(self, skip: int) -> list[str]:
+        row = self.row
+        to = Operand("seen", (row.room, row.width, *row.steps), skip)
+        source = self._here(self.w.read(self.seen), self.filters)
+        return copied(to, source, (row.images, self.filters, *row.counts))
+
+    def _shifts(self) -> list[tuple[Sizes, int]]:
+        """The taps in the window's order, and how far their phase's row is shifted."""
+        return sorted(
+            (at, i * self.row.width + shift)
+            for i, phase in enumerate(self.row.phases)
+            for at, shift in phase.taps
+        )
+
+    def _slide(
+        self, f: Operand, taps: list[tuple[int, int]], rows: tuple[int, int],
+        depth: tuple[int, int, int], names: tuple[str, str], n: int,
+    ) -> list[str]:  # fmt: skip
+        """y = the filter slid over x; `rows` and `depth` are numbers with their strides."""
+        (x, y), (n_rows, down), (deep, along, apart) = names, rows, depth
+        most = min(ROWS, n_rows)
+        filters = f"{f.pointer} + {f.offset}" if f.offset else f.pointer
+        if self.groups > 1:
+            filters = _group(filters, self.filters * f.strides[0])
+        arguments = [
+            n_rows,
+            n,
+            deep,
+            len(taps),
+            "tap",
+            filters,
+            down,
+            along,
+            x,
+            apart,
+            y,
+        ]
+        text = SLIDE.replace("ROWS", str(most))
+        return self._called(f"slide{most}", text, taps, [*arguments, self.row.width])
+
+    def _called(
+        self, name: str, text: str, taps: list[tuple[int, int]], arguments: list
+    ) -> list[str]:
+        """A call of one of the functions above, in the dtype of the operands."""
+        real, helpers = ctype(self.node), self.w.scalars.helpers
+        bits = f"{BITS[self.node.dtype.itemsize]}_t"
+        helpers["vectors"] = PRELUDE
+        for own, code in ((f"vec_{real}", VECTORS), (f"{name}_{real}", text)):
+            helpers[own] = re.sub(r"\bT\b|(?<=_)T\b", real, code).replace("BITS", bits)
+        pairs = ", ".join(f"{{{a}, {b}}}" for a, b in taps)
+        given = ", ".join(map(str, arguments))
+        return [
+            "{",
+            f"static const int64_t tap[{len(taps)}][2] = {{{pairs}}};",
+            f"{name}_{real}({given});",
+            "}",
+        ]
+
+    def _refuse_infinite(self, f: Operand) -> list[str]:
+        """Padding is multiplied as zeros; the rule leaves it out, which only then differs."""
+        if self.node.dtype.kind != "f":
+            return []
+        sizes, (place,) = collapse(self.filter.shape, [f])
+        nest = Nest(sizes)
+        nest.parallel = False
+        nest.at[0].append("bool refused = false;")
+        nest.at[-1].append(f"refused |= !isfinite({place.at(nest.counters)});")
+        nest.reductions.append("reduction(|:refused)")
+        return ["{", *nest.lines(), self.w.refuse("refused"), "}"]
+
+
+def _at(f: Operand, place: Sizes) -> int:
+    """Where in a filter the tap of a place is."""
+    return sum(u * step for u, step in zip(place, f.strides[2:], strict=True))
+
+
+def _every(x: Operand, stride: Sizes, first: Sizes) -> Operand:
+    """Every stride-th element of images, from the first on."""
+    own = x.strides[2:]
+    steps = (n * s for n, s in zip(stride, own, strict=True))
+    start = sum(i * s for i, s in zip(first, own, strict=True))
+    return Operand(x.pointer, (*x.strides[:2], *steps), x.offset + start)
+
+
+def _group(pointer: str, size: int) -> str:
+    return f"{pointer} + t * {size}"

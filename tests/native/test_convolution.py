@@ -1,0 +1,207 @@
+"""Convolutions in C: every window, every layout, and what follows them in one step."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+import minigrad.nn.functional as F
+from minigrad.ops.conv import Window, conv, conv_input, conv_weight
+from minigrad.testing import evaluate
+from tests.native.test_equal import check
+
+rng = np.random.default_rng(0)
+
+
+def operands(window, size, batch, channels, filters, groups, dtype=np.float64):
+    """An image, filters, and what they have seen: whole numbers, so that all is exact."""
+    shapes = (
+        (batch, channels, *size),
+        (filters, channels // groups, *window.kernel),
+        (batch, filters, *window.counts(size)),
+    )
+    return [rng.integers(-4, 5, shape).astype(dtype) for shape in shapes]
+
+
+def three(arrays, window, size, groups):
+    image, filter, seen = (mg.placeholder(x.shape, x.dtype) for x in arrays)
+    shared = {"window": window, "groups": groups}
+    outputs = [
+        conv(image, filter, **shared),
+        conv_input(seen, filter, size=size, **shared),
+        conv_weight(image, seen, **shared),
+    ]
+    return outputs, dict(zip((image, filter, seen), arrays, strict=True))
+
+
+AXES = {  # size, kernel, stride, padding, dilation of an axis
+    "plain": (7, 3, 1, (0, 0), 1),
+    "padded": (6, 3, 1, (1, 1), 1),
+    "before only": (5, 2, 1, (1, 0), 1),
+    "wide padding": (4, 3, 1, (2, 3), 1),
+    "strided": (9, 3, 2, (1, 1), 1),
+    "skips": (8, 2, 3, (0, 1), 1),
+    "with holes": (9, 3, 1, (2, 2), 2),
+    "strided with holes": (11, 3, 2, (1, 2), 3),
+    "one": (5, 1, 1, (0, 0), 1),
+    "every third": (7, 1, 3, (0, 0), 1),
+    "long": (70, 5, 1, (2, 2), 1),
+}
+
+
+def window_of(*names):
+    size, *rest = zip(*(AXES[name] for name in names), strict=True)
+    return size, Window(*rest)
+
+
+PAIRS = [*itertools.combinations([name for name in AXES if name != "long"], 2)]
+WINDOWS = {
+    "one axis": [(name,) for name in AXES],
+    **{
+        f"{a} and another": [p for p in PAIRS if p[0] == a] for a in AXES if a != "long"
+    },
+    "three axes": [("padded", "strided", "plain"), ("with holes", "one", "skips")],
+}
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("name", [name for name in WINDOWS if WINDOWS[name]])
+def test_every_window(name, groups):
+    outputs, feeds = [], {}
+    for names in WINDOWS[name]:
+        size, window = window_of(*names)
+        arrays = operands(window, size, 3, 2 * groups, 3 * groups, groups)
+        more, fed = three(arrays, window, size, groups)
+        outputs, feeds = outputs + more, feeds | fed
+    check(outputs, feeds, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "uint8"])
+def test_every_dtype(dtype):
+    size, window = window_of("strided", "padded")
+    arrays = [abs(x) for x in operands(window, size, 8, 4, 6, 2)]
+    check(*three([x.astype(dtype) for x in arrays], window, size, 2), rtol=0)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 31, 64])
+def test_blocks_of_images_at_the_same_time(batch):
+    size, window = window_of("padded", "plain")
+    arrays = operands(window, size, batch, 24, 40, 1)
+    check(*three(arrays, window, size, 1), rtol=0)
+
+
+@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_spreads_as_far_as_it_does_in_the_interpreter(which, bad):
+    for names in (("padded", "padded"), ("plain", "strided"), ("with holes", "skips")):
+        size, window = window_of(*names)
+        arrays = operands(window, size, 3, 2, 2, 1)
+        arrays[which].flat[0] = bad
+        arrays[which].flat[-1] = bad
+        with np.errstate(invalid="ignore"):
+            check(*three(arrays, window, size, 1), rtol=0)
+
+
+def test_operands_that_do_not_lie_in_order():
+    x, w = rng.normal(size=(8, 6, 9, 5)), rng.normal(size=(3, 3, 4, 9))
+    image, filter = mg.placeholder(x.shape, x.dtype), mg.placeholder(w.shape, w.dtype)
+    turned = F.conv2d(
+        image.permute(0, 3, 1, 2)[:, 1:], filter.permute(3, 2, 0, 1), padding=1
+    )
+    loss = turned.square().sum()
+    outputs = [turned, *mg.gradients(loss, [image, filter])]
+    check(outputs, {image: x, filter: w}, rtol=1e-10, atol=1e-10)
+
+
+def test_nothing_at_all():
+    for batch, channels in ((0, 2), (2, 0)):
+        window = Window((2,), (1,), ((0, 0),), (1,))
+        arrays = operands(window, (4,), batch, channels, 3, 1)
+        check(*three(arrays, window, (4,), 1), rtol=0)
+
+
+# --- what follows in the same step --------------------------------------------------------
+
+X = mg.placeholder((6, 2, 7, 7), "float64")
+W, B = mg.placeholder((4, 2, 3, 3), "float64"), mg.placeholder((4,), "float64")
+FEEDS = {x: rng.normal(size=x.shape) for x in (X, W, B)}
+
+
+def labels(program):
+    return [step.label for step in program._build.plan.steps]
+
+
+def steps_of(outputs):
+    program = mg.compile([X, W, B], outputs, target="native")
+    return [name for name in labels(program) if name.startswith("conv")]
+
+
+CASES = {
+    "bias and relu": (lambda y: y.relu(), "conv+add+relu"),
+    "what is read twice": (lambda y: y * y.tanh(), "conv+add+tanh+mul"),
+    "a sum is a step of its own": (lambda y: y.exp().sum(), "conv+add+exp"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("options", [{}, {"stride": 2}, {"groups": 2}], ids=str)
+def test_elementwise_ops_follow_in_the_same_step(name, options):
+    follow, label = CASES[name]
+    w = W[:, : 2 // options.get("groups", 1)]
+    y = follow(F.conv2d(X, w, B, padding=1, **options))
+    assert label in steps_of([y])
+    check([y], FEEDS, rtol=1e-10, atol=1e-12)
+
+
+def test_a_result_that_is_read_elsewhere_is_kept():
+    seen = F.conv2d(X, W, B)
+    outputs = [seen, seen.relu(), seen.relu() @ seen.relu().swapaxes(-1, -2)]
+    check(outputs, FEEDS, rtol=1e-10, atol=1e-12)
+
+
+def test_the_weight_update_joins_the_convolution_that_makes_the_gradient():
+    w = mg.variable(FEEDS[W])
+    loss = F.conv2d(X, w, padding=1).square().sum()
+    new = w - 0.01 * mg.gradients(loss, w)
+    program = mg.compile([X], loss, updates={w: new}, target="native")
+    assert "conv_weight+mul+sub" in labels(program)
+    (want,) = evaluate(
+        [W - 0.01 * mg.gradients(F.conv2d(X, W, padding=1).square().sum(), W)], FEEDS
+    )
+    program(FEEDS[X])
+    np.testing.assert_allclose(w.get_value(), want, rtol=1e-10)
+
+
+def test_a_result_as_large_as_an_operand_does_not_take_its_place_too_early():
+    x = mg.placeholder((4, 4, 3, 3), "float64")  # image, filter and result alike
+    w = mg.placeholder((4, 4, 3, 3), "float64")
+    y = F.conv2d(x.tanh(), w.tanh(), padding=1).tanh()
+    feeds = {x: rng.normal(size=x.shape), w: rng.normal(size=w.shape)}
+    check([y], feeds, rtol=1e-10, atol=1e-12)
+
+
+def test_a_network_of_convolutions_trains_as_in_the_interpreter():
+    def train(target):
+        data = np.random.default_rng(1)
+        x, t = mg.placeholder((12, 1, 8, 8)), mg.placeholder((12, 10))
+        shapes = (8, 1, 3, 3), (8,), (16, 8, 3, 3), (16,), (10, 256), (10,)
+        weights = [mg.variable(data.normal(size=s).astype("f4") * 0.2) for s in shapes]
+        k1, b1, k2, b2, w, b = weights
+        h = F.relu(F.conv2d(x, k1, b1, padding=1))
+        h = F.max_pool2d(F.relu(F.conv2d(h, k2, b2, padding=1)), 2)
+        z = F.linear(h.flatten(1), w, b)
+        loss = (z.logsumexp(1) - (z * t).sum(1)).mean()
+        updates = {w: w - 0.1 * g for w, g in zip(weights, mg.gradients(loss, weights))}
+        step = mg.compile([x, t], loss, updates=updates, target=target)
+        images = data.normal(size=x.shape).astype("f4")
+        labels = np.eye(10, dtype="f4")[data.integers(0, 10, 12)]
+        losses = [float(step(images, labels)) for _ in range(30)]
+        return losses, [w.get_value() for w in weights]
+
+    losses, weights = train("native")
+    expected, wanted = train("interpreter")
+    assert losses[-1] < 0.5 * losses[0]
+    np.testing.assert_allclose(losses, expected, rtol=1e-3)
+    for got, want in zip(weights, wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4)
