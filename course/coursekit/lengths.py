@@ -39,12 +39,11 @@ def padding(lengths: Sequence[int]) -> int:
     return max(lengths) * len(lengths) - sum(lengths)
 
 
-def growth(
-    found: Mapping[int, Measured], what: str, alt: str, caption: str = ""
-) -> Figure:
+def growth(found: Mapping[int, Measured], what: str, caption: str) -> Figure:
     """`what`, "seconds" or "peaks", of several ways over the length they were given."""
     rows = [getattr(measured, what) for measured in found.values()]
     ys = {name: [row[name] for row in rows] for name in rows[0]}
     unit = {"seconds": "seconds", "peaks": "bytes"}[what]
     axes = {"xlabel": "longest word", "ylabel": f"{unit} (log axis)", "yscale": "log"}
+    alt = f"{unit} over the longest word, a curve for each of: {', '.join(ys)}."
     return curves(list(found), ys, alt, caption, **axes)

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from nbformat import NotebookNode
 
-from . import paths
+from . import paths, quoting
 
 # The sections of a lesson, in order, as second-level headings.
 SKELETON = (
@@ -219,6 +219,25 @@ def claims_are_judged(notebook: NotebookNode) -> Iterator[str]:
                 yield f"{ast.unparse(call.args[0])}: a constant check cannot fail"
 
 
+def verdicts_quote_the_run(notebook: NotebookNode) -> Iterator[str]:
+    for cell in code_cells(notebook):
+        for number in quoting.typed_in(cell):
+            yield f"{cell.id}: {number} is typed into the evidence: take it from the run"
+
+
+def prose_quotes_the_run(notebook: NotebookNode) -> Iterator[str]:
+    known: set[float] = set()
+    for cell in code_cells(notebook):
+        known.update(*map(quoting.numbers_of, (cell.source, *_texts(cell))))
+    section = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            section = ([section, *re.findall(r"^## (.+)$", cell.source, re.M)])[-1]
+            if section.startswith(quoting.TOLD):
+                for number in quoting.untold(cell.source, known):
+                    yield f"{cell.id}: {number} stands in no code and in no output"
+
+
 RULES = (
     executed_in_order,
     no_errors,
@@ -230,4 +249,6 @@ RULES = (
     one_title_no_skipped_level,
     lesson_skeleton,
     claims_are_judged,
+    verdicts_quote_the_run,
+    prose_quotes_the_run,
 )

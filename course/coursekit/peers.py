@@ -32,6 +32,11 @@ RECORDED = {
         "tensorflow",
         "import tensorflow as tf; print(tf.__version__)",
     ),
+    "tf2": (
+        "TensorFlow",
+        "tensorflow",
+        "import tensorflow as tf; print(tf.__version__)",
+    ),
     "jax": ("JAX", "jax", "import jax; print(jax.__version__)"),
 }
 # Peers that run live: file ending -> column title.

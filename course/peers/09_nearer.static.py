@@ -13,7 +13,7 @@ def nearer(x):
 x = mg.placeholder(())
 program = mg.compile([x], nearer(x))
 for value in 3.0, -3.0:
-    print(program(value))
+    print(program(value).item())
 
 n = mg.placeholder((), mg.int64)
 _, y = mg.while_loop(
@@ -23,4 +23,4 @@ _, y = mg.while_loop(
 )
 walk = mg.compile([x, n], y)
 for rounds in 2, 4:
-    print(walk(9.0, rounds))
+    print(walk(9.0, rounds).item())

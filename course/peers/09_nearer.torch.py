@@ -8,7 +8,7 @@ def nearer(x):
 
 
 for value in 3.0, -3.0:
-    print(nearer(torch.tensor(value)))
+    print(nearer(torch.tensor(value)).item())
 
 
 def walk(x, rounds):
@@ -18,4 +18,4 @@ def walk(x, rounds):
 
 
 for rounds in 2, 4:
-    print(walk(torch.tensor(9.0), rounds))
+    print(walk(torch.tensor(9.0), rounds).item())

@@ -197,7 +197,7 @@ show(kit.curves(years.numpy(), ys, alt, "The Nile, in 10^8 cubic metres a year."
 # %% verdicts
 text = "The same text gives NumPy's numbers on tensors; nothing was run on a GPU here"
 claim("C1", "V", text, check=len(equal) == 20 and all(equal))
-text = "A dot product of 100,000 numbers is more than 10 times faster than a loop"
+text = f"A dot product of {len(u):,} numbers is more than ten times faster than a loop"
 claim("C7", "V", text, check=ways.faster("array", "loop", times=10))
 
 # %% explain [markdown]

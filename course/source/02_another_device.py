@@ -226,7 +226,7 @@ show(kit.curves(n, gain, alt, "Time on the host over time on the GPU.", **axes))
 
 # %% break-even-result [markdown]
 # Above 1 the GPU wins. A single operation never pays for its way. Ten in a row pay from
-# about 17,000 numbers on. A hundred in a row, as in a network, pay from about 11,000 on,
+# some ten thousand numbers on. A hundred in a row, as in a network, pay a little earlier
 # and gain far more. So: move data once, and do much with it.
 
 # %% judge [markdown]

@@ -261,10 +261,11 @@ print("rounds:", rounds, "  same roots:", mg.all(x == y).item())
 
 # %% verdicts
 at_the_line = eager_counts == [0, 0, 1, 2]
-claim("C16", "V", "the counter says 1 after C and 2 after D", check=at_the_line)
+evidence = "the counter says {} after C and {} after D".format(*eager_counts[2:])
+claim("C16", "V", evidence, check=at_the_line)
 
 quiet = [*graph_counts, after_compile] == [0] * 5
-evidence = "no operation while building and compiling, 2 at the call"
+evidence = f"no operation while building and compiling, {after_call} at the call"
 claim("C17", "V", evidence, check=quiet and after_call == 2)
 
 ended = errors[-1] <= 1e-4 < min(errors[:-1])

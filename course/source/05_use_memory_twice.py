@@ -330,7 +330,8 @@ kit.side_by_side("05_overwrite")
 less = arrays == {"line_by_line": 2, "in_place": 1, "as_graph": 1}
 chains = (held["line by line, every name kept"], boxes) == (results, 2)
 trains = boxes < held["training, graph"] < held["training, tape"]
-evidence = "2 arrays become 1, 12 results fit into 2 boxes; training saves far less"
+evidence = f"{arrays['line_by_line']} arrays become {arrays['as_graph']}, "
+evidence += f"{results} results fit into {boxes} boxes; training saves far less"
 claim("C18", "V", evidence, check=less and chains and trains)
 
 # %% exercises [markdown]

@@ -296,13 +296,14 @@ error = F.cross_entropy(scores(images), labels)
 updates = {v: v - 0.3 * g for v, g in zip((k, w), mg.gradients(error, [k, w]))}
 step = mg.compile([images, labels], error, updates=updates)
 x_train, y_train, x_test, y_test = kit.split_digits(dtype=np.float64)
-for _ in range(15):
-    for rows in rng.permutation(1400).reshape(-1, 50):
-        step(x_train[rows], y_train[rows])
+rounds = [rng.permutation(1400).reshape(-1, 50) for _ in range(15)]
+batches = np.concatenate(rounds)
+for rows in batches:
+    step(x_train[rows], y_train[rows])
 reader = mg.compile([images], scores(images).argmax(dim=1))
 guess = [reader(x_test[i : i + 50]).numpy() for i in range(0, 350, 50)]
 good = np.mean(np.concatenate(guess) == y_test[:350]) >= 0.95
-print("at least 95 % of the digits read right:", good)
+print("calls:", len(batches), "  held out:", len(x_test), "  95 % read right:", good)
 
 # %% other-sizes-read [markdown]
 # One graph, 420 calls. But 360 digits are held out, and we read 350. What about the
@@ -344,26 +345,25 @@ print("plans made so far, for 50, 50, 10 and 50 images:", builds)
 # lengths, and a different answer.
 
 # %% the-same-in [markdown]
-# ## The same in PyTorch and minigrad
+# ## The same in PyTorch, TensorFlow and JAX
 #
 # The bell curve once more. PyTorch computes line by line, as it did when the article was
-# written. Since version 2.0 (2023) it can also make a graph of your function and fuse
-# it, with `torch.compile`; TensorFlow 2 has `tf.function`, minigrad has `mg.jit`. So both
-# sides now have both ways.
+# written. TensorFlow 1 builds a graph first, and a session runs it. In TensorFlow 2 and in
+# JAX a word above the function asks for the graph. PyTorch has had such a word since
+# version 2.0 (2023), `torch.compile`, and minigrad's is `mg.jit`. So all sides now have
+# both ways. (What others print was recorded, with version and date.)
 
 # %% side-by-side
 kit.side_by_side("07_bell")
 text = "On one number a call costs more than the work, on a million next to nothing"
 claim("C5", "O", text, check=relative[0] > 1.5 > relative[-1])
 
-text = "23 nodes became 14, and compiling paid for itself after some hundred calls"
-claim(
-    "C23", "V", text, check=(counts["graph"], counts["simplify"]) == (23, 14) and pays
-)
+before, after = counts["graph"], counts["simplify"]
+text = f"{before} nodes became {after}, and compiling paid after some hundred calls"
+claim("C23", "V", text, check=after < 0.7 * before and pays)
 
-text = (
-    "a small convolution, compiled once, learned in 420 calls; a new size, a new plan"
-)
+text = f"a small convolution, compiled once, learned in {len(batches)} calls; "
+text += "a new size is a new plan"
 claim("C24", "V", text, check=good and builds == [1, 1, 2, 2])
 
 # %% exercises [markdown]
@@ -489,6 +489,11 @@ check("07.4", unsafe)
 # A graph that is known before it runs can be made smaller: equal nodes merge, constants
 # fold, neighbours run in one walk. That costs time once and pays after some
 # hundred calls. A single operation has overhead, which only large arrays hide.
+#
+# The words of this lesson, in the glossary:
+# [constant](../guide/glossary.md#constant), [rewrite](../guide/glossary.md#rewrite),
+# [fusion](../guide/glossary.md#fusion), [break-even](../guide/glossary.md#break-even),
+# [overhead](../guide/glossary.md#overhead).
 
 # %% next [markdown]
 # ## Next

@@ -246,9 +246,9 @@ ys = {"clamp(z, -1, 1)": cut.detach().numpy(), "its slope": slope}
 alt = "clamp rises between its bounds, flat outside; its slope is 1 inside, 0 outside."
 show(kit.curves(at, ys, alt, "clamp and its slope.", xlabel="z"))
 product = np.allclose(x.mm(w1).detach().numpy(), x.numpy() @ w1.detach().numpy())
-text = "Data get no gradient; Tensor and Variable became one in PyTorch 0.4 (2018)"
+text = "Data get no gradient; what was a Variable then is a plain Tensor today"
 claim("C31", "V", text, check=x.grad is None and w1.grad.shape == (D_in, H))
-text = "mm is the matrix product; clamp has slope 1 inside its bounds and 0 outside"
+text = "mm is the matrix product; clamp is steep inside its bounds, flat outside"
 claim("C33", "V", text, check=product and np.array_equal(slope, abs(at) < 1))
 
 # %% [markdown]
@@ -350,6 +350,7 @@ print("tape and jit read alike:", np.array_equal(guess, read(x_test, graph)))
 
 # %% misread
 accuracy = (guess == y_test).mean()
+print("digits:", len(x_train) + len(x_test), "  held out:", len(x_test))
 print(f"held-out digits read right: {accuracy:.1%}")
 assert accuracy >= 0.95
 wrong = np.flatnonzero(guess != y_test)[:9]
@@ -391,13 +392,14 @@ claim("C36", "O", text, check=held_out["true"] > 0.8 and held_out["shuffled"] < 
 # say when a new sum begins. Before the very first `backward()` there is nothing to zero, and `w.grad` is `None`.
 
 # %% [markdown]
-# ## The same in PyTorch
+# ## The same in PyTorch, TensorFlow and JAX
 #
-# The same text runs in PyTorch; only the import differs. PyTorch's output was recorded, with version
-# and date, so that you need not install it. The middle column is minigrad's graph.
+# The same text runs in PyTorch; only the import differs. What other libraries print was recorded, with
+# version and date, so that you need not install them. TensorFlow 1 is minigrad's graph almost word for
+# word. TensorFlow 2 has a tape that you switch on; JAX has no tape to see: it makes a function of a function.
 #
 # The second program is in the older spelling, the one the article tells of. A `Variable` was a tensor
-# with a gradient; today it is the tensor itself. The two old habits that you met above are in it, each
+# with a gradient; since PyTorch `0.4` (2018) it is the tensor itself. The two old habits that you met above are in it, each
 # in a `try`: PyTorch refuses them as minigrad does.
 #
 # The third asks for the price of a call: it adds one number, then a million. The claim speaks of

@@ -328,10 +328,12 @@ claim("C22", "V", evidence, check=chosen and "if false" in str(mg.show(y)))
 # TensorFlow's `tf.function` rewrites a Python `if` about a tensor into such a node.
 
 # %% the-same-in [markdown]
-# ## The same in PyTorch and minigrad
+# ## The same in PyTorch, TensorFlow and JAX
 #
 # In PyTorch's own way, line by line, there is nothing to repair: the `if` and the `for`
-# are Python's and run at every call. The graph says the same with two special nodes.
+# are Python's and run at every call. The graphs of minigrad, TensorFlow 1 and JAX say the
+# same with two special nodes. TensorFlow 2 reads the text of your function and puts in
+# the nodes by itself. (What others print was recorded, with version and date.)
 
 # %% side-by-side
 from coursekit import side_by_side

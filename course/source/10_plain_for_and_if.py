@@ -389,9 +389,11 @@ show(kit.curves(range(1, 10), sizes, alt, caption, xlabel="letter", ylabel="size
 # network into a graph, and looks at the price there.
 
 # %% the-same-in [markdown]
-# ## The same in PyTorch
+# ## The same in PyTorch, TensorFlow and JAX
 #
-# The same text runs in PyTorch; only the import differs. PyTorch's output was recorded.
+# The same text runs in PyTorch; only the import differs. TensorFlow 2 and JAX can also go
+# line by line, with a plain `for` and `if`. TensorFlow 1 could not: see lesson 11. (What
+# others print was recorded, with version and date.)
 
 # %% side-by-side
 kit.side_by_side("10_names")

@@ -105,9 +105,10 @@ with expect_error(mg.errors.GraphError):
 # and keeps the old one. Python's `for` runs while the graph is built, 11 times, and is
 # gone.
 #
-# **A loop node.** `while_loop` gets a condition and a body, as functions. Both run once,
+# **A loop node.** `while_loop` gets a condition and a body, two functions. Both run once,
 # with symbols, to be noted down. `i` counts the letters. `scan` is its sister: it goes
 # through the rows of an array, so it needs no condition, but it always goes to the end.
+# (`native_scan` will be a contestant later: the same graph, run as a program in C.)
 
 
 # %% three-forms tags=["from-scratch"]
@@ -132,13 +133,10 @@ def padded(net, word, n):
 
 
 def while_node(net, word, n):
-    def more(i, state):
-        return i < n
-
     def body(i, state):
         return i + 1, net.step(word[i], state)
 
-    _, state = mg.while_loop(more, body, (0, start(net)))
+    _, state = mg.while_loop(lambda i, state: i < n, body, (0, start(net)))
     return net.answer(state)
 
 
@@ -151,12 +149,17 @@ def scan_node(net, word, n):
     return net.answer(state)
 
 
+def native_scan(net, word, n):  # the same graph, to be run as C
+    return scan_node(net, word, n)
+
+
 def program_of(form, net, longest=LONGEST):
     word = mg.placeholder((longest, 1), mg.int64, name="word")
     n = mg.placeholder((), mg.int64, name="n")
     loss = F.cross_entropy(form(net, word, n), mg.tensor([1]))
     weights = list(net.parameters())
-    return mg.compile([word, n], [loss, *mg.gradients(loss, weights)])
+    target = "native" if form is native_scan else None
+    return mg.compile([word, n], [loss, *mg.gradients(loss, weights)], target=target)
 
 
 def on_tape(net, word, n):
@@ -165,7 +168,7 @@ def on_tape(net, word, n):
 
 
 # %% compare-read [markdown]
-# Four forms of one network. Do they agree? `program_of` builds the graph of the loss and
+# Five forms of one network. Do they agree? `program_of` builds the graph of the loss and
 # of all gradients; `on_tape` does the same with tensors. Same weights, same names: the
 # loss and every gradient must be equal, up to rounding. We ask for both kinds of cell.
 
@@ -174,7 +177,7 @@ def on_tape(net, word, n):
 for cell in nn.LSTMCell, nn.RNNCell:
     mg.manual_seed(0)
     net = Net(cell).double()
-    for form in padded, while_node, scan_node:
+    for form in padded, while_node, scan_node, native_scan:
         program, worst = program_of(form, net), 0.0
         for name in WORDS:
             numbers = [ALPHABET.index(c) for c in name.ljust(LONGEST, ".")]
@@ -239,7 +242,8 @@ with expect_error(mg.errors.ShapeError):
 # and the nodes in each graph, gradients included.
 
 # %% node-counts
-lengths, forms = [2, 4, 8, 16, 32], (padded, while_node, scan_node)
+lengths = [2, 4, 8, 16, 32]
+forms = padded, while_node, scan_node, native_scan
 programs = {(f, k): program_of(f, net, k) for f in forms for k in lengths}
 nodes = {f.__name__: [programs[f, k].stats["nodes"] for k in lengths] for f in forms}
 words = [mg.ones((k, 1), dtype=mg.int64) for k in lengths]
@@ -287,8 +291,10 @@ assert with_gradient > 8
 #
 # The figures below are those of *your* machine, so they differ from what is stored here.
 # We measure the loss and all gradients: first of a name as long as the graph allows, then
-# of a name of 2 letters. (To the memory of a call belongs what its program keeps between
-# the calls.)
+# of a name of 2 letters.
+#
+# `native_scan` is the scan once more, but here the graph becomes a program in C. That takes
+# a C compiler; where there is none, it runs like `scan_node`. (To the memory of a call belongs what its program keeps between the calls.)
 
 # %% times tags=["nbval-ignore-output"]
 full, short = {}, {}
@@ -298,17 +304,18 @@ for k, w in zip(lengths, words):
         found[k] = kit.measure(on_tape=partial(on_tape, net, w, n), **ways)
     for form in forms:
         full[k].peaks[form.__name__] += programs[form, k].stats["bytes_planned"]
-alt = "Four curves over the longest word, one for each kind of loop."
-show(growth(full, "seconds", alt, "Time for a name of full length."))
-show(growth(short, "seconds", alt, "Time for a name of 2 letters."))
-show(growth(full, "peaks", alt, "Memory for a name of full length."))
+show(growth(full, "seconds", "Time for a name of full length."))
+show(growth(short, "seconds", "Time for a name of 2 letters."))
+show(growth(full, "peaks", "Memory for a name of full length."))
 assert short[32].faster("while_node", than="padded", times=1.5)
 
 # %% times-after [markdown]
-# Three things to see. First, for long names the graphs need less time than the tape:
-# nothing has to be noted down again. Second, look at the short name. The padded graph and `scan` do all
-# their steps for two letters. The while node and the tape stop after two. Third, the
-# tape's memory rises steeply: it keeps every record until the gradient has passed.
+# Four things to see. First, for long names the graphs need less time than the tape:
+# nothing has to be noted down again. Second, look at the short name. The padded graph and
+# both scans do all their steps for two letters. The while node and the tape stop after two.
+# Third, the tape's memory rises steeply: it keeps every record until the gradient has
+# passed. Fourth, the scan in C is far ahead of all. It does the same steps as `scan_node`,
+# but between two operations nobody goes back to Python.
 #
 # ## Forecast the sun
 #
@@ -412,14 +419,17 @@ print("nodes for", len(seen) - 1, "years:", learn.program.stats["nodes"])
 # function and turns a plain `while` over tensors into such a node.
 
 # %% the-same-in [markdown]
-# ## The same in PyTorch, TensorFlow 1 and JAX
+# ## The same in PyTorch, TensorFlow and JAX
 #
-# One small loop in five forms. The first two columns run now. The others were recorded,
-# each in its own library. TensorFlow 1's loop is ours almost word for word. JAX has `scan`,
-# and makes a new program for each length. PyTorch just loops. Then judge.
+# One small loop in six forms. The first two run now. The others were recorded, each in its
+# own library. TensorFlow 1's loop is ours almost word for word. TensorFlow 2 makes such a
+# loop of a plain `while`. JAX has `scan`, and makes a new program for each length. PyTorch
+# just loops. Then judge.
 
 # %% side-by-side
 kit.side_by_side("11_loop")
+in_c = programs[native_scan, 32].target == "native"
+assert not in_c or full[32].faster("native_scan", than="scan_node", times=3)
 flat = all(len(set(nodes[form.__name__])) == 1 for form in (while_node, scan_node))
 grows = nodes["padded"][-1] > 5 * nodes["padded"][0]
 evidence = "a plain for copies the step; a while node has one size for all lengths"

@@ -17,6 +17,6 @@ def test_the_chart_lists_every_length_and_both_areas():
 
 def test_growth_draws_one_curve_a_way():
     found = {k: Measured({"a": 0.1 * k, "b": 1.0}, {"a": k, "b": 2}) for k in (1, 2)}
-    alt = "Two curves over the length."
-    assert "a: 2 points from 0.1 to 0.2" in growth(found, "seconds", alt).text
-    assert "b: 2 points from 2 to 2" in growth(found, "peaks", alt).text
+    assert "a: 2 points from 0.1 to 0.2" in growth(found, "seconds", "Time.").text
+    assert "b: 2 points from 2 to 2" in growth(found, "peaks", "Memory.").text
+    assert "a curve for each of: a, b" in growth(found, "peaks", "Memory.").alt

@@ -85,6 +85,14 @@ BAD = [
     (lint.claims_are_judged, write('claim("C17", "V", "no", check=x)')),
     (lint.claims_are_judged, lambda n: code(n, 11).update(source="x")),
     (lint.claims_are_judged, write('claim("C16", "V", "so", check=True)')),
+    (lint.verdicts_quote_the_run, write('claim("C16", "V", "it took 23", check=x)')),
+    (lint.verdicts_quote_the_run, write('t = f"{x} of 7"\nclaim("C16", "O", t)')),
+    (lint.verdicts_quote_the_run, write('t = "no"\nt += " 9"\nclaim("C16", "X", t)')),
+    (lint.prose_quotes_the_run, heading("## Measure\n\nIt took 1,023 steps.")),
+    (
+        lint.prose_quotes_the_run,
+        heading("### More\n\n## See\n\nAll 0.5 of them, or 46%."),
+    ),
 ]
 
 
@@ -134,3 +142,25 @@ def test_the_tour_has_sections_of_its_own():
     assert list(lint.lesson_skeleton(notebook)) == [
         "section 'Predict' is missing or out of order"
     ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["in 1,023 calls, of 19", "`f(77)`, lesson 44, exercise 10.4, C33, float32, 2018"],
+)
+def test_numbers_that_stand_in_code_or_output_and_names_are_fine(said):
+    notebook = lesson()
+    write("steps = 1_023")(notebook)
+    stream("done: 19.0\n")(notebook)
+    notebook.cells.insert(5, new_markdown_cell(f"## Run\n\nIt ended {said}."))
+    assert list(lint.prose_quotes_the_run(notebook)) == []
+
+
+def test_evidence_from_a_variable_or_a_dated_source_is_fine():
+    for source in (
+        'text = f"{n} nodes of the C16 kind"\nclaim("C16", "V", text, check=x)',
+        'claim("C16", "D", "until 2.0", source="notes", date="2019-09-30")',
+    ):
+        notebook = lesson()
+        write(source)(notebook)
+        assert list(lint.verdicts_quote_the_run(notebook)) == []
