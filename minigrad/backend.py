@@ -50,6 +50,7 @@ LATE = {
     "jit": "minigrad.static.jit:jit",
     "native": "minigrad.native:emit",
     "cuda": "minigrad.gpu.device:current",
+    "cuda program": "minigrad.gpu.program:emit",
 }
 
 

@@ -56,6 +56,10 @@ class Device:
         """A copy of a device array as an array of NumPy; waits for it to be computed."""
         return self.xp.asnumpy(array)
 
+    def write(self, to: Any, array: np.ndarray) -> None:
+        """Fill a device array, which lies row by row, from an array of NumPy."""
+        to.set(np.ascontiguousarray(array))
+
     def kernel(self, source: str, name: str) -> Callable[..., None]:
         """The kernel `name` of a CUDA C++ text: a function of (grid, block, args).
 

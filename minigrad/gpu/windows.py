@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from minigrad.gpu.products import product
 from minigrad.native.kernels import ctype
 from minigrad.native.loops import COUNTERS, Operand
 from minigrad.ops.conv import Window
@@ -160,10 +161,10 @@ def convolution(w: Any, node: Node) -> list:
     spread = lambda: slide.spread(w, w.write(image), at_columns(), images, ctype(node))
     do = lambda write: w.block(write, [node])
     if kind == "conv":
-        product = w.product(node, beside, weights, columns)
-        return [*do(collect), *do(load), *product, *do(lift)]
+        multiply = product(w, node, beside, weights, columns)
+        return [*do(collect), *do(load), *multiply, *do(lift)]
     if kind == "conv_weight":
-        product = w.product(node, weights, beside, columns, turned="b")
-        return [*do(collect), *do(lay), *product, *do(keep)]
-    product = w.product(node, columns, weights, beside, turned="a")
-    return [*do(load), *do(lay), *product, *do(spread)]
+        multiply = product(w, node, weights, beside, columns, turned="b")
+        return [*do(collect), *do(lay), *multiply, *do(keep)]
+    multiply = product(w, node, columns, weights, beside, turned="a")
+    return [*do(load), *do(lay), *multiply, *do(spread)]

@@ -16,20 +16,21 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import int32
-from minigrad.gpu import control, fused, kernels, randomness, windows
-from minigrad.gpu.actions import Action, Call, Launch, Product
+from minigrad.gpu import control, fused, kernels, products, randomness, windows
+from minigrad.gpu.actions import Action, Call, Launch
 from minigrad.gpu.dialect import HEAD, CudaScalars, dealt, over_elements, unravelled
 from minigrad.native.codegen import comments
 from minigrad.native.expressions import CTYPES
 from minigrad.native.kernels import joins
-from minigrad.native.loops import COUNTERS, Operand, indent, operand
+from minigrad.native.loops import Operand, indent
 from minigrad.native.memory import Memory
-from minigrad.native.products import matrix_strides
 from minigrad.static.fuse import Group
 from minigrad.static.node import Node
 from minigrad.static.plan import Plan, nbytes
 
 KERNELS: dict[str, Callable[[Any, Node], list | None]] = {
+    "matmul": products.multiplied,
+    "gemm": products.multiplied,
     "put": kernels.put,
     "zeros": kernels.zeros,
     "cat": kernels.cat,
@@ -98,13 +99,7 @@ class Writer(Memory):
         return self.new(object(), "b", np.empty(shape, dtype))
 
     def layout(self, array: Any) -> np.ndarray:
-        if isinstance(array, np.ndarray):
-            return array
-        steps = [s * (n - 1) for s, n in zip(array.strides, array.shape)]
-        low = sum(s for s in steps if s < 0)
-        size = sum(map(abs, steps)) + array.itemsize
-        ghost = np.empty(size if array.size else 0, np.uint8)
-        return np.ndarray(array.shape, array.dtype, ghost, -low, array.strides)
+        return layout(array)
 
     def is_aligned(self, x: Node) -> bool:
         """Does the value surely begin where four elements can be read at once?"""
@@ -205,58 +200,6 @@ class Writer(Memory):
 
         return get
 
-    def product(self, node: Node, y: int, a: int, b: int, turned: str = "") -> list:
-        """A product of memory within a step: of its slots, one of them transposed."""
-        get_a, get_b, get_y = (self._in_slot(slot, node.dtype) for slot in (a, b, y))
-        left, right = get_a, get_b
-        if turned == "a":
-            left = lambda arrays: get_a(arrays).swapaxes(-1, -2)
-        if turned == "b":
-            right = lambda arrays: get_b(arrays).swapaxes(-1, -2)
-        names = [self.names[s] + ".T" * (x == turned) for s, x in ((a, "a"), (b, "b"))]
-        said = f"{self.names[y]} = {' @ '.join(names)}"
-        return [Product([node], left, right, get_y, 1.0, 0.0, said)]
-
-    def _in_slot(self, slot: int, dtype: np.dtype) -> Callable[[list], Any]:
-        return self.held(slot, self.arrays[slot].shape, dtype)
-
-    def _multiplied(self, node: Node) -> list:
-        """matmul and gemm, by cuBLAS; integers by loops."""
-        start, (a, b) = node.op.name == "gemm", node.inputs[-2:]
-        actions = kernels.copy_first(self, node) if start else []
-        if math.prod(node.shape) == 0:
-            return []
-        if node.dtype.kind != "f":
-            return actions + self.block(partial(_by_loops, self, node, a, b), [node])
-        get: list[Any] = []
-        for x in (a, b):
-            lies = matrix_strides(self._strides(x), x.shape[-2:])
-            if lies is not None:
-                get.append(self.value(x))
-                continue
-            slot = self.room(x.shape, x.dtype)
-            fresh = np.empty(x.shape, x.dtype)
-
-            def write(x: Node = x, slot: int = slot, fresh: Any = fresh) -> list[str]:
-                to = operand(self.pointer(slot, x.dtype), fresh, fresh)
-                return self.copied(to, self.read(x), x.shape)
-
-            actions += self.block(write, [node])
-            get.append(self._in_slot(slot, x.dtype))
-        alpha, beta = (node.attrs["alpha"], 1.0) if start else (1.0, 0.0)
-        factor = "" if alpha == 1 else f"{alpha} * "
-        names = " @ ".join(self.named(x) for x in (a, b))
-        sign = "+=" if start else "="
-        said = f"{self.named(node)} {sign} {factor}{names}"
-        left, right = get
-        value = self.value(node)
-        actions.append(Product([node], left, right, value, alpha, beta, said))
-        return actions
-
-    def _strides(self, x: Node) -> Operand:
-        array = self.show(x)
-        return Operand("", tuple(s // array.itemsize for s in array.strides))
-
     def named(self, node: Node) -> str:
         """What the memory of a node is called in the list of what runs."""
         root, turned = node, ""
@@ -293,8 +236,6 @@ class Writer(Memory):
         known = all(x.dtype.name in CTYPES for x in everything)
         if first.op.kind == "control":
             return KERNELS[first.op.name](self, first) or []
-        if known and first.op.name in ("matmul", "gemm"):
-            return self._multiplied(first)
         kernel = KERNELS.get(first.op.name)
         if known and kernel is not None and _indices_fit(first):
             actions = kernel(self, first)
@@ -315,27 +256,20 @@ class Writer(Memory):
         return "\n".join([HEAD, helpers, *self.kernels])
 
 
+def layout(array: Any) -> np.ndarray:
+    """An array of NumPy's that lies in memory as this one does, wherever that is."""
+    if isinstance(array, np.ndarray):
+        return array
+    steps = [s * (n - 1) for s, n in zip(array.strides, array.shape)]
+    low = sum(s for s in steps if s < 0)
+    size = sum(map(abs, steps)) + array.itemsize if array.size else 0
+    ghost = np.empty(size, np.uint8)
+    return np.ndarray(array.shape, array.dtype, ghost, -low, array.strides)
+
+
 def _indices_fit(node: Node) -> bool:
     """Are index arrays numbers, as the kernels want them?"""
     if node.op.name not in ("index", "index_put", "index_add"):
         return True
     arrays = node.inputs[1 if node.op.name == "index" else 2 :]
     return all(x.dtype.kind == "i" for x in arrays)
-
-
-def _by_loops(w: Writer, node: Node, a: Node, b: Node) -> list[str]:
-    """A product of integers: a thread for each element of it."""
-    ndim, k = len(node.shape), a.shape[-1]
-    y, *sides = w.write(node), *(w.read(x).over(x.shape, ndim) for x in (a, b))
-    counters = [*COUNTERS[: ndim - 2], "r", "c"]
-    left = sides[0].at([*counters[:-2], "r", "q"])
-    right = sides[1].at([*counters[:-2], "q", "c"])
-    sign = "+=" if node.op.name == "gemm" else "="
-    alpha = node.attrs.get("alpha", 1)
-    factor = "" if alpha == 1 else f"({CTYPES[node.dtype.name]}){alpha} * "
-    lines = [
-        f"{CTYPES[node.dtype.name]} sum = 0;",
-        f"for (int64_t q = 0; q < {k}; q++) sum += {left} * {right};",
-        f"{y.at(counters)} {sign} {factor}sum;",
-    ]
-    return w.visit(counters, node.shape, lines)

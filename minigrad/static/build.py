@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import late
+from minigrad.backend import CPU, late, moved
 from minigrad.eager.cell import Cell
 from minigrad.errors import GraphError, MinigradError, NotFiniteError, NotNative
 from minigrad.static.blocks import fuses
 from minigrad.static.interpreter import Emitted, emit
-from minigrad.static.node import Node, is_live, topological
+from minigrad.static.loop import substitute
+from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, topological
 from minigrad.static.plan import Plan, make_plan
 from minigrad.static.rewrite import Rewrite, in_order, rewritten, settle_reshapes
 from minigrad.static.steps import counts_of, memory_of
@@ -55,7 +56,13 @@ class Build:
         self.fallback = ""
         turns = target == "auto" and len(topological(final)) <= LARGEST
         self.patience = PATIENCE + 1 if turns else 0
-        if target != "native" or not self.become_native():
+        self.target = target
+        if target == "cuda":
+            emitted = self._emitted("cuda program", self._on_host)
+            self._settle("cuda", emitted, emitted.wanted)
+            self._device_program = emitted
+            self.fallback = emitted.fallback
+        elif target != "native" or not self.become_native():
             self._settle("interpreter", self.reference, final)
 
     def _settle(self, target: str, emitted: Any, final: list[Node]) -> None:
@@ -82,9 +89,33 @@ class Build:
 
     def _native(self, **options: Any) -> Any:
         refused = lambda *arrays: self.reference.function(*arrays)
+        return self._emitted("native", refused, **options)
+
+    def _emitted(self, name: str, refused: Callable[..., list], **options: Any) -> Any:
+        """The graph as code; what that refuses to compute, `refused` explains."""
         wanted, cells = self.stages["optimized"], list(self.updates)
         args = self.inputs, wanted, cells, self.check_nan, refused
-        return late("native")(*args, **options)
+        return late(name)(*args, **options)
+
+    def _on_host(self, *arrays: Any) -> list:
+        """A call that the device refused, on copies: the interpreter says what is wrong."""
+        variables = [x.value.array for x in self._stand_ins]
+        self.reference.function(*(moved(x, CPU) for x in (*arrays, *variables)))
+        raise GraphError(
+            "program: the GPU refused a result that the CPU does not",
+            expected="indices in range, no integer divided by 0, and finite results",
+            remedy='target="interpreter" on copies on the CPU shows every step',
+        )
+
+    @cached_property
+    def _stand_ins(self) -> dict[Node, Node]:
+        """For each variable, a placeholder that is fed a copy of it on the host."""
+        wanted = [*self.outputs, *self.updates.values()]
+        variables = [x for x in topological(wanted) if x.op is VARIABLE]
+        return {
+            x: Node(PLACEHOLDER, (), {}, x.shape, x.dtype, name=x.name, like=x)
+            for x in variables
+        }
 
     def numbers(self) -> list[np.ndarray]:
         """What the live nodes stand for now; they are fed after the arguments."""
@@ -95,6 +126,12 @@ class Build:
         """The graph as the interpreter runs it."""
         # To name the first bad line, each result must be seen on its own.
         joins = None if self.check_nan else fuses
+        if self.target == "cuda":
+            wanted = [*self.outputs, *self.updates.values()]
+            wanted = settle_reshapes(substitute(wanted, self._stand_ins))
+            inputs = [*self.inputs, *self._stand_ins.values()]
+            plan = make_plan(wanted, {}, joins=joins)
+            return emit(plan, inputs, wanted, self.check_nan)
         plan = make_plan(self.outputs, self.updates, self.check_nan, joins)
         return emit(plan, self.inputs, self.outputs, self.check_nan)
 
@@ -103,6 +140,8 @@ class Build:
 
         Native code looks at the clock itself, also for steps inside loops and branches.
         """
+        if self.target == "cuda":
+            return self._device_program.timed(add)
         return self._timed_native(add) if self.target == "native" else self._ticked(add)
 
     def _timed_native(self, add: Callable[..., None]) -> Callable[..., list]:

@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.backend import CPU, is_writable, moved, on_device
 from minigrad.eager.cell import REBOUND, parent_of
 from minigrad.eager.tape import LEAF
 from minigrad.eager.tensor import Tensor, wrap
 from minigrad.errors import GraphError
 from minigrad.ops.op import MODE, mode
 from minigrad.static.node import Node, placeholder
+from minigrad.static.placement import belongs, refuse_mixed
 from minigrad.static.program import Program, check_target
 from minigrad.static.retrace import Key, Misfit, Retraces, difference
 from minigrad.static.trace import Trace
@@ -71,7 +73,8 @@ class _Compiled:
         )
         plain = all(type(x) is Tensor and parent_of(x) is None for x in leaves)
         if plain and not state and form == flatten(((None,) * len(leaves), {}))[1]:
-            self.plain = [(x.array.shape, x.array.dtype) for x in leaves]
+            arrays = [x.array for x in leaves]
+            self.plain = [(x.shape, x.dtype, type(x)) for x in arrays]
         self.state_cells = {i: leaves[i].cell for i in state}
         self.fed = [i for i, x in enumerate(leaves) if i not in state and _is_value(x)]
         trace = Trace()
@@ -152,9 +155,16 @@ class _Compiled:
                 nodes.append(trace.value_of(leaf))
         return nodes
 
-    def finish(self, target: str) -> None:
+    def finish(self, target: str | None, leaves: list) -> None:
+        """Make the program; it runs where its state and its arguments are."""
         inputs, outputs, updates = self.build
+        arrays = [getattr(leaves[i], "array", None) for i in self.fed]
+        if any(map(on_device, arrays)) and target not in ("interpreter", "native"):
+            target = "cuda"
         self.program = Program(inputs, outputs, updates, target=target)
+        for i in self.fed:
+            if not belongs(leaves[i], self.program.target):
+                refuse_mixed(self.names[i], leaves[i], self.program.target)
 
     def serves(self, args: tuple, grad: bool | None) -> bool:
         """Is this a call like the traced one? The quick way, for plain tensors alone.
@@ -164,13 +174,15 @@ class _Compiled:
         if self.plain is None or grad is not self.grad or len(args) != len(self.plain):
             return False
         cells = set()
-        for x, (shape, dtype) in zip(args, self.plain):
+        for x, (shape, dtype, kind) in zip(args, self.plain):
             if type(x) is not Tensor or x.record is not None:
                 return False
             if x.view_of is not None and x.version != x.cell.written:
                 return False  # its record is to be derived anew: is it still none?
             array = x.array
             if array.shape != shape or array.dtype is not dtype:
+                return False
+            if type(array) is not kind:
                 return False
             cells.add(x.cell)
         return len(cells) == len(args) and self.misfit(args) is None
@@ -232,7 +244,7 @@ class _Compiled:
                 target.array[...] = value
                 target.cell.version += 1
             else:
-                target[...] = value
+                target[...] = moved(value, CPU)
         for ref, at in self.grads:
             t = ref()
             if t is not None:
@@ -251,7 +263,7 @@ class _Compiled:
 def _check_writable(leaf: Any, name: str) -> None:
     """The program writes into this argument: not when it is too late to say no."""
     array = leaf.array if isinstance(leaf, Tensor) else leaf
-    if not array.flags.writeable:
+    if not is_writable(array):
         raise GraphError(
             "jit: an argument that is written in place cannot be written",
             expected="memory in which every element has a place of its own",
@@ -368,14 +380,15 @@ class jit:
         return compiled.run(leaves)
 
     def _trace(self, leaves: list, key: Key) -> _Compiled:
-        target, form = check_target(self.target), key.form
+        form = key.form
+        check_target(self.target)
         state = frozenset(key.sharing)
         self.traces += 1
         compiled = _Compiled(self.fn, leaves, form, state, self.keep_grads)
         if compiled.clashes:
             state |= compiled.clashes
             compiled = _Compiled(self.fn, leaves, form, state, self.keep_grads)
-        compiled.finish(target)
+        compiled.finish(self.target, leaves)
         return compiled
 
     @property
@@ -397,7 +410,9 @@ def _signature(leaves: list) -> tuple[tuple, tuple[int, ...]]:
         if isinstance(leaf, Tensor):
             record = leaf.record if leaf.view_of is None else parent_of(leaf)
             taped = record is not None and (record is LEAF or "a tape")
-            parts.append(("tensor", leaf.array.shape, leaf.array.dtype, taped))
+            array = leaf.array
+            place = "cuda" if on_device(array) else "cpu"
+            parts.append(("tensor", array.shape, array.dtype, taped, place))
             cells.append(leaf.cell)
         else:
             parts.append(_value(leaf))

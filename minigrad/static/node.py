@@ -16,7 +16,15 @@ from typing import Any, NoReturn
 import numpy as np
 
 from minigrad.autodiff import newest_first, sweep
-from minigrad.backend import Array, get_default_dtype
+from minigrad.backend import (
+    CPU,
+    Array,
+    as_array,
+    device_of,
+    get_default_dtype,
+    moved,
+    on_device,
+)
 from minigrad.eager.cell import Cell, views_of
 from minigrad.eager.tape import LEAF
 from minigrad.eager.tensor import Tensor
@@ -164,19 +172,20 @@ class Node(Methods):
 
     def get_value(self) -> np.ndarray:
         """A copy of a variable's present value."""
-        return self._cell("get_value").array.copy()
+        array = self._cell("get_value").array
+        return moved(array, CPU) if on_device(array) else array.copy()
 
     def set_value(self, value: Any) -> None:
         """Overwrite a variable's value; it is broadcast and cast."""
         cell = self._cell("set_value")
-        new = np.asarray(value.array if isinstance(value, Tensor) else value)
+        new = as_array(value.array if isinstance(value, Tensor) else value)
         if new.shape != cell.array.shape:
             raise ShapeError(
                 "set_value: a variable keeps its shape",
                 expected=str(cell.array.shape),
                 got=str(new.shape),
             )
-        cell.array[...] = new
+        cell.array[...] = moved(new, device_of(cell.array))
         cell.version += 1
 
     def assign(self, expr: Any) -> tuple[Node, Node]:
@@ -304,7 +313,7 @@ def variable(value: Any, name: str = "") -> Node:
 
 def constant(value: Any, name: str = "") -> Node:
     """An array that is known while the graph is built."""
-    array = np.asarray(value)
+    array = moved(as_array(value), CPU)
     return Node(CONSTANT, (), {}, array.shape, array.dtype, name=name, value=array)
 
 
@@ -326,6 +335,8 @@ def lift(value: Any) -> Node:
     if isinstance(value, Tensor):
         return _lift_tensor(value)
     if isinstance(value, (Array, np.generic)) or shapes.is_number(value):
+        return constant(value)
+    if on_device(value):
         return constant(value)
     raise GraphError(
         "this cannot stand in a graph",

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array, late
+from minigrad.backend import DEVICE_ARRAYS, Array, late, on_device
 from minigrad.eager.cell import Cell
 from minigrad.eager.tensor import Tensor, wrap
 from minigrad.errors import FeedError, GraphError, NotNative, name_of, user_origin
@@ -26,12 +26,13 @@ from minigrad.profiling import profile
 from minigrad.static.build import Build
 from minigrad.static.loop import PARAMETER, leaked
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, lift, topological
+from minigrad.static.placement import belongs, refuse_mixed, settled, states
 from minigrad.static.plan import Plan
 from minigrad.static.rewrite import REWRITES, Rewrite
 from minigrad.static.specialise import specialise
 from minigrad.static.steps import Lifetime, Steps, lifetimes, steps_of
 
-TARGETS = ("auto", "interpreter", "native")
+TARGETS = ("auto", "interpreter", "native", "cuda")
 BUILDS_KEPT = 16  # of a program with sizes that are None
 _default_target = ["auto"]
 
@@ -66,7 +67,10 @@ def compile(
     that is not finite, names its line and updates nothing. Given a function, `compile` is `jit`. Raises
     `GraphError` for a placeholder that is used but not among `inputs`.
 
-    `target` says what runs: "interpreter" is NumPy, "native" C compiled at once. "auto",
+    `target` says what runs: "interpreter" is NumPy, "native" C compiled at once, "cuda"
+    kernels on the GPU, where the variables must be; a program whose variables or tensor
+    arguments lie there runs there anyway (`DeviceError` if some lie on the CPU). Arrays of
+    NumPy that it is fed are copied over, results stay there. "auto",
     the default, runs 20 calls in the interpreter, so that first calls are quick, and from
     the 21st on native code where there is a compiler, C for every op and no more than
     500 of them; that one call waits for the compiler. Results may then differ in the last
@@ -153,16 +157,20 @@ class Program:
         check_nan: bool = False,
     ) -> None:
         self.inputs = list(inputs)
-        self._target = check_target(target)
+        wanted = [*outputs, *updates.values()]
+        self._target = settled(target, check_target(target), wanted)
         self.rebuild = rebuild
-        _check_inputs(self.inputs, [*outputs, *updates.values()])
+        _check_inputs(self.inputs, wanted)
         self._cells = list(updates)
-        self._written = {*updates, *_draws([*outputs, *updates.values()])}
+        self._written = {*updates, *states(wanted)}
         self._lock = (
             threading.Lock()
         )  # buffers belong to the program, not to the thread
-        self._graph = [*outputs, *updates.values()]
+        self._graph = wanted
         self._options = rewrites, check_nan, self._target
+        self._fixed = target in ("interpreter", "native")
+        self._on_cuda: Program | None = None  # the same for arguments on the GPU
+        self._ran: Program = self  # which of the two ran last
         self._builds: OrderedDict[tuple, Build] = OrderedDict()
         self.builds = 0  # made so far
         self.dynamic = not all(is_known(node.shape) for node in self.inputs)
@@ -171,7 +179,7 @@ class Program:
     def _made(self, inputs: Sequence[Node], wanted: Sequence[Node]) -> Build:
         self.builds += 1
         count = len(wanted) - len(self._cells)
-        updates = {cell: _moved_on(x) for cell, x in _draws(wanted).items()}
+        updates = {cell: _moved_on(x) for cell, x in states(wanted).items()}
         updates |= zip(self._cells, wanted[count:])
         return Build(inputs, wanted[:count], updates, *self._options)
 
@@ -189,6 +197,8 @@ class Program:
     @property
     def build(self) -> Build:
         """What the last call ran."""
+        if self._ran is not self:
+            return self._ran.build
         if self._build is None:
             raise GraphError(
                 "program: how it runs is settled when the sizes that are None are known",
@@ -225,7 +235,26 @@ class Program:
                 got=str(len(args)),
                 remedy="pass a value for each placeholder, in this order",
             )
+        if DEVICE_ARRAYS and not all(belongs(arg, self._target) for arg in args):
+            return self._elsewhere(args)
+        self._ran = self
         return self.run_arrays([self._feed(i, arg) for i, arg in enumerate(args)])
+
+    def _elsewhere(self, args: Sequence[Any]) -> list:
+        """A call with Tensors that are not where the program runs."""
+        if self._fixed or self._target == "cuda":
+            at = next(i for i, x in enumerate(args) if not belongs(x, self._target))
+            refuse_mixed(_name(self.inputs[at], at), args[at], self._target)
+        if self._on_cuda is None:
+            outputs = self._graph[: len(self._graph) - len(self._cells)]
+            updates = dict(zip(self._cells, self._graph[len(outputs) :]))
+            rewrites, check_nan, _ = self._options
+            self._on_cuda = Program(
+                self.inputs, outputs, updates, target="cuda",
+                rewrites=rewrites, check_nan=check_nan,
+            )  # fmt: skip
+        self._ran = self._on_cuda
+        return self._on_cuda.run(args)
 
     def run_arrays(self, arrays: Sequence[Any]) -> list:
         """Run on arrays that fit; what `__call__` does after its checks."""
@@ -252,7 +281,7 @@ class Program:
         node = self.inputs[i]
         if type(arg) is Tensor:
             array = arg.array if arg.cell not in self._written else arg.array.copy()
-        elif isinstance(arg, Array):
+        elif isinstance(arg, Array) or on_device(arg):
             array = arg
         else:
             array = _as_array(arg, node, i)
@@ -277,17 +306,23 @@ class Program:
 
     @property
     def source(self) -> str:
-        """The source that a call runs: Python, or C for the target "native"."""
+        """The source that a call runs: Python, or C, or CUDA, as the target says."""
         return self.build.source
 
     @property
     def target(self) -> str:
-        """What runs it: "interpreter" or "native"."""
+        """What runs it: "interpreter", "native" or "cuda"."""
+        if self._ran is not self:
+            return "cuda"
         return self._target if self._build is None else self._build.target
 
     @property
     def fallback(self) -> str:
-        """Why the interpreter runs where native code was asked for; '' if it does not."""
+        """Why not all of it is the code that was asked for; '' if it is.
+
+        Without native code the interpreter runs; an op without a CUDA kernel is left to
+        the array module.
+        """
         return self.build.fallback
 
     @property
@@ -363,12 +398,6 @@ def _as_array(arg: Any, node: Node, i: int) -> Any:
         got=type(arg).__name__,
         at=_places(node),
     )
-
-
-def _draws(outputs: Sequence[Node]) -> dict[Cell, Node]:
-    """Every generator's state that is read, and what is drawn from it."""
-    drawn = [x for x in topological(outputs) if x.op.kind == "random"]
-    return {x.inputs[0].value: x for x in drawn if x.inputs[0].op is VARIABLE}
 
 
 def _moved_on(drawn: Node) -> Node:

@@ -72,6 +72,9 @@ def _changed(name: str, before: tuple, now: tuple) -> Misfit:
         if before[i] != now[i]:
             text = f"argument {name} has {kind} {now[i]}, before {before[i]}"
             return Misfit(kind, name, text)
+    if before[4:] != now[4:]:
+        text = f"argument {name} is on {now[4]}, before on {before[4]}"
+        return Misfit("device", name, text)
     text = f"argument {name} {'needs' if now[3] else 'needs no'} gradient now"
     return Misfit("requires_grad", name, text)
 

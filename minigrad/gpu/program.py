@@ -1,0 +1,296 @@
+"""A planned graph on a GPU: memory laid out once, then launch after launch, or one replay.
+
+Which problem this solves: a launch costs Python microseconds, and a tiny step has fifty of
+them. The first call runs them one by one; from the second on the whole program is one CUDA
+graph, started at once. Not where Python must see a number in between (a `while`, a
+branch), where an op has no kernel, or where large arguments would have to be copied first
+to where the graph reads them: there the GPU has work enough to wait for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import CPU, moved, on_device
+from minigrad.eager.cell import Cell
+from minigrad.errors import DeviceError
+from minigrad.gpu.actions import Action
+from minigrad.gpu.capture import Captured
+from minigrad.gpu.device import current
+from minigrad.gpu.streams import Event
+from minigrad.gpu.writer import Writer, layout
+from minigrad.native.accumulate import accumulate
+from minigrad.native.kernels import joins
+from minigrad.native.nested import is_counted
+from minigrad.static.loop import substitute
+from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, topological
+from minigrad.static.plan import make_plan, nbytes
+from minigrad.static.rewrite import settle_reshapes
+
+SMALL = 1 << 20  # bytes of an argument or a result that may be copied once more
+
+
+def emit(
+    inputs: Sequence[Node],
+    wanted: Sequence[Node],
+    cells: Sequence[Cell],
+    check_nan: bool,
+    reference: Callable[..., list],
+) -> Cuda:
+    """Plan a graph for the GPU; the last of `wanted` are the new values of `cells`.
+
+    `reference` is told of a call that the kernels refuse, and says what is wrong with it.
+    Raises `DeviceError` where there is no GPU, or the graph has a part that needs the CPU.
+    """
+    device, host = current(), Host(wanted, cells)
+    if any(map(is_counted, wanted)):
+        raise DeviceError(
+            "program: a stack of unknown height leaves the program",
+            expected="results of a loop that have a shape",
+            remedy="mg.scan, whose stacks are as high as its xs",
+        )
+    inputs = [*inputs, *host.inputs.values()]
+    wanted, cells = host.left(wanted, cells)
+    wanted = accumulate(substitute(wanted, host.inputs))
+    known = {x: np.empty(x.shape, x.dtype) for x in inputs}
+    variables = [x for x in topological(wanted) if x.op is VARIABLE]
+    known |= {x: layout(x.value.array) for x in variables}
+    final = settle_reshapes(wanted, known)
+    outputs = final[: len(wanted) - len(cells)]
+    updates = dict(zip(cells, final[len(outputs) :]))
+    plan = make_plan(outputs, updates, check_nan, joins)
+    writer = Writer(plan, inputs, check_nan)
+    actions = writer.everything(outputs)
+    program = Cuda(device, writer, actions, inputs, host, reference)
+    program.wanted = final
+    return program
+
+
+class Host:
+    """Small state that stays on the CPU: numbers without dims, generators' counters.
+
+    A run is fed it. What it becomes is computed on the CPU, if that depends on nothing
+    else; such results of the GPU as are to be kept over here are copied back.
+    """
+
+    def __init__(self, wanted: Sequence[Node], cells: Sequence[Cell]) -> None:
+        variables = [x for x in topological(wanted) if x.op is VARIABLE]
+        here = [x for x in variables if not on_device(x.value.array)]
+        self.inputs = {
+            x: Node(PLACEHOLDER, (), {}, x.shape, x.dtype, name=x.name, like=x)
+            for x in here
+        }
+        self.cells = [x.value for x in here]
+        new = dict(zip(cells, wanted[len(wanted) - len(cells) :]))
+        new = {cell: x for cell, x in new.items() if not on_device(cell.array)}
+        self.alone = {cell: x for cell, x in new.items() if self._knows(x)}
+        self.copied = {cell: x for cell, x in new.items() if cell not in self.alone}
+
+    def _knows(self, node: Node) -> bool:
+        known = ("source", "elementwise", "movement")
+        return all(
+            x.op.kind in known
+            and (x.op is not PLACEHOLDER)
+            and (x.op is not VARIABLE or x in self.inputs)
+            for x in topological([node])
+        )
+
+    def left(
+        self, wanted: Sequence[Node], cells: Sequence[Cell]
+    ) -> tuple[list[Node], list[Cell]]:
+        """What the GPU has to compute, and which variables it writes."""
+        count = len(wanted) - len(cells)
+        there = [(c, x) for c, x in zip(cells, wanted[count:]) if on_device(c.array)]
+        return (
+            [*wanted[:count], *self.copied.values(), *(x for _, x in there)],
+            [c for c, _ in there],
+        )
+
+    def next(self) -> list[tuple[Cell, Any]]:
+        """What the state becomes that depends on nothing but such state."""
+        values: dict[Node, Any] = {}
+        for node in topological(self.alone.values()):
+            if node.op.kind == "source":
+                array = node.value.array if node.op is VARIABLE else node.value
+                values[node] = array
+            else:
+                inputs = [values[x] for x in node.inputs]
+                values[node] = np.asarray(node.op.fn(*inputs, **node.attrs))
+        return [(cell, values[node]) for cell, node in self.alone.items()]
+
+
+class Cuda:
+    """A program on the GPU: its CUDA text, its memory, and what a call does.
+
+    `function` runs it on arrays of either side; the results are device arrays.
+    """
+
+    wanted: list[Node]
+
+    def __init__(
+        self,
+        device: Any,
+        writer: Writer,
+        actions: tuple[list[Action], list[Action]],
+        inputs: Sequence[Node],
+        host: Host,
+        reference: Callable[..., list],
+    ) -> None:
+        self.device, self.plan, self.host = device, writer.plan, host
+        self._reference = reference
+        text = writer.text()
+        self.source = text + "\n".join(["/* The program:", *_listed(actions), "*/", ""])
+        self.kernels = {n: device.kernel(text, n) for n in writer.texts.values()}
+        names = ", ".join(writer.left)
+        self.fallback = f"left to the array module: {names}" if names else ""
+        state = set(host.inputs.values())
+        self._small = [is_live(x) or x in state for x in inputs]
+        self._held: dict[int, bytes] = {}  # small inputs as they are on the device
+        self._cells = list(self.plan.updates)
+        self._results, self._refused = writer.results, writer.refused
+        self._known: dict[int, int] = {}  # numbers of arrays that Python knows as well
+        self._large = {
+            slot: (shape, dtype)
+            for slot, shape, dtype in self._results
+            if np.dtype(dtype).itemsize * int(np.prod(shape)) > SMALL
+        }
+        large = self._large or any(nbytes(x) > SMALL for x in inputs)
+        self.captured = not (large or writer.left or writer.fetches)
+        self._after: Callable[[Action], None] | None = None
+        head, tail = actions
+        if self._refused is None:  # nothing has to be looked at in between
+            head, tail = [*head, *tail], []
+        self._actions = head, tail
+        self._head, self._tail = self._runner(head), self._runner(tail)
+        self.arrays = [
+            x if x is None or on_device(x) else device.put(x) for x in writer.arrays
+        ]
+        for i, x in enumerate(inputs):
+            if self.captured or self._small[i]:
+                self.arrays[i] = device.xp.empty(x.shape, x.dtype)
+
+    def _runner(self, actions: list[Action]) -> Callable[[], None]:
+        run = lambda: self.run(actions)
+        return Captured(self.device, run) if self.captured and actions else run
+
+    # --- a call ----------------------------------------------------------------------------
+    def function(self, *arrays: Any) -> list:
+        """Run on arrays that fit their placeholders; new device arrays come back."""
+        return self._call(arrays, self._head, self._tail)
+
+    def timed(self, add: Callable[[str, str, int, float], None]) -> Callable[..., list]:
+        """`function`, launch by launch; `add` is told of each its number, its line in the
+        listing, how often it ran and the seconds by the GPU's own clock."""
+        order = list(_flat([*self._actions[0], *self._actions[1]]))
+        numbers = {id(action): str(i) for i, action in enumerate(order)}
+
+        def run(*arrays: Any) -> list:
+            marks: list[tuple[Action | None, Event]] = [(None, _mark())]
+            self._after = lambda action: marks.append((action, _mark()))
+            try:
+                parts = (partial(self.run, part) for part in self._actions)
+                results = self._call(arrays, *parts)
+            finally:
+                self._after = None
+            marks[-1][1].synchronize()
+            for (_, began), (action, ended) in pairwise(marks):
+                if text := str(action):
+                    seconds = began.elapsed_time(ended) / 1000
+                    add(numbers[id(action)], text.split("<<<")[0], 1, seconds)
+            return results
+
+        return run
+
+    def _call(self, arrays: Sequence[Any], head: Callable, tail: Callable) -> list:
+        self._feed([*arrays, *(cell.array for cell in self.host.cells)])
+        for slot, (shape, dtype) in self._large.items():
+            self.arrays[slot] = self.device.xp.empty(shape, dtype)
+        head()
+        if self._refused is not None and self._was_refused():
+            return self._reference(*arrays)
+        tail()
+        for cell in self._cells:
+            cell.version += 1
+        results = [
+            self.arrays[slot] if slot in self._large else self.arrays[slot].copy()
+            for slot, _, _ in self._results
+        ]
+        given = len(results) - len(self.host.copied)
+        back = zip(self.host.copied, results[given:])
+        for cell, array in (*self.host.next(), *back):
+            cell.array[...] = moved(array, CPU)
+            cell.version += 1
+        return results[:given]
+
+    def _feed(self, arrays: Sequence[Any]) -> None:
+        """Put inputs where the program reads them; what lies on the host comes over."""
+        for i, array in enumerate(arrays):
+            if self._small[i]:
+                if self._held.get(i) != array.tobytes():
+                    self._held[i] = array.tobytes()
+                    self.device.write(self.arrays[i], array)
+            elif self.captured and on_device(array):
+                self.arrays[i][...] = array
+            elif self.captured:
+                self.device.write(self.arrays[i], array)
+            else:
+                held = array if on_device(array) else self.device.put(array)
+                # Kernels read row by row, and four elements at once.
+                fits = held.flags.c_contiguous and held.data.ptr % 16 == 0
+                self.arrays[i] = held if fits else held.copy()
+
+    def _was_refused(self) -> bool:
+        flag = self.arrays[self._refused]  # type: ignore[index]
+        if not self.device.get(flag)[0]:
+            return False
+        flag.fill(0)
+        return True
+
+    # --- what actions ask for --------------------------------------------------------------
+    def run(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            action(self)
+            if self._after is not None and not action.parts():
+                self._after(action)
+
+    def fetch(self, get: Callable[[list], Any]) -> Any:
+        """A number as Python's, which waits for the device, unless it is known here."""
+        array = get(self.arrays)
+        known = self._known.get(id(array))
+        return self.device.get(array).item() if known is None else known
+
+    def note(self, slot: int, number: int) -> None:
+        """Write a number down, on both sides."""
+        self.arrays[slot].fill(number)
+        self._known[id(self.arrays[slot])] = number
+
+
+def _mark() -> Event:
+    event = Event(enable_timing=True)
+    event.record()
+    return event
+
+
+def _flat(actions: Sequence[Action]) -> Iterator[Action]:
+    """Every action, those inside others too."""
+    for action in actions:
+        yield action
+        for inner in action.parts().values():
+            yield from _flat(inner)
+
+
+def _listed(actions: Sequence[Sequence[Action]], depth: int = 1) -> list[str]:
+    """The launches in their order, a line each, as a comment below the kernels."""
+    lines = []
+    for action in (x for part in actions for x in part):
+        if text := str(action):
+            lines.append("  " * depth + text)
+        for heading, inner in action.parts().items():
+            lines += ["  " * depth + heading] if heading else []
+            lines += _listed([inner], depth + bool(heading))
+    return lines

@@ -1,0 +1,55 @@
+"""What tests of kernels share: every text they make is compiled by NVIDIA's compiler too."""
+
+import itertools
+import re
+
+import pytest
+
+import minigrad as mg
+from minigrad.errors import DeviceError
+from minigrad.gpu import nvrtc, shim, simulated
+
+ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
+KERNEL = re.compile(
+    r'extern "C" __global__ void (\w+)(.*?^\})', re.DOTALL | re.MULTILINE
+)
+_turn = itertools.cycle(ARCHITECTURES).__next__
+_seen: set[str] = set()
+
+
+def compile_kernels(source, architectures):
+    """Compile the kernels of a text that no other text has had."""
+    head = source[: source.index('extern "C"')] if 'extern "C"' in source else ""
+    fresh = []
+    for name, body in KERNEL.findall(source):
+        if body not in _seen:
+            _seen.add(body)
+            fresh.append(f'extern "C" __global__ void {name}{body}')
+    for architecture in architectures if fresh else ():
+        nvrtc.compile("\n".join([head, *fresh]), architecture)
+
+
+@pytest.fixture(scope="session")
+def compilers():
+    """Skip where one of the two compilers is missing."""
+    if why := shim.explain_absence():
+        pytest.skip(why)
+    try:
+        nvrtc.library()
+    except DeviceError as why:
+        pytest.skip(str(why))
+
+
+@pytest.fixture
+def gpu(compilers, monkeypatch, request):
+    """A simulated GPU; each new kernel is compiled for a real one, under --full for all."""
+    make = simulated.Simulated.kernel
+    full = request.config.getoption("--full")
+
+    def kernel(device, source, name):
+        compile_kernels(source, ARCHITECTURES if full else [_turn()])
+        return make(device, source, name)
+
+    monkeypatch.setattr(simulated.Simulated, "kernel", kernel)
+    with mg.cuda.simulate() as log:
+        yield log
