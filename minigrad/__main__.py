@@ -52,12 +52,15 @@ def _blas() -> str:
 
 
 def _compiler() -> str:
-    for name in ("cc", "gcc", "clang"):
-        if shutil.which(name):
-            return f"{name} ({os.path.realpath(shutil.which(name) or name)})"
-    if importlib.util.find_spec("ziglang"):
+    try:
+        given, *rest = build.compiler()
+    except build.NoCompiler as why:
+        return f"none: {build.INSTALL} ({why})"
+    if "ziglang" in rest:
         return "zig (package ziglang)"
-    return "none: install gcc or clang, or pip install ziglang"
+    return (
+        f"{' '.join([given, *rest])} ({os.path.realpath(shutil.which(given) or given)})"
+    )
 
 
 def _programs() -> str:

@@ -29,8 +29,15 @@ def test_a_check_that_fails_says_so_and_the_others_go_on(monkeypatch):
 def test_what_is_missing_names_what_to_install(monkeypatch):
     monkeypatch.setattr(command.shutil, "which", lambda name: None)
     monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(command.build, "compiler", command.build.compiler.__wrapped__)
+    monkeypatch.delenv("CC", raising=False)
     for name in ("compiler", "pictures", "charts", "MPI", "ONNX", "saving"):
         assert "install" in command.CHECKS[name]()
+
+
+def test_it_names_the_compiler_that_native_code_uses(monkeypatch):
+    monkeypatch.setattr(command.build, "compiler", lambda: ("env", "gcc", "-O1"))
+    assert command.CHECKS["compiler"]().startswith("env gcc -O1 (/")
 
 
 def test_another_command_prints_how_it_is_used(capsys):

@@ -35,10 +35,14 @@ FLAGS = (
     "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fwrapv",
     "-fno-strict-aliasing",  # results of several types share the plan's buffers
 )  # fmt: skip
-# What not every compiler knows; the first that works is taken. OpenMP's threads need a
-# library, its loops over whole vectors none; Apple's clang has no -march on ARM.
-PROCESSOR = ("-march=native", "-mcpu=native", "")
-OPENMP = ("-fopenmp", "-fopenmp-simd", "")
+# What not every compiler knows; of each, the first that works. Apple's clang has no -march
+# on ARM; OpenMP's threads need a library, its loops over vectors do not; clang finds some
+# of the functions of whole vectors that expressions.py declares to gcc by this name.
+CHOICES = (
+    ("-march=native", "-mcpu=native", ""),
+    ("-fopenmp", "-fopenmp-simd", ""),
+    ("-fveclib=libmvec", ""),
+)
 TRIAL = """\
 #include <math.h>
 float f(float *a, int n) {
@@ -60,9 +64,11 @@ class NoCompiler(Exception):
 def compiler() -> tuple[str, ...]:
     """The command that compiles C: `$CC`, cc, gcc, clang or the package ziglang."""
     given = shlex.split(os.environ.get("CC", ""))
-    for command in (given, ["cc"], ["gcc"], ["clang"]):
-        if command and shutil.which(command[0]):
+    for command in [given] if given else (["cc"], ["gcc"], ["clang"]):
+        if shutil.which(command[0]):
             return tuple(command)
+    if given:
+        raise NoCompiler(f"$CC names {given[0]}, which is not there")
     if importlib.util.find_spec("ziglang"):
         return sys.executable, "-m", "ziglang", "cc"
     raise NoCompiler("there is no C compiler")
@@ -80,7 +86,7 @@ def command() -> tuple[str, ...]:
 
 def _try_out(known: Path) -> None:
     error = ""
-    for flags in itertools.product(OPENMP, PROCESSOR):
+    for flags in itertools.product(*CHOICES):
         more = list(filter(None, flags))
         with tempfile.TemporaryDirectory(dir=known.parent) as folder:
             error = _run((*compiler(), *FLAGS, *more), TRIAL, Path(folder, "trial"))

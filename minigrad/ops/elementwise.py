@@ -184,10 +184,10 @@ remainder = elementwise(
 
 
 def _sigmoid(a: Any, out: Any = None) -> Any:
-    # tanh saturates without overflow, so no branch on the sign is needed.
-    half = a.dtype.type(0.5)
-    y = np.tanh(np.multiply(a, half, out=out), out=out)
-    return np.add(np.multiply(y, half, out=out), half, out=out)
+    # Where exp overflows, the result is 0. By tanh, small results would lose their digits.
+    one = a.dtype.type(1)
+    y = np.exp(np.negative(a, out=out), out=out)
+    return np.divide(one, np.add(y, one, out=out), out=out)
 
 
 def _erf(a: Any, out: Any = None) -> Any:
@@ -252,7 +252,7 @@ sigmoid = function(
     _sigmoid,
     lambda g, y: g * (y * (1 - y)),
     "1 / (1 + e ** -a)",
-    c="0.5 * tanh(0.5 * a) + 0.5",
+    c="1 / (1 + exp(-a))",
 )
 erf = function(
     "erf", _erf, lambda g, a: g * (ERF_SLOPE * exp(-(a * a))), "the error function"

@@ -1,6 +1,7 @@
 """The compiler and the cache: whole files only, safe to share, absent without drama."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -57,6 +58,44 @@ def test_a_compiler_is_tried_out_once(cache, monkeypatch):
     build.command.cache_clear()
     monkeypatch.setattr(build, "_run", None)
     assert build.command() == line
+
+
+@pytest.fixture
+def anew(cache):
+    """Nothing is known of any compiler, before and after."""
+    known = build.compiler, build.command, build._identity, build.explain_absence
+    for function in known:
+        function.cache_clear()
+    yield
+    for function in known:
+        function.cache_clear()
+
+
+def test_the_compiler_may_be_named_with_flags_and_spaces(anew, monkeypatch, tmp_path):
+    real = shutil.which(build.compiler()[0])
+    build.compiler.cache_clear()
+    link = tmp_path / "my own" / "compiler of C"
+    link.parent.mkdir()
+    link.write_text(f'#!/bin/sh\nexec "{real}" "$@"\n')
+    link.chmod(0o755)
+    monkeypatch.setenv("CC", f'"{link}" -DSEVEN=7 "-DTEXT=a b"')
+    assert build.compiler() == (str(link), "-DSEVEN=7", "-DTEXT=a b")
+    assert build.load("int program(void **p) { return SEVEN; }\n").program(None) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("/no/such/cc", "which is not there"), ("false", "does not work")]
+)
+def test_a_compiler_that_fails_is_named_and_the_interpreter_runs(
+    anew, monkeypatch, name, why
+):
+    monkeypatch.setenv("CC", name)
+    x = mg.placeholder((2,))
+    with pytest.warns(RuntimeWarning, match=rf"{why}.*pip install ziglang"):
+        program = mg.compile([x], x * 2, target="native")
+    assert program.target == "interpreter"
+    assert name in program.fallback
+    assert program(np.ones(2)).tolist() == [2, 2]
 
 
 def test_the_cache_is_private(cache):
