@@ -187,4 +187,5 @@ def is_writable(array: Any) -> bool:
     """May this memory be written? Elements that repeat on a device may not."""
     if not on_device(array):
         return array.flags.writeable
-    return all(n == 1 or step for n, step in zip(array.shape, array.strides))
+    steps = zip(array.shape, array.strides)
+    return not array.size or all(n == 1 or step for n, step in steps)

@@ -160,8 +160,14 @@ def _floats(
             remedy="mg.randint(low, high, size)",
         )
     y = (generator or default_generator).draw(op, shape, like, dtype=dtype)
-    y = y.to(where)
+    y = _over(y, where)
     return y.requires_grad_() if requires_grad else y
+
+
+def _over(y: Any, where: Any) -> Any:
+    """What was drawn by the CPU on its device: everywhere the same numbers."""
+    with mode(watch=None):
+        return y.to(where)
 
 
 def _where(device: Any, like: Any) -> Any:
@@ -205,7 +211,8 @@ def _integers(
         )
     stream = generator or default_generator
     drawn = stream.draw(random_integers, shape, low=int(low), high=int(high))
-    return drawn.to(where, dtype)
+    drawn = _over(drawn, where)
+    return drawn if dtype is None else drawn.to(dtype)
 
 
 def normal(

@@ -171,6 +171,8 @@ class Simulated(capture.Recorder, Device):
         self.refuse(f"calls {name} of the array module")
         held = self.held(name, args)
         options = {key: self.held(name, value) for key, value in kwargs.items()}
+        if name == "copyto":
+            self.check_apart(held[0], held[1])
         with np.errstate(all="ignore"):
             y = function(*held, **options)
         whole = (*_arrays(args), *_arrays(tuple(kwargs.values())))
@@ -188,6 +190,13 @@ class Simulated(capture.Recorder, Device):
                 return SimulatedArray(y, self, x)
         self.log.append(Event(LAUNCH, name))
         return None if y is None else self.new(y)
+
+    def check_apart(self, target: np.ndarray, source: Any) -> None:
+        """A device copies all elements at once: which are old then, nobody knows."""
+        if not np.ndim(source) or not np.may_share_memory(target, source):
+            return
+        if (source.ctypes.data, source.strides) != (target.ctypes.data, target.strides):
+            raise RuntimeError("a copy within overlapping memory of a device")
 
     def held(self, name: str, x: Any) -> Any:
         """What stands in memory for an argument; arrays of the host are refused."""
@@ -271,6 +280,8 @@ class SimulatedArray(NDArrayOperatorsMixin):
     __array_priority__ = 100
 
     def __init__(self, values: np.ndarray, device: Simulated, base: Any = None) -> None:
+        if not values.flags.writeable:
+            values.flags.writeable = True  # CuPy forbids nothing
         self._values, self._device = values, device
         self.base = base if base is None or base.base is None else base.base
 
@@ -409,7 +420,10 @@ class SimulatedArray(NDArrayOperatorsMixin):
             raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
         parts = key if isinstance(key, tuple) else (key,)
         value = value._values if isinstance(value, SimulatedArray) else value
-        self._device.launch("copy", self._values.__setitem__, self._key(parts), value)
+        key = self._key(parts)
+        if not any(isinstance(part, np.ndarray) for part in key):
+            self._device.check_apart(self._values[key], value)
+        self._device.launch("copy", self._values.__setitem__, key, value)
 
     def _scatter(self, name: str, ufunc: Any, key: Any, value: Any) -> None:
         if self.dtype not in ("int32", "float16", "float32", "float64", "uint64"):

@@ -153,7 +153,8 @@ def orthogonal_(
     if tensor.ndim < 2:
         raise ShapeError("Only tensors with 2 or more dimensions are supported")
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
-    tall = randn(max(rows, columns), min(rows, columns), generator=generator).array
+    size = max(rows, columns), min(rows, columns)
+    tall = randn(size, device="cpu", generator=generator).array
     q, r = np.linalg.qr(tall)
     q = q * np.sign(np.diag(r))  # else q would not be evenly distributed
     q = q.T if rows < columns else q

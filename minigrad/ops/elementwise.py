@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import device as place
-from minigrad.backend import moved
+from minigrad.backend import moved, on_device
 from minigrad.ops import shapes
 from minigrad.ops.op import Op, Rule
 
@@ -381,7 +381,8 @@ bitwise_not = _bitwise("bitwise_not", np.invert, "~a", count=1)
 
 
 def _where(a: Any, b: Any, c: Any, out: Any = None) -> Any:
-    return into(np.where(a, b, c), out)
+    y = np.where(a, b, c)
+    return into(y[()] if isinstance(a, np.generic) else y, out)  # a number stays one
 
 
 def _cast(a: Any, dtype: np.dtype, out: Any = None) -> Any:
@@ -400,6 +401,8 @@ def _copy(a: Any, b: Any, out: Any = None) -> Any:
     if np.ndim(b) > a.ndim:
         raise ValueError("the new value has more dims")
     out = np.empty_like(a, order="C") if out is None else out
+    if on_device(out) and on_device(b) and np.may_share_memory(out, b):
+        b = b.copy()  # a device copies all elements at once
     np.copyto(out, b, casting="unsafe")
     return out
 

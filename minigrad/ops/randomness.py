@@ -15,7 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import float32, float64, int64
+from minigrad.backend import (
+    CPU,
+    as_array,
+    device_of,
+    float32,
+    float64,
+    int64,
+    moved,
+    on_device,
+)
 from minigrad.errors import DTypeError
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import into
@@ -73,11 +82,17 @@ def _infer(op: Op, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
 
 
 def _random(name: str, fn: Callable[..., Any], doc: str, *choices: dict) -> Op:
+    def draw(state: Any, out: Any = None, **attrs: Any) -> Any:
+        if not on_device(state):
+            return fn(state, out=out, **attrs)
+        drawn = as_array(fn(moved(state, CPU), **attrs))  # the CPU's numbers exactly
+        return into(moved(drawn, device_of(state)), out)
+
     def sample(rng: np.random.Generator) -> list:
         seed = rng.integers(2**62)
         return [([np.array([seed, 8])], dict(attrs)) for attrs in choices]
 
-    return Op(name, fn, (None,), infer=_infer, kind="random", doc=doc, sample=sample)
+    return Op(name, draw, (None,), infer=_infer, kind="random", doc=doc, sample=sample)
 
 
 _FLOATS = (
