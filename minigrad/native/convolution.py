@@ -6,24 +6,18 @@ laid, with their padding, one behind the other. Then what a tap of the window se
 the window takes all its positions, is that row again, shifted: no window is copied, and
 registers hold the sums. Between images and lines stand positions that nobody asked for;
 they are computed along and left out.
-
-A stride of two sees every second element. Sorted into phases, even and odd ones apart,
-these are neighbours as well.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from minigrad.native.kernels import Writer, copied, ctype, epilogue
 from minigrad.native.loops import Nest, Operand, collapse
+from minigrad.native.rows import BITS, SLACK, Phase, Row, called, every
 from minigrad.ops.conv import Sizes, Window
 from minigrad.static.fuse import Group
 
@@ -31,29 +25,7 @@ CONVOLUTIONS = ("conv", "conv_input", "conv_weight")
 BLOCK = 1024  # positions that go together; what they need stays in the nearest cache
 SHARE = 2_000_000  # multiplications that are worth a thread of their own
 PARTS = 16  # at most: results do not depend on how many threads there are
-BITS = {1: "uint8", 4: "int32", 8: "int64"}  # as wide as an element
-SLACK = 256  # elements behind a row, up to which the last vectors may reach
 ROWS = 4  # of sums that registers hold together
-
-PRELUDE = """\
-#ifdef __AVX512F__ /* bytes of a vector, and how many of them stand side by side */
-enum { VECTOR = 64, ACROSS = 4, TAPS = 6 };
-#elif defined(__AVX__)
-enum { VECTOR = 32, ACROSS = 2, TAPS = 3 };
-#else
-enum { VECTOR = 16, ACROSS = 2, TAPS = 3 };
-#endif
-#ifdef __clang__
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#define FUSED
-#else /* a * b + c rounds once, as in BLAS */
-#define UNROLLED _Pragma("GCC unroll 16")
-#define FUSED __attribute__((optimize("fp-contract=fast")))
-#endif"""
-
-VECTORS = """\
-typedef T vec_T __attribute__((vector_size(VECTOR), aligned(sizeof(T)), may_alias));
-typedef BITS bits_T __attribute__((vector_size(VECTOR), aligned(sizeof(T)), may_alias));"""
 
 SLIDE = """\
 /* y[m][p]: the sum over channels and taps of filter[m][c][t] * image[c][p + shift of t] */
@@ -117,65 +89,6 @@ FUSED static void weigh_T(int64_t rows, int64_t n, int64_t all, int64_t taps,
 }"""
 
 
-class Phase(NamedTuple):
-    """Every stride-th element of an image, from one on: where these are, and who sees them.
-
-    Along each axis, `shape` positions from `start` on lie in the image, not in its padding;
-    `first` is the element at `start`. `taps` are places in the window, with their shifts.
-    """
-
-    start: Sizes
-    shape: Sizes
-    first: Sizes
-    taps: list[tuple[Sizes, int]]
-
-
-class Row:
-    """The images of a block as one long row: which position stands for what."""
-
-    def __init__(self, window: Window, size: Sizes, images: int) -> None:
-        self.window, self.size, self.images = window, size, images
-        self.counts = window.counts(size)
-        pitch = [
-            # The padding before a line serves as the padding behind the last one.
-            n + max(pad) if s == 1 else -(-(n + sum(pad)) // s)
-            for n, s, pad in zip(size, window.stride, window.padding)
-        ]
-        self.steps = tuple(math.prod(pitch[d + 1 :]) for d in range(len(pitch)))
-        self.room = math.prod(pitch)  # of an image
-        last = self._position([n - 1 for n in self.counts])
-        self.positions = (images - 1) * self.room + last + 1
-        self.phases = list(self._phases())
-        self.reach = max(shift for phase in self.phases for _, shift in phase.taps)
-        self.width = images * self.room + self.reach + SLACK
-
-    def _position(self, place: Sequence[int]) -> int:
-        return sum(i * step for i, step in zip(place, self.steps, strict=True))
-
-    def _phases(self) -> Iterator[Phase]:
-        """The phases that a tap sees."""
-        w = self.window
-        taps: dict[Sizes, list] = {}
-        for at in itertools.product(*map(range, w.kernel)):
-            far = [u * d for u, d in zip(at, w.dilation)]
-            rest = tuple(x % s for x, s in zip(far, w.stride))
-            shift = self._position([x // s for x, s in zip(far, w.stride)])
-            taps.setdefault(rest, []).append((at, shift))
-        for rest in taps:
-            # Position q of a phase is element q * stride + rest - padding of the image.
-            axes = list(zip(rest, w.stride, w.padding, self.size))
-            start = [max(0, -((r - b) // s)) for r, s, (b, _), _ in axes]
-            stop = [-((r - b - n) // s) for r, s, (b, _), n in axes]
-            first = [q * s + r - b for q, (r, s, (b, _), _) in zip(start, axes)]
-            shape = [max(0, z - a) for a, z in zip(start, stop)]
-            yield Phase(tuple(start), tuple(shape), tuple(first), taps[rest])
-
-    def inside(self, pointer: str, apart: int, phase: Phase, skip: int = 0) -> Operand:
-        """What lies in the image, as (image, channel, *place); channels are `apart`."""
-        strides = self.room, apart, *self.steps
-        return Operand(pointer, strides, skip + self._position(phase.start))
-
-
 def _divisors(n: int, most: int) -> list[int]:
     return [k for k in range(1, min(n, most) + 1) if n % k == 0]
 
@@ -236,7 +149,7 @@ class _Lines:
         f, row = self.w.read(self.filter), self.row
         if self.groups > 1:
             self._gather()
-        taps = [(_at(f, at), shift) for at, shift in self._shifts()]
+        taps = [(_at(f, at), shift) for at, shift in self.row.shifts()]
         rows = self.filters, f.strides[0]
         depth = self.channels, f.strides[1], self.apart
         value = Operand("seen", (row.room, row.width, *row.steps))
@@ -265,18 +178,18 @@ class _Lines:
 
     def conv_weight(self) -> list[str]:
         """Sums over a block's positions stay in their lanes, and are added at the end."""
-        row, size = self.row, self.node.dtype.itemsize
+        row, node, size = self.row, self.node, self.node.dtype.itemsize
         lanes, count = 64 // size, math.prod(self.node.shape)
         sums = self.w.scratch((self.parts, count, lanes), self.node.dtype)
         known = np.zeros(row.images * row.room + SLACK, BITS[size])
         strides = [size * step for step in (row.room, *row.steps)]
         as_strided(known, (row.images, *row.counts), strides)[...] = ~known[0]
         rows, depth = self.filters, self.channels * self.taps
-        taps = [(0, shift) for _, shift in self._shifts()]
+        taps = [(0, shift) for _, shift in row.shifts()]
         steps = [
             *self._lay_image(),
             *self._lay_seen(0),
-            *self._called("weigh", WEIGH, taps, [
+            *called(self.w, "weigh", WEIGH, node.dtype, taps, [
                 rows, row.positions, depth, self.taps, "tap", "seen", row.width, "image",
                 self.apart, self.w.table(known), ("sums" if self.groups == 1 else _group("sums", rows * depth * lanes)),
             ]),
@@ -331,7 +244,7 @@ class _Lines:
             return epilogue(self.w, self.group, value, row.images)
         to = self._here(self.whole, channels)
         if phase:
-            to = _every(to, row.window.stride, phase.first)
+            to = every(to, row.window.stride, phase.first)
         return copied(to, value, (row.images, channels, *shape))
 
     def _here(self, x: Operand, channels: int) -> Operand:
@@ -346,7 +259,7 @@ class _Lines:
         x = self._here(self.w.read(self.image), self.channels)
         for i, phase in enumerate(row.phases):
             to = row.inside("image", self.apart, phase, i * row.width)
-            source = _every(x, row.window.stride, phase.first)
+            source = every(x, row.window.stride, phase.first)
             lines += copied(to, source, (row.images, self.channels, *phase.shape))
         return lines
 
@@ -355,14 +268,6 @@ class _Lines:
         to = Operand("seen", (row.room, row.width, *row.steps), skip)
         source = self._here(self.w.read(self.seen), self.filters)
         return copied(to, source, (row.images, self.filters, *row.counts))
-
-    def _shifts(self) -> list[tuple[Sizes, int]]:
-        """The taps in the window's order, and how far their phase's row is shifted."""
-        return sorted(
-            (at, i * self.row.width + shift)
-            for i, phase in enumerate(self.row.phases)
-            for at, shift in phase.taps
-        )
 
     def _slide(
         self, f: Operand, taps: list[tuple[int, int]], rows: tuple[int, int],
@@ -388,25 +293,8 @@ class _Lines:
             y,
         ]
         text = SLIDE.replace("ROWS", str(most))
-        return self._called(f"slide{most}", text, taps, [*arguments, self.row.width])
-
-    def _called(
-        self, name: str, text: str, taps: list[tuple[int, int]], arguments: list
-    ) -> list[str]:
-        """A call of one of the functions above, in the dtype of the operands."""
-        real, helpers = ctype(self.node), self.w.scalars.helpers
-        bits = f"{BITS[self.node.dtype.itemsize]}_t"
-        helpers["vectors"] = PRELUDE
-        for own, code in ((f"vec_{real}", VECTORS), (f"{name}_{real}", text)):
-            helpers[own] = re.sub(r"\bT\b|(?<=_)T\b", real, code).replace("BITS", bits)
-        pairs = ", ".join(f"{{{a}, {b}}}" for a, b in taps)
-        given = ", ".join(map(str, arguments))
-        return [
-            "{",
-            f"static const int64_t tap[{len(taps)}][2] = {{{pairs}}};",
-            f"{name}_{real}({given});",
-            "}",
-        ]
+        arguments.append(self.row.width)
+        return called(self.w, f"slide{most}", text, self.node.dtype, taps, arguments)
 
     def _refuse_infinite(self, f: Operand) -> list[str]:
         """Padding is multiplied as zeros; the rule leaves it out, which only then differs."""
@@ -424,14 +312,6 @@ class _Lines:
 def _at(f: Operand, place: Sizes) -> int:
     """Where in a filter the tap of a place is."""
     return sum(u * step for u, step in zip(place, f.strides[2:], strict=True))
-
-
-def _every(x: Operand, stride: Sizes, first: Sizes) -> Operand:
-    """Every stride-th element of images, from the first on."""
-    own = x.strides[2:]
-    steps = (n * s for n, s in zip(stride, own, strict=True))
-    start = sum(i * s for i, s in zip(first, own, strict=True))
-    return Operand(x.pointer, (*x.strides[:2], *steps), x.offset + start)
 
 
 def _group(pointer: str, size: int) -> str:

@@ -91,6 +91,9 @@ class Scalars:
             node.dtype if node.op.dtype == "first" or not inputs else inputs[-1].dtype
         )
         names = dict(zip("abc", operands, strict=False))
+        if node.op.name == "cast" and inputs[0].dtype.kind == "b":
+            # So gcc keeps to masks; a bool that becomes a float costs five times that.
+            return f"{operands[0]} ? {literal(1, dtype)} : {literal(0, dtype)}"
 
         def word(match: re.Match) -> str:
             text = match.group()

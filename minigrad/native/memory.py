@@ -121,9 +121,11 @@ class Memory:
         part = op.fn(whole, **attrs)
         return operand(self.read(node).pointer, part, whole), part.shape
 
-    def scratch(self, shape: tuple[int, ...], dtype: np.dtype) -> Operand:
-        """Memory of one step alone, zeros at first."""
-        array = np.zeros(shape, dtype)
+    def scratch(
+        self, shape: tuple[int, ...], dtype: np.dtype, fill: float = 0
+    ) -> Operand:
+        """Memory of one step alone, and what is in it at first."""
+        array = np.full(shape, fill, dtype)
         name = self.pointer(self.new(object(), "b", array), dtype)
         return operand(name, array, array)
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from minigrad.backend import int32
+from minigrad.native.expressions import literal
 from minigrad.native.kernels import Writer, copied, ctype
-from minigrad.native.loops import COUNTERS
+from minigrad.native.loops import COUNTERS, Operand
+from minigrad.native.rows import BITS, Row, called, every
 from minigrad.ops.conv import Window
 from minigrad.static.node import Node
 
@@ -117,29 +124,86 @@ def windows(w: Writer, node: Node) -> list[str]:
     return [*lines, *slide.ends, "}"]
 
 
+PEAKS = """\
+/* best[p]: which of its taps is the largest of image[p + shift of t], counted from start[p];
+   a NaN is the largest of all, and `first` stays where nothing is larger than the padding */
+static void peaks_T(int64_t n, int64_t taps, const int64_t (*tap)[2], T lowest,
+    const T *image, const BITS *start, const BITS *first, BITS *best) {
+  for (int64_t p = 0; p < n; p += VECTOR / sizeof(T)) {
+    vec_T top = lowest + (vec_T){0};
+    bits_T at = *(const bits_T *)(first + p);
+    for (int64_t t = 0; t < taps; t++) {
+      const vec_T here = *(const vec_T *)(image + p + tap[t][1]);
+      const bits_T place = *(const bits_T *)(start + p) + (BITS)tap[t][0];
+      const bits_T larger = ~(here <= top) & (top == top);
+      top = (vec_T)((larger & (bits_T)here) | (~larger & (bits_T)top));
+      at = (larger & place) | (~larger & at);
+    }
+    *(bits_T *)(best + p) = at;
+  }
+}"""
+
+
 def max_at(w: Writer, node: Node) -> list[str]:
-    """Where in its image every window has its largest element; a NaN is the largest."""
+    """Where in its image every window has its largest element."""
     if math.prod(node.shape) == 0:
         return []
-    lines: list[str] = []
-    (a,) = node.inputs
-    x, y = _plain(w, a, lines), w.write(node).pointer
-    slide = Slide(node.attrs["window"], a.shape[2:], 1)
-    n = len(slide.size)
-    lines.append(f"for (int64_t s = 0; s < {math.prod(a.shape[:2])}; s++) {{")
-    for i, count in zip(COUNTERS, slide.counts, strict=False):
-        lines.append(f"for (int64_t {i} = 0; {i} < {count}; {i}++) {{")
-    lines += [f"{ctype(a)} top = 0;", "int64_t best = -1;"]
-    for u, count in zip(PLACES, slide.window.kernel, strict=False):
-        lines.append(f"for (int64_t {u} = 0; {u} < {count}; {u}++) {{")
-    place = slide.element().replace("(c)", "(0)")
-    position = Slide._flat(["s", *COUNTERS[:n]], [1, *slide.counts])
-    return [
-        *lines,
-        f"if (!({slide.inside()})) continue;",
-        f"const int64_t place = {place.replace('c *', '0 *')};",
-        f"const {ctype(a)} here = {x}[s * {math.prod(slide.size)} + place];",
-        "if (best < 0 || here > top || (here != here && top == top)) {",
-        "top = here;", "best = place;", "}", *["}"] * n,
-        f"{y}[{position}] = best;", *["}"] * n, "}",
+    (a,), window = node.inputs, node.attrs["window"]
+    batch, channels, *size = a.shape
+    dtype = a.dtype if a.dtype.itemsize > 1 else np.dtype(int32)  # a byte is no place
+    lowest = -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
+    one = Row(window, tuple(size), 1).room
+    together = [
+        n for n in range(1, channels + 1) if channels % n == 0 and n * one <= 4096
+    ]
+    row = Row(window, tuple(size), max(together, default=1))
+    lines_apart = [math.prod(size[k + 1 :]) for k in range(len(size))]
+    start, first = (w.table(x) for x in _places(row, lines_apart, BITS[dtype.itemsize]))
+    image = w.scratch((len(row.phases), row.width), dtype, lowest).pointer
+    best = w.scratch((row.width,), np.dtype(BITS[dtype.itemsize])).pointer
+    x, y = (
+        Operand(f"({z.pointer} + s * {z.strides[0]} + c * {z.strides[1]})",
+                (z.strides[1], 0, *z.strides[2:]), z.offset)
+        for z in (w.read(a), w.write(node))
+    )  # fmt: skip
+    steps = []
+    for i, phase in enumerate(row.phases):
+        to = row.inside(image, 0, phase, i * row.width)
+        source = every(x, window.stride, phase.first)
+        steps += copied(to, source, (row.images, 1, *phase.shape))
+    taps = [
+        (sum(u * d * n for u, d, n in zip(at, window.dilation, lines_apart)), shift)
+        for at, shift in row.shifts()
+    ]
+    given = [
+        row.positions, len(taps), "tap", literal(lowest, dtype), image, start, first, best,
     ]  # fmt: skip
+    found = Operand(best, (row.room, 0, *row.steps))
+    return [
+        f"for (int64_t s = 0; s < {batch}; s++) {{",
+        f"for (int64_t c = 0; c < {channels}; c += {row.images}) {{",
+        *steps,
+        *called(w, "peaks", PEAKS, dtype, taps, given),
+        *copied(y, found, (row.images, 1, *row.counts)),
+        "}", "}",
+    ]  # fmt: skip
+
+
+def _places(row: Row, lines_apart: list[int], dtype: str) -> list[np.ndarray]:
+    """For each position of a row, where its window starts and its first place inside."""
+    places = []
+    for inside in (False, True):
+        flat: Any = 0
+        axes = zip(
+            row.counts, row.window.stride, row.window.dilation, row.window.padding
+        )
+        for (n, s, d, (before, _)), step in zip(axes, lines_apart):
+            at = np.arange(n) * s - before
+            if inside:
+                at = at + np.maximum(0, -(at // d)) * d
+            flat = np.add.outer(flat, at * step)
+        table = np.zeros(row.width, dtype)
+        strides = [table.itemsize * step for step in (row.room, *row.steps)]
+        as_strided(table, (row.images, *row.counts), strides)[...] = flat
+        places.append(table)
+    return places

@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad.ops.conv import Window, conv, conv_input, conv_weight
+from minigrad.ops.conv import Window, conv, conv_input, conv_weight, max_at
 from minigrad.testing import evaluate
 from tests.native.test_equal import check
 
@@ -205,3 +205,30 @@ def test_a_network_of_convolutions_trains_as_in_the_interpreter():
     np.testing.assert_allclose(losses, expected, rtol=1e-3)
     for got, want in zip(weights, wanted, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4)
+
+
+# --- pooling ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "uint8"])
+def test_the_largest_of_every_window(dtype):
+    lowest = -np.inf if dtype[0] == "f" else np.iinfo(dtype).min
+    outputs, feeds = [], {}
+    for names in [(name,) for name in AXES] + PAIRS:
+        size, window = window_of(*names)
+        if any(2 * max(pad) > n for pad, n in zip(window.padding, window.extent())):
+            continue  # a window would lie in the padding
+        x = rng.integers(0, 5, (3, 2, *size)).astype(dtype)
+        x[0] = lowest
+        if dtype[0] == "f":
+            x[1].flat[::3] = np.nan
+        image = mg.placeholder(x.shape, x.dtype)
+        outputs.append(max_at(image, window=window))
+        feeds[image] = x
+    check(outputs, feeds, rtol=0)
+
+
+def test_pooling_of_views_and_its_gradient():
+    x = mg.placeholder((5, 9, 8, 3), "float64")
+    y = F.max_pool2d(x.permute(0, 3, 2, 1)[:, 1:], 3, 2, 1)
+    check([y, *mg.gradients(y.square().sum(), [x])], {x: rng.normal(size=x.shape)})
