@@ -32,8 +32,8 @@ class Case:
 
     `problem()` gives the arrays, and as `start` what `result()` would be before any step.
     A timed sample is `calls` steps; with `whole`, it is a new job and that many steps,
-    after which `accepted(problem, result)` must hold. (Plain functions, so that a case can
-    be sent to another process.)
+    after which `accepted(problem, result)` must hold. Before, the results of `gate` steps
+    must be right. (Plain functions, so that a case can be sent to another process.)
     """
 
     name: str
@@ -43,6 +43,7 @@ class Case:
     calls: int = 1
     whole: int = 0
     accepted: Callable[[Problem, list], bool] | None = None
+    gate: int = 20
 
     @property
     def small(self) -> Callable[[], Problem]:

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from itertools import repeat
 from multiprocessing import get_context
@@ -29,7 +30,7 @@ import numpy as np
 from benchmarks.cases import Case, Job
 from benchmarks.peers import PEERS, REFERENCE
 
-GATE_STEPS, GATE = 20, 0.02
+GATE = 0.02
 LIMIT, PATIENCE = (
     100.0,
     2,
@@ -68,7 +69,11 @@ class Runner:
         began = time.perf_counter()
         job = self.jobs[case.name] = make(problem)
         job.step()
+        self.wait()
         return time.perf_counter() - began
+
+    def wait(self) -> None:
+        """Let what has been started come to its end; here it has."""
 
     def peak(self, case: Case) -> float | None:
         """MiB that making the job and three steps take, at the highest.
@@ -89,9 +94,9 @@ class Runner:
         return (_resident("VmHWM") - before) / 1024
 
     def gate(self, case: Case) -> list[np.ndarray]:
-        """The result after the first 20 steps."""
+        """The result after the first steps."""
         job = self.jobs[case.name]
-        for _ in range(GATE_STEPS - 1):
+        for _ in range(case.gate - 1):
             job.step()
         return [np.array(x) for x in job.result()]
 
@@ -144,6 +149,9 @@ def _samples(step: Callable, calls: int, seconds: float) -> list[float]:
 # --- a Runner at the other end of a pipe ---------------------------------------------------
 
 
+Make = Callable[[], Runner]  # called in the other process
+
+
 class Failed(Exception):
     """A peer raised; the text says what."""
 
@@ -155,8 +163,10 @@ class Remote:
     that was too slow several times is not asked again.
     """
 
-    def __init__(self, peer: str, limit: float = LIMIT) -> None:
-        self.module, self.limit = PEERS[peer].module, limit
+    def __init__(
+        self, peer: str, limit: float = LIMIT, make: Callable[[str], Make] | None = None
+    ) -> None:
+        self.runner, self.limit = (make or runner_of)(peer), limit
         self.process: Any = None
         self.late = 0
 
@@ -184,7 +194,7 @@ class Remote:
     def _start(self) -> None:
         context = get_context("spawn")
         self.pipe, there = context.Pipe()
-        args = there, self.module
+        args = there, self.runner
         self.process = context.Process(target=_serve, args=args, daemon=True)
         self.process.start()
         there.close()
@@ -202,7 +212,15 @@ class Remote:
         self.process = None
 
 
-def _serve(pipe: Any, module: str) -> None:
+def runner_of(peer: str) -> Make:
+    return partial(_load, PEERS[peer].module)
+
+
+def _load(module: str) -> Runner:
+    return Runner(import_module(f"benchmarks.peers.{module}"))
+
+
+def _serve(pipe: Any, make: Make) -> None:
     if hasattr(os, "setsid"):
         os.setsid()  # a group, so that helpers end with their peer
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -212,7 +230,7 @@ def _serve(pipe: Any, module: str) -> None:
     runner = None
     while (request := pipe.recv()) is not None:
         try:
-            runner = runner or Runner(import_module(f"benchmarks.peers.{module}"))
+            runner = runner or make()
             pipe.send((True, runner.ask(*request)))
         except Exception as error:
             text = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -220,9 +238,13 @@ def _serve(pipe: Any, module: str) -> None:
 
 
 @contextmanager
-def started(peers: Iterable[str], limit: float = LIMIT) -> Any:
+def started(
+    peers: Iterable[str],
+    limit: float = LIMIT,
+    make: Callable[[str], Make] | None = None,
+) -> Any:
     """The named peers as Remotes, each in a fresh interpreter, ended afterwards."""
-    remotes = {name: Remote(name, limit) for name in peers}
+    remotes = {name: Remote(name, limit, make) for name in peers}
     try:
         yield remotes
     finally:

@@ -12,6 +12,10 @@ def leaf(lib, array):
     return lib.from_numpy(array.copy()).requires_grad_()
 
 
+def shown(t):
+    return t.detach().cpu().numpy()
+
+
 def plain(function):
     return function
 
@@ -25,7 +29,7 @@ def descend(lib, weights, rate):
 
 def op(lib, p):
     a, b = leaf(lib, p.a), leaf(lib, p.b)
-    return Job(lambda: a * b, lambda: [(a * b).detach().numpy()])
+    return Job(lambda: a * b, lambda: [shown(a * b)])
 
 
 def chain(lib, p, wrap=plain):
@@ -40,7 +44,7 @@ def chain(lib, p, wrap=plain):
         return y, gradient
 
     step = wrap(run)
-    return Job(step, lambda: [t.detach().numpy() for t in step()])
+    return Job(step, lambda: [shown(t) for t in step()])
 
 
 def twelve_ops(w, x, y):
@@ -61,7 +65,7 @@ def elements(lib, p, wrap=plain):
         return loss
 
     step = wrap(train)
-    return Job(lambda: step(x, y), lambda: [w.detach().numpy()])
+    return Job(lambda: step(x, y), lambda: [shown(w)])
 
 
 def net(lib, p, wrap=plain):
@@ -75,7 +79,7 @@ def net(lib, p, wrap=plain):
         return loss
 
     step = wrap(train)
-    return Job(lambda: step(x, y), lambda: [w.detach().numpy() for w in weights])
+    return Job(lambda: step(x, y), lambda: [shown(w) for w in weights])
 
 
 def cell(x, h, wx, wh, b):
@@ -99,12 +103,12 @@ def _recurrent(lib, p, **options):
         descend(lib, weights, p.rate)
         return loss
 
-    return train, lambda: [w.detach().numpy() for w in weights]
+    return train, lambda: [shown(w) for w in weights]
 
 
-def rnn(lib, p):
-    step, result = _recurrent(lib, p)
-    xs = lib.from_numpy(p.xs)
+def rnn(lib, p, wrap=plain):
+    train, result = _recurrent(lib, p)
+    step, xs = wrap(train), lib.from_numpy(p.xs)
     return Job(lambda: step(xs), result)
 
 
@@ -132,7 +136,7 @@ def cnn(lib, p, wrap=plain):
         return loss
 
     step = wrap(train)
-    return Job(lambda: step(x, labels), lambda: [w.detach().numpy() for w in weights])
+    return Job(lambda: step(x, labels), lambda: [shown(w) for w in weights])
 
 
 def cross_entropy(z, targets):
@@ -157,4 +161,4 @@ def digits(lib, p, wrap=plain, loss_of=cross_entropy, answers="targets"):
         batch = next(batches)
         return step(lib.from_numpy(images[batch]), lib.from_numpy(answers[batch]))
 
-    return Job(next_step, lambda: [w.detach().numpy() for w in weights])
+    return Job(next_step, lambda: [shown(w) for w in weights])

@@ -12,6 +12,11 @@ from benchmarks.cases import Job
 from benchmarks.peers.numpy_by_hand import channels_first, channels_last, kernels
 
 
+def done(result):
+    """Wait for it; where steps are queued and waited for together, this is replaced."""
+    return result.block_until_ready()
+
+
 def trained(loss_of, given, start, rate, back=lambda weights: weights):
     """A step down `loss_of(weights, *given)`; `given()` makes what the next one sees."""
 
@@ -25,7 +30,7 @@ def trained(loss_of, given, start, rate, back=lambda weights: weights):
     def step():
         nonlocal weights
         loss, weights = train(weights, *given())
-        return loss.block_until_ready()
+        return done(loss)
 
     return Job(step, lambda: back([np.asarray(w) for w in weights]))
 

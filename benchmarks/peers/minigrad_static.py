@@ -1,4 +1,7 @@
-"""minigrad all at once: the graph built by hand, run by the interpreter unless told otherwise."""
+"""minigrad all at once: the graph built by hand, run by the interpreter unless told otherwise.
+
+`lib` makes what is fed and what is trained, on whatever device.
+"""
 
 import itertools
 
@@ -32,30 +35,30 @@ def chain(p, target="interpreter"):
     return Job(lambda: program(*given), lambda: [t.numpy() for t in program(*given)])
 
 
-def elements(p, target="interpreter"):
+def elements(p, target="interpreter", lib=mg):
     x, y = mg.placeholder(p.x.shape), mg.placeholder(p.y.shape)
-    (w,) = weights = [mg.variable(w) for w in p.start]
+    (w,) = weights = [lib.variable(w) for w in p.start]
     step = descent([x, y], twelve_ops(w, x, y).sum(), weights, p.rate, target)
-    given = mg.from_numpy(p.x), mg.from_numpy(p.y)
+    given = lib.from_numpy(p.x), lib.from_numpy(p.y)
     return Job(lambda: step(*given), lambda: [w.get_value()])
 
 
-def net(p, target="interpreter"):
+def net(p, target="interpreter", lib=mg):
     x, y = mg.placeholder(p.x.shape), mg.placeholder(p.y.shape)
-    weights = w1, w2 = [mg.variable(w) for w in p.start]
+    weights = w1, w2 = [lib.variable(w) for w in p.start]
     loss = (x.mm(w1).clamp(min=0).mm(w2) - y).pow(2).sum()
     step = descent([x, y], loss, weights, p.rate, target)
-    given = mg.from_numpy(p.x), mg.from_numpy(p.y)
+    given = lib.from_numpy(p.x), lib.from_numpy(p.y)
     return Job(lambda: step(*given), lambda: [w.get_value() for w in weights])
 
 
-def scan(p, target="interpreter"):
+def scan(p, target="interpreter", lib=mg):
     xs, y = mg.placeholder(p.xs.shape), mg.placeholder(p.y.shape)
-    weights = [mg.variable(w) for w in p.start]
-    h0 = mg.zeros(*p.y.shape)
+    weights = [lib.variable(w) for w in p.start]
+    h0 = lib.zeros(*p.y.shape)
     h, _ = mg.scan(lambda h, x: (cell(x, h, *weights), None), h0, xs)
     step = descent([xs, y], (h - y).square().sum(), weights, p.rate, target)
-    given = mg.from_numpy(p.xs), mg.from_numpy(p.y)
+    given = lib.from_numpy(p.xs), lib.from_numpy(p.y)
     return Job(lambda: step(*given), lambda: [w.get_value() for w in weights])
 
 
@@ -80,12 +83,12 @@ def lengths(p, target="interpreter"):
     )
 
 
-def cnn(p, target="interpreter"):
+def cnn(p, target="interpreter", lib=mg):
     x, t = mg.placeholder(p.x.shape), mg.placeholder(p.targets.shape)
-    weights = [mg.variable(w) for w in p.start]
+    weights = [lib.variable(w) for w in p.start]
     loss = cross_entropy(convolved(mg.nn.functional, x, *weights), t)
     step = descent([x, t], loss, weights, p.rate, target)
-    given = mg.from_numpy(p.x), mg.from_numpy(p.targets)
+    given = lib.from_numpy(p.x), lib.from_numpy(p.targets)
     return Job(lambda: step(*given), lambda: [w.get_value() for w in weights])
 
 
