@@ -145,7 +145,7 @@ def _memory(like: Node) -> np.ndarray:
 
 def room(w: Any, like: Node, key: Any = None) -> int:
     """The slot of new memory for a value like this; `key` is whose it is."""
-    return w.new(key or object(), "b", _memory(like))
+    return w.new(object() if key is None else key, "b", _memory(like))
 
 
 def read_items(w: Any, node: Node) -> list[Node]:
