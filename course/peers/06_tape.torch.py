@@ -7,7 +7,8 @@ b = torch.tensor(1.0, requires_grad=True)
 for turn in range(3):
     y = (x * w + b) ** 2
     y.backward()
-    print("turn", turn, w.grad.item(), b.grad.item())
+    gw, gb = w.grad.item(), b.grad.item()
+    print("turn", turn, gw, gb)
 
 w.grad.zero_()
 print("zeroed:", w.grad.item())
