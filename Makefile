@@ -3,6 +3,8 @@
 
 PYTHON   ?= python3
 LAB_ARGS ?=
+RUNS     ?= 1
+BOOKS    ?= course/notebooks course/solutions
 
 VENV  := .venv
 PY    := $(VENV)/bin/python
@@ -36,8 +38,9 @@ unit: $(VENV)/.test  ## only the unit tests, and the examples in docstrings
 	$(PY) -m pytest
 	$(PY) -m pytest --doctest-modules minigrad course/coursekit
 
-nbtest: $(VENV)/.test  ## only the notebooks: run again, outputs compared with the stored ones
-	$(PY) -m pytest $(NBVAL) course/notebooks course/solutions
+nbtest: $(VENV)/.test  ## only the notebooks: run again, outputs compared with the stored ones (RUNS=20)
+	for run in $$(seq $(RUNS)); do \
+	  $(PY) -m pytest $(NBVAL) $(BOOKS) || exit 1; done
 
 notebooks: $(VENV)/.test  ## build course/notebooks and course/solutions from course/source
 	$(PY) -m coursekit.build

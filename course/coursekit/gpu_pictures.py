@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from minigrad.gpu.simulated import ALLOCATE, IN, LAUNCH, Event
 from minigrad.viz import Diagram, Figure
 
-from .counting import IN, LAUNCH, Event
 from .drawings import FILL, INK, svg, words
 
 HOST, DEVICE, STEP, SIDE = 54, 154, 104, 34
@@ -14,6 +14,7 @@ HOST, DEVICE, STEP, SIDE = 54, 154, 104, 34
 
 def timeline(log: Sequence[Event], caption: str = "") -> Figure:
     """The log from left to right: arrows cross over, boxes run on the device."""
+    log = [event for event in log if event.kind != ALLOCATE]
     width = 110 + STEP * len(log)
     drawn = [
         _lane(HOST, "host", width),

@@ -1,8 +1,8 @@
 # %% title [markdown]
 # # Start here: see a picture of your own code
 #
-# You run your first cells, look at the graph of your own three lines, and try out
-# everything that the lessons use: pictures, questions, exercises, hints. Ten minutes.
+# You run your first cells, look at the graph of your own lines, and try out everything
+# that the lessons use: pictures, questions, exercises, hints. Ten minutes.
 
 # %% run [markdown]
 # ## Run a cell
@@ -88,7 +88,8 @@ with expect_error(mg.errors.ShapeError):
 # by experiments that run on your machine. At the end you hold a verdict on each.
 #
 # Here is the way. Go from 00 to 14, or pick what you need: each lesson says at its
-# beginning what it builds on.
+# beginning what it builds on. Every word that a lesson explains is in the
+# [glossary](../guide/glossary.md) too.
 
 # %% course-map
 from coursekit import course_map
@@ -194,5 +195,5 @@ ready()
 # %% next [markdown]
 # ## Next
 #
-# Lesson 01 takes the arrays that you may know from NumPy and shows that they are here
+# [Lesson 01](01_tensors_you_already_know.ipynb) takes the arrays that you may know from NumPy and shows that they are here
 # already, under the name of tensors.

@@ -15,9 +15,9 @@
 # - **C13** CUDA is NVIDIA's language for programming GPUs.
 #
 # **What this lesson cannot show.** The results stored here come from a machine without a
-# GPU, and no run on a GPU has been recorded yet. A *counting device* stands in for it:
-# that is a simulation. It knows what would travel and what would be launched, but not
-# how fast. So each claim is judged only as far as it was tested.
+# GPU, and no run on a GPU has been recorded yet. Where you have one, the cells use it
+# too. Otherwise a *simulated GPU* stands in. It knows what would travel and what would be
+# launched, but not how fast. So each claim is judged only as far as it was tested.
 
 # %% before [markdown]
 # ## Before you start
@@ -38,10 +38,10 @@ import inspect
 import coursekit as kit
 import numpy as np
 from coursekit import check, claim, expect_error, hint, quiz, show
-from coursekit.counting import CountingDevice, cupy_if_it_runs
 from coursekit.gpu_pictures import layers, thread_grid, timeline
 
 import minigrad as mg
+from minigrad.gpu.device import current
 
 # %% predict [markdown]
 # ## Predict
@@ -57,8 +57,8 @@ quiz("q02.4")
 # %% run [markdown]
 # ## Run
 #
-# Here is a function for NumPy, and the same for any **array module** `xp`: for NumPy, for
-# CuPy (which is NumPy's twin on NVIDIA's GPUs), or for our counting device.
+# Here is a function for NumPy, and the same for any **array module** `xp`: for CuPy, which
+# is NumPy's twin on NVIDIA's GPUs, or for that of a simulated GPU.
 
 
 # %% two-functions
@@ -93,26 +93,36 @@ print("lines that differ:", len(extra))
 
 # %% same-numbers
 years, flow = kit.load_nile()
-gpu = CountingDevice()
-modules = {"counting device": gpu, **cupy_if_it_runs()}
-
 plain = score(np, flow)
-tensor = score(mg, mg.tensor(flow)).numpy()
-moved = [score_on(module, flow) for module in modules.values()]
-agree = [np.allclose(plain, other, rtol=1e-9) for other in (tensor, *moved)]
+with mg.cuda.simulate() as log:
+    moved = [score_on(current().xp, flow)]
+if mg.cuda.is_available():  # a real one
+    moved.append(score_on(current().xp, flow))
+agree = [np.allclose(plain, other, rtol=1e-9) for other in moved]
 print("the same numbers everywhere:", all(agree))
-print(*gpu.log, sep="\n")
+print(log)
 
 # %% same-numbers-read [markdown]
-# NumPy, tensors and the counting device agree. If CuPy and a GPU are on your machine, the
-# cell has used them too. The other lines are the log of the counting device: 100 numbers of
-# 8 bytes went in, six kernels were launched, 100 numbers came back.
+# They agree. The other lines are the log of the simulated GPU: 100 numbers of 8 bytes went
+# in, six kernels were launched, 100 numbers came back.
 #
-# What if you forget the way there? The two memories do not mix, and CuPy says so as well.
+# And tensors? For them nothing is written twice. `score` above is for NumPy; we give it
+# minigrad in the place of `np`, and a tensor that has moved. `.to("cuda")` is the way
+# there, `.cpu()` the way back.
 
-# %% forgotten
-with expect_error(TypeError):
-    CountingDevice().asarray(flow) + flow
+# %% tensors-move
+with mg.cuda.simulate() as tensor_log:
+    there = score(mg, mg.tensor(flow).to("cuda"))
+    print("computed on", there.device)
+    agree.append(np.allclose(plain, there.cpu().numpy(), rtol=1e-9))
+print("transfers:", tensor_log.transfers, "  the same numbers:", agree[-1])
+
+with mg.cuda.simulate(), expect_error(mg.errors.DeviceError):
+    mg.tensor(flow).to("cuda") + mg.tensor(flow)
+
+# %% forgotten [markdown]
+# The last two lines forgot one of the ways. The two memories do not mix, and the message
+# says what is where.
 
 # %% see [markdown]
 # ## See
@@ -121,25 +131,26 @@ with expect_error(TypeError):
 # launches.
 
 # %% good-timeline
-show(timeline(gpu.log, "There once, six kernels, back once."))
+show(timeline(log, "There once, six kernels, back once."))
 
 # %% chatty-read [markdown]
 # Now a version that looks innocent. It wants to know the mean and the spread as Python
-# numbers. Each question is a transfer.
+# numbers. Each question is a transfer. (A tensor's `mean` is two kernels: it adds up, then
+# it divides.)
 
 
 # %% chatty
-def chatty(xp, x):
-    x = xp.asarray(x)
-    centred = x - float(x.mean())
-    spread = float((centred * centred).mean()) ** 0.5
-    return xp.asnumpy(centred / spread)
+def chatty(x):
+    centred = x - x.mean().item()
+    spread = (centred * centred).mean().item() ** 0.5
+    return centred / spread
 
 
-talker = CountingDevice()
-same = np.allclose(chatty(talker, flow), plain)
-print("same numbers:", same, "  transfers:", talker.transfers)
-show(timeline(talker.log, "Two questions in the middle: two more ways back."))
+with mg.cuda.simulate() as talk:
+    back = chatty(mg.tensor(flow).to("cuda")).cpu()
+same = np.allclose(plain, back.numpy())
+print("same numbers:", same, "  transfers:", talk.transfers)
+show(timeline(talk, "Two questions in the middle: two more ways back."))
 
 # %% chatty-cost-read [markdown]
 # Eight bytes are quickly copied. But the host has to *wait* for them: everything that
@@ -214,31 +225,35 @@ def on_device(n, operations):
     return transfers + operations * (5e-6 + 8 * n / 1000e9)
 
 
-print("GPU faster, 1,000 numbers:  ", on_device(1e3, 10) < on_host(1e3, 10))
-print("GPU faster, 100,000 numbers:", on_device(1e5, 10) < on_host(1e5, 10))
+for size in (1_000, 100_000):
+    faster = on_device(size, 10) < on_host(size, 10)
+    print(f"10 in a row, {size:,} numbers: GPU faster: {faster}")
 
 # %% break-even-curves
-n = np.logspace(2, 8, 61)
+n = np.logspace(2, 8, 6001)
 gain = {f"{k} in a row": on_host(n, k) / on_device(n, k) for k in (1, 10, 100)}
+for name, times in gain.items():
+    wins = f"from {n[times > 1][0]:,.0f} numbers on" if times.max() > 1 else "never"
+    print(f"{name}: the GPU wins {wins}")
 axes = {"xscale": "log", "yscale": "log", "xlabel": "numbers", "ylabel": "host / GPU"}
 alt = "Three rising curves: 1 operation stays below 1, a hundred rise above 30."
 show(kit.curves(n, gain, alt, "Time on the host over time on the GPU.", **axes))
 
 # %% break-even-result [markdown]
-# Above 1 the GPU wins. A single operation never pays for its way. Ten in a row pay from
-# some ten thousand numbers on. A hundred in a row, as in a network, pay a little earlier
-# and gain far more. So: move data once, and do much with it.
+# Above 1 the GPU wins. A single operation never pays for its way. Ten in a row do, and a
+# hundred in a row, as in a network, pay earlier and gain far more. So: move data once, and
+# do much with it.
 
 # %% judge [markdown]
 # Time to judge, and to be careful with words. What was not run is not verified.
 
 # %% verdicts
 text = "The same text gives NumPy's numbers on tensors; nothing was run on a GPU here"
-claim("C1", "V", text, check=agree[0])
+claim("C1", "V", text, check=agree[-1])
 text = "A BLAS, as MKL is one, beats plain C and Python loops; cuDNN, NCCL: not run"
 fast = ways.faster("blas", "c_loops") and ways.faster("blas", "python", 10)
 claim("C6", "V", text, check=fast)
-text = "Two more lines, there and back; tried on a simulated device, not on a GPU"
+text = "Two more lines, there and back; tried on a simulated GPU, not on a real one"
 claim("C8", "V", text, check=len(extra) == 2 and all(agree))
 text = "A platform and an extension of C++; here a kernel's text and simulated threads"
 guide = "NVIDIA, CUDA C++ Programming Guide 12.0"
@@ -289,12 +304,12 @@ with expect_error(IndexError):
 # and writes memory that is not its own.
 
 # %% the-same-in [markdown]
-# ## The same in PyTorch
+# ## The same in PyTorch, TensorFlow and JAX
 #
-# PyTorch and minigrad name the device by a word: `device="cpu"` or `device="cuda"`, and
-# `x.to(...)` and `x.cpu()` are the transfers. The program below stays on the processor, in
-# both columns; a move to where the data are already costs nothing. PyTorch's output was
-# recorded. In TensorFlow the same is written `with tf.device("/GPU:0"):`.
+# PyTorch and minigrad name the device by a word, and `x.to(...)` and `x.cpu()` are the
+# transfers. TensorFlow asks *where* a block of lines is to run, and moves what it needs
+# there by itself. JAX puts an array on a device, and what is computed from it stays there.
+# All programs below stay on the processor; what the other libraries print was recorded.
 
 # %% side-by-side
 kit.side_by_side("02_device")
@@ -307,7 +322,7 @@ kit.side_by_side("02_device")
 # ### 02.1 Three transfers too many
 #
 # This function makes five transfers. Write it with two, so that it gives the same array.
-# `xp` is a counting device, `x` an array of NumPy.
+# `xp` is the array module of a simulated GPU, `x` an array of NumPy.
 #
 # ```python
 # def relative(xp, x):
@@ -390,7 +405,7 @@ check("02.3", break_even)
 # %% exercise-log-task [markdown]
 # ### 02.4 Predict the log
 #
-# How many transfers and how many launches does the counting device write down?
+# How many transfers and how many launches does the simulated GPU write down?
 #
 # ```python
 # x = xp.asarray(data)
@@ -420,8 +435,13 @@ check("02.4", my_log)
 # lines move the data there and back. Transfers and launches cost time before anything is
 # computed, so a GPU wins where much is done with what was moved once. Under your line
 # stand libraries, and they, not Python, are fast.
+#
+# The words of this lesson, in the glossary: [device](../guide/glossary.md#device),
+# [host](../guide/glossary.md#host), [transfer](../guide/glossary.md#transfer),
+# [kernel](../guide/glossary.md#kernel), [launch](../guide/glossary.md#launch), [array
+# module](../guide/glossary.md#array-module).
 
 # %% next [markdown]
 # ## Next
 #
-# Lesson 03 asks *when* a line computes: at once, or after the whole graph is there.
+# [Lesson 03](03_line_by_line.ipynb) asks *when* a line computes: at once, or after the whole graph is there.

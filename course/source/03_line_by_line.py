@@ -261,7 +261,7 @@ print("rounds:", rounds, "  same roots:", mg.all(x == y).item())
 
 # %% verdicts
 at_the_line = eager_counts == [0, 0, 1, 2]
-evidence = "the counter says {} after C and {} after D".format(*eager_counts[2:])
+evidence = f"the counter says {after_C} after C and {eager_counts[-1]} after D"
 claim("C16", "V", evidence, check=at_the_line)
 
 quiet = [*graph_counts, after_compile] == [0] * 5
@@ -345,11 +345,13 @@ print("same as line by line:", mg.all(first == D).item())
 # it is a trap. Lesson 09 is about that trap.
 
 # %% the-same-in [markdown]
-# ## The same in PyTorch and minigrad
+# ## The same in PyTorch, TensorFlow and JAX
 #
-# The eager lines *are* PyTorch's own: only the import differs. The columns that say
-# "run now" were run by the cell below; PyTorch's output was recorded, because it need
-# not be installed here.
+# The eager lines *are* PyTorch's own: only the import differs. TensorFlow's first version
+# is the other way: placeholders, then a session that runs what you ask for. Compare it
+# with TensorFlow 2 and JAX. There the four lines compute at once, and a word above a
+# function asks for its graph. (The columns that say "run now" were run by the cell below.
+# What the others print was recorded, because they need not be installed here.)
 
 # %% side-by-side
 from coursekit import side_by_side
@@ -364,9 +366,8 @@ claim(
 )
 
 # %% side-by-side-read [markdown]
-# And TensorFlow? Its first version was the middle column, with other names: `tf.placeholder`
-# for the inputs, and a `Session` whose `run` takes what you want to know and a dictionary
-# of what you feed. minigrad has one too, so that old programs can be read and tried:
+# minigrad has a `Session` too, so that old programs can be read and tried. It takes what
+# you want to know, and a dictionary of what you feed:
 
 # %% a-session
 with mg.Session() as session:
@@ -375,10 +376,10 @@ with mg.Session() as session:
 print("same as line by line:", mg.all(d_again == D).item())
 
 # %% a-session-read [markdown]
-# Since version 2.0 TensorFlow's lines compute at once, like PyTorch's, and `tf.function`
-# makes a graph of them, like our `mg.jit`. So the claim was true when it was made, and is
-# not true any more. That is what *dated* means. PyTorch has moved as well: since version
-# 2.0 (2023) its `torch.compile` makes graphs of eager lines.
+# So TensorFlow's lines compute at once since version 2.0, like PyTorch's, and `tf.function`
+# makes a graph of them, like our `mg.jit`. The claim was true when it was made, and is not
+# true any more. That is what *dated* means. PyTorch has moved as well: since version 2.0
+# (2023) its `torch.compile` makes graphs of eager lines.
 
 # %% exercises [markdown]
 # ## Exercises
@@ -505,5 +506,5 @@ check("03.4", unused)
 # %% next [markdown]
 # ## Next
 #
-# Lesson 04 takes the notes apart: what is in a node, in which order a graph is
+# [Lesson 04](04_take_a_graph_apart.ipynb) takes the notes apart: what is in a node, in which order a graph is
 # computed, and why an input that nobody uses costs nothing.

@@ -332,11 +332,12 @@ print("nodes:", rod_nodes, "\nnumbers computed in a call:", rod_work)
 # have to say it in their words, not in Python's.
 
 # %% the-same-in [markdown]
-# ## The same in PyTorch and minigrad
+# ## The same in PyTorch, TensorFlow and JAX
 #
 # The rod again, 200 moments. In PyTorch no graph is made at all, since no gradient is
-# asked for: each line computes. The graph of minigrad is made once. The numbers are
-# the same. Then the verdicts.
+# asked for: each line computes. minigrad and TensorFlow 1 write the graph down once; in
+# TensorFlow 2 and JAX it is made when `moment` is called first. The numbers are the same.
+# Then the verdicts.
 
 # %% side-by-side
 kit.side_by_side("04_rod")
@@ -505,9 +506,15 @@ check("04.5", my_sentence)
 # A node is an operation and what it reads; numbers travel along the arrows. To run a
 # graph, put its nodes in an order in which everyone comes after what it reads, and keep
 # the results in a dictionary. What the result does not need never runs.
+#
+# The words of this lesson, in the glossary: [node](../guide/glossary.md#node),
+# [graph](../guide/glossary.md#graph), [topological
+# order](../guide/glossary.md#topological-order),
+# [placeholder](../guide/glossary.md#placeholder),
+# [constant](../guide/glossary.md#constant), [program](../guide/glossary.md#program).
 
 # %% next [markdown]
 # ## Next
 #
-# That dictionary kept every result until the end. Lesson 05 asks who still needs them,
+# That dictionary kept every result until the end. [Lesson 05](05_use_memory_twice.ipynb) asks who still needs them,
 # and lets two nodes share one piece of memory.

@@ -7,6 +7,8 @@
 # %% article [markdown]
 # ## The article says
 #
+# In our words:
+#
 # - **C18** Symbolic programs are more efficient, because the memory of a value can
 #   safely be used again, *in place*, for the next one.
 #
@@ -319,19 +321,21 @@ for name, count in held.items():
 # would be worse than an error.
 
 # %% the-same-in [markdown]
-# ## The same in PyTorch and minigrad
+# ## The same in PyTorch, TensorFlow and JAX
 #
 # `y = y + 1` makes a new tensor, `y += 1` writes over the old one. For the numbers it is
 # the same. For the way back it is not, and PyTorch checks it in the same way, with a
-# version for each memory.
+# version for each memory. TensorFlow and JAX took another way out: there is no writing
+# over. `y += 1` gives the name to something new, and only the compiler uses memory twice.
 
 # %% side-by-side
 kit.side_by_side("05_overwrite")
-less = arrays == {"line_by_line": 2, "in_place": 1, "as_graph": 1}
+more, one, planned = arrays.values()
+less = (more, one, planned) == (2, 1, 1)
 chains = (held["line by line, every name kept"], boxes) == (results, 2)
 trains = boxes < held["training, graph"] < held["training, tape"]
-evidence = f"{arrays['line_by_line']} arrays become {arrays['as_graph']}, "
-evidence += f"{results} results fit into {boxes} boxes; training saves far less"
+evidence = f"{more} arrays become {planned}, {results} results fit into {boxes} boxes; "
+evidence += "training saves far less"
 claim("C18", "V", evidence, check=less and chains and trains)
 
 # %% exercises [markdown]
@@ -478,8 +482,13 @@ check("05.5", kept)
 # before it runs. So a plan can use memory again without a mistake, where line by line
 # you have to know it yourself. The way back is a reader too: in training, results live
 # long, and a version counter tells you if you wrote over one of them.
+#
+# The words of this lesson, in the glossary: [buffer](../guide/glossary.md#buffer), [in
+# place](../guide/glossary.md#in-place), [plan](../guide/glossary.md#plan),
+# [tape](../guide/glossary.md#tape), [gradient](../guide/glossary.md#gradient),
+# [backward](../guide/glossary.md#backward).
 
 # %% next [markdown]
 # ## Next
 #
-# Lesson 06 is about that reader: the tape, and how it finds every slope.
+# [Lesson 06](06_the_tape.ipynb) is about that reader: the tape, and how it finds every slope.

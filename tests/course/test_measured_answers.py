@@ -26,7 +26,7 @@ def test_how_many_transfers_and_launches_a_loop_with_an_if_makes():
 
 def test_the_function_to_be_improved_makes_five_transfers():
     x = np.array([1.0, 2.0, 4.0])
-    given = nb02.on_a_counting_device(nb02.as_given, x)
-    better = nb02.on_a_counting_device(nb02.relative, x)
+    given = nb02.on_a_simulated_gpu(nb02.as_given, x)
+    better = nb02.on_a_simulated_gpu(nb02.relative, x)
     assert (given["transfers"], better["transfers"]) == (5, 2)
     assert np.array_equal(given["array"], better["array"])

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+import minigrad as mg
+from minigrad.gpu.device import current
+
 from ..checking import Exercise, Refused, Wrong
-from ..counting import CountingDevice
 from ..gpu_pictures import timeline
 from ..quizzes import Question
 
@@ -51,26 +53,26 @@ def never_comes_back(xp: Any, x: Any) -> Any:
     return z / z.max()
 
 
-def on_a_counting_device(answer: Any, x: np.ndarray) -> Any:
+def on_a_simulated_gpu(answer: Any, x: np.ndarray) -> Any:
     """The answer's array and how many transfers it made."""
-    xp = CountingDevice()
-    result = answer(xp, x)
+    with mg.cuda.simulate() as log:
+        result = answer(current().xp, x)
     if result is None or result is ...:
         return result
     if not isinstance(result, np.ndarray):
         raise Refused(f"the result is not an array of NumPy: {result!r}")
-    computed_there = xp.launches >= 4  # times 2, plus 1, max, divide
+    computed_there = log.launches >= 4  # times 2, plus 1, max, divide
     return {
         "array": result,
-        "transfers": xp.transfers,
+        "transfers": log.transfers,
         "all four operations on the device": computed_there,
     }
 
 
 def own_timeline(answer: Any) -> Any:
-    xp = CountingDevice()
-    answer(xp, np.array([1.0, 2.0, 4.0]))
-    return timeline(xp.log, "Your log: one arrow down, one arrow up.")
+    with mg.cuda.simulate() as log:
+        answer(current().xp, np.array([1.0, 2.0, 4.0]))
+    return timeline(log, "Your log: one arrow down, one arrow up.")
 
 
 RELATIVE = Exercise(
@@ -110,7 +112,7 @@ RELATIVE = Exercise(
     ),
     shows="Two transfers, however many kernels run between them.",
     cases=lambda rng: [(rng.uniform(1, 9, size=n),) for n in (3, 7)],
-    run=on_a_counting_device,
+    run=on_a_simulated_gpu,
     picture=own_timeline,
 )
 
@@ -301,15 +303,16 @@ BREAK_EVEN = Exercise(
 
 
 def log_counts() -> list[int]:
-    """What the counting device really writes down for the loop of this exercise."""
-    xp = CountingDevice()
-    x = xp.asarray(np.full(3, 1.5))
-    for _ in range(3):
-        x = x * 2 - 1
-        if x.max() > 100:
-            break
-    xp.asnumpy(x)
-    return [xp.transfers, xp.launches]
+    """What the simulated GPU really writes down for the loop of this exercise."""
+    with mg.cuda.simulate() as log:
+        xp = current().xp
+        x = xp.asarray(np.full(3, 1.5))
+        for _ in range(3):
+            x = x * 2 - 1
+            if x.max() > 100:
+                break
+        xp.asnumpy(x)
+    return [log.transfers, log.launches]
 
 
 LOG = Exercise(
