@@ -1,10 +1,15 @@
-"""Lesson 02's pictures: what crosses over, which thread takes what, what stands on what."""
+"""Lesson 02's pictures: what crosses over, a kernel and its threads, what stands on what."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from minigrad import Node
 from minigrad.gpu.simulated import ALLOCATE, IN, LAUNCH, Event
+from minigrad.gpu.writer import Writer
+from minigrad.native.kernels import joins
+from minigrad.static.node import PLACEHOLDER, topological
+from minigrad.static.plan import make_plan
 from minigrad.viz import Diagram, Figure
 
 from .drawings import FILL, INK, svg, words
@@ -50,6 +55,14 @@ def _crossing(x: int, event: Event) -> list[str]:
     arrow = f'<path d="M {x} {start} V {end + back}" stroke="{INK}" stroke-width="3"/>'
     label = words(x + 8, (HOST + DEVICE) / 2 + 5, f"{event.bytes} bytes", 12, "start")
     return [arrow, f'<path d="{head}" fill="{INK}"/>', label]
+
+
+def kernel_text(y: Node) -> str:
+    """The CUDA that minigrad prints for a graph: no GPU and no compiler is needed."""
+    inputs = [node for node in topological([y]) if node.op is PLACEHOLDER]
+    writer = Writer(make_plan([y], {}, False, joins), inputs, False)
+    writer.everything([y])
+    return "\n".join(writer.kernels)
 
 
 def thread_grid(n: int, threads: int) -> Figure:

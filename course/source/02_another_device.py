@@ -38,7 +38,7 @@ import inspect
 import coursekit as kit
 import numpy as np
 from coursekit import check, claim, expect_error, hint, quiz, show
-from coursekit.gpu_pictures import layers, thread_grid, timeline
+from coursekit.gpu_pictures import kernel_text, layers, thread_grid, timeline
 
 import minigrad as mg
 from minigrad.gpu.device import current
@@ -159,22 +159,31 @@ show(timeline(talk, "Two questions in the middle: two more ways back."))
 #
 # ### A kernel
 #
-# What is it that is launched? In CUDA, the element-wise kernel for `y = a * x + b` looks
-# like the text below. It is written for **one** number. Thousands of threads run it at
-# once, and each works out from its place which number is its own: `i`.
+# What is it that is launched? In CUDA, the element-wise kernel for `y = a * x + b` can be
+# written like this:
+#
+# ```c
+# __global__ void scale_add(float *x, float *y, float a, float b, int n) {
+#   int i = blockIdx.x * blockDim.x + threadIdx.x;
+#   if (i < n) y[i] = a * x[i] + b;
+# }
+# ```
+#
+# It is written for **one** number. Thousands of threads run it at once, and each works out
+# from its place which number is its own: `i`. Here is the kernel that minigrad itself
+# prints for such a line, and under it who takes what, if blocks have four threads.
 
 # %% kernel-text
-KERNEL = """extern "C" __global__
-void scale_add(const float* x, float* y, float a, float b, int n) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) y[i] = a * x[i] + b;
-}"""
-print(KERNEL)
+x = mg.placeholder((10,), name="x")
+y = 2.0 * x + 1.0
+print(kernel_text(y))
 show(thread_grid(n=10, threads=4))
 
 # %% kernel-read [markdown]
 # Threads come in **blocks** of one size. Ten numbers do not fill three blocks of four, so
-# two threads have nothing to do. The line `if (i < n)` sends them home.
+# two threads have nothing to do. The `if (i < n)` sends them home. In minigrad's kernel
+# the condition `i < 10` of a loop does so. The loop is there for large arrays: a thread
+# that is done with one number takes another, as many threads further on.
 #
 # ## Measure
 #
@@ -255,7 +264,7 @@ fast = ways.faster("blas", "c_loops") and ways.faster("blas", "python", 10)
 claim("C6", "V", text, check=fast)
 text = "Two more lines, there and back; tried on a simulated GPU, not on a real one"
 claim("C8", "V", text, check=len(extra) == 2 and all(agree))
-text = "A platform and an extension of C++; here a kernel's text and simulated threads"
+text = "A platform and an extension of C++; here the text of a kernel, not run on a GPU"
 guide = "NVIDIA, CUDA C++ Programming Guide 12.0"
 claim("C13", "S", text, source=guide, date="2023")
 

@@ -1,8 +1,10 @@
 """The pictures of lesson 02 show what the simulated GPU wrote down."""
 
-from coursekit.gpu_pictures import layers, thread_grid, timeline
+import numpy as np
+from coursekit.gpu_pictures import kernel_text, layers, thread_grid, timeline
 
 import minigrad as mg
+from minigrad.gpu import shim
 
 
 def test_a_timeline_shows_every_transfer_and_launch():
@@ -14,6 +16,21 @@ def test_a_timeline_shows_every_transfer_and_launch():
     ]  # fmt: skip
     assert drawn.svg.count("8 bytes") == 2
     assert drawn.svg.count(">add<") == 1
+
+
+def test_the_text_of_a_kernel_is_the_one_that_a_program_runs():
+    x = mg.placeholder((10,), name="x")
+    y = 2.0 * x + 1.0
+    text = kernel_text(y)
+    assert "i < 10" in text
+    assert "* 2.0f" in text
+    if shim.explain_absence():
+        return  # no compiler here
+    with mg.cuda.simulate():
+        program = mg.compile([x], y, target="cuda")
+        assert text in program.source
+        doubled = program(np.arange(10, dtype=np.float32)).cpu()
+    assert doubled.tolist() == [2 * i + 1 for i in range(10)]
 
 
 def test_threads_without_a_number_are_dashed():
