@@ -133,7 +133,9 @@ class MinigradError(Exception):
     ) -> None:
         origins = at if isinstance(at, list) else [at or user_origin()]
         self.what = what
-        self.origins = [o for o in origins if o is not None][:3]
+        # Several nodes of one line are one place to look at.
+        places = {repr(o): o for o in origins if o is not None}
+        self.origins = list(places.values())[:3]
         rows = [("expected", expected), ("got", got), ("remedy", remedy)]
         rows += [("at", repr(o)) for o in self.origins]
         lines = [f"  {label:<9} {text}" for label, text in rows if text]
@@ -141,7 +143,8 @@ class MinigradError(Exception):
 
     def also_at(self, origin: Origin | None) -> MinigradError:
         """Itself, naming one more line of the user's."""
-        if origin is not None and len(self.origins) < 3:
+        known = map(repr, self.origins)
+        if origin is not None and len(self.origins) < 3 and repr(origin) not in known:
             self.origins.append(origin)
             self.args = (f"{self}\n  at        {origin!r}",)
         return self

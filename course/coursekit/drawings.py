@@ -120,8 +120,10 @@ def curves(
         axes.plot(x, y, label=label)
     axes.set(**settings)
     if len(ys) > 1:
-        # Above the axes, where no curve runs.
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(ys))
+        # Above the axes, where no curve runs; in one row where the figure is wide enough.
+        wide = sum(len(label) + 6 for label in ys) > 64
+        columns = -(-len(ys) // 2) if wide else len(ys)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns)
     return chart(drawing, alt, caption, text)
 
 

@@ -25,7 +25,7 @@ OKABE_ITO = (
     "#56B4E9",
     "#000000",
 )
-DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)), (0, (1, 3)), (0, (9, 3)))
+DASHES = ("-", "--", "-.", ":", (0, (8, 2, 1, 2, 1, 2)), (0, (1, 3)), (0, (9, 3)))
 STYLE: dict[str, Any] = {
     "svg.hashsalt": "minigrad",
     "font.family": "DejaVu Sans",  # comes with Matplotlib
