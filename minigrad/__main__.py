@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import importlib.util
 import io
@@ -12,10 +13,15 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 import minigrad
+from minigrad.gpu import blas as cublas
+from minigrad.gpu import cudnn, nccl, nvrtc
+from minigrad.gpu.device import CUPY
 from minigrad.native import blas, build
 from minigrad.static.build import PATIENCE
 
@@ -73,10 +79,32 @@ def _programs() -> str:
 
 def _gpu() -> str:
     why = minigrad.cuda.why_not()
-    if why is not None:
-        return f"none: {why}"
-    version = importlib.import_module("cupy").__version__
-    return f"{minigrad.cuda.get_device_name()} with CuPy {version}"
+    return f"none: {why}" if why else minigrad.cuda.get_device_name()
+
+
+def _driver() -> str:
+    """The newest CUDA that the driver runs, asked of the driver itself."""
+    name = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
+    number = ctypes.c_int()
+    try:
+        ctypes.CDLL(name).cuDriverGetVersion(ctypes.byref(number))
+    except OSError:
+        return "none: install NVIDIA's driver, if there is a GPU"
+    return f"runs CUDA up to {number.value // 1000}.{number.value % 1000 // 10}"
+
+
+def _cupy() -> str:
+    if importlib.util.find_spec("cupy") is None:
+        return f"none: {CUPY}"
+    import cupy
+
+    return cupy.__version__
+
+
+def _part(module: Any) -> str:
+    """A library that is used on a GPU."""
+    why = module.absence()
+    return f"none: {why}" if why else module.version()
 
 
 def _renderer() -> str:
@@ -121,6 +149,12 @@ CHECKS: dict[str, Callable[[], str]] = {
     "compiler": _compiler,
     "programs": _programs,
     "GPU": _gpu,
+    "driver": _driver,
+    "CuPy": _cupy,
+    "cuBLAS": partial(_part, cublas),
+    "cuDNN": partial(_part, cudnn),
+    "NVRTC": partial(_part, nvrtc),
+    "NCCL": partial(_part, nccl),
     "pictures": _renderer,
     "charts": _charts,
     "MPI": _mpi,

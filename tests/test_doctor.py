@@ -1,5 +1,6 @@
 """`python -m minigrad doctor` says what is there and never fails."""
 
+import importlib.metadata
 import subprocess
 import sys
 
@@ -33,6 +34,29 @@ def test_what_is_missing_names_what_to_install(monkeypatch):
     monkeypatch.delenv("CC", raising=False)
     for name in ("compiler", "pictures", "charts", "MPI", "ONNX", "saving"):
         assert "install" in command.CHECKS[name]()
+
+
+def test_every_part_of_a_gpu_that_is_missing_names_what_to_install(monkeypatch):
+    absent = dict.fromkeys(("cupy", "cudnn", "cupy.cuda", "cupy_backends.cuda.libs"))
+    for name in absent:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
+    for module in (command.cublas, command.cudnn, command.nccl, command.nvrtc):
+        for cached in ("absence", "library", "_library"):
+            function = getattr(module, cached, None)
+            plain = getattr(function, "__wrapped__", function)
+            monkeypatch.setattr(module, cached, plain, raising=False)
+    monkeypatch.setattr(command.nvrtc, "PACKAGE", "a-package-that-is-not-there")
+    for name in ("CuPy", "cuBLAS", "cuDNN", "NVRTC", "NCCL"):
+        assert command.CHECKS[name]().startswith("none: ")
+        assert "pip install" in command.CHECKS[name]()
+
+
+def test_versions_of_the_parts_are_those_of_their_packages():
+    nvrtc = command.CHECKS["NVRTC"]()
+    if "none" not in nvrtc:
+        found = importlib.metadata.version("nvidia-cuda-nvrtc")
+        assert found.startswith(nvrtc)
 
 
 def test_it_names_the_compiler_that_native_code_uses(monkeypatch):

@@ -8,6 +8,7 @@ places. `arrange` works that out from strides alone, so it can be tested anywher
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -129,6 +130,25 @@ def cublas(call: Call, a: Any, b: Any, c: Any, alpha: float, beta: float) -> Non
         *sizes, first, pa, kind, call.lda, call.step_a, pb, kind, call.ldb, call.step_b,
         second, pc, kind, call.ldc, call.step_c, call.batch, *end,
     )  # fmt: skip
+
+
+def absence() -> str:
+    """Why there is no cuBLAS, '' if there is; it needs no GPU to be there."""
+    from minigrad.gpu.device import CUPY  # which knows this file
+
+    try:
+        _library()
+    except ImportError:
+        return f"CuPy or cuBLAS is not installed: {CUPY}"
+    return ""
+
+
+def version() -> str:
+    """Of the package that brings cuBLAS; it may come with a toolkit instead."""
+    try:
+        return importlib.metadata.version("nvidia-cublas")
+    except importlib.metadata.PackageNotFoundError:
+        return "the toolkit's"
 
 
 @functools.cache

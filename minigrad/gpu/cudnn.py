@@ -132,6 +132,11 @@ def absence() -> str:
     return ""
 
 
+def version() -> str:
+    """Of cuDNN itself."""
+    return _library()[0].backend_version_string()
+
+
 @functools.cache
 def _library() -> tuple[Any, Any]:
     """The package, and a handle of the current device."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from minigrad.backend import on_device
 from minigrad.errors import DeviceError
-from minigrad.gpu.device import current
+from minigrad.gpu.device import CUPY, current
 from minigrad.ops import comm
 
-INSTALL = 'pip install "nvidia-nccl-cu13"'
+INSTALL = "pip install nvidia-nccl-cu13"
 
 
 class Group(comm.Group):
@@ -44,10 +45,20 @@ class Group(comm.Group):
 def absence() -> str:
     """Why there is no NCCL, '' if there is."""
     try:
-        from cupy.cuda import nccl
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it says the same, in six lines
+            from cupy.cuda import nccl
     except ImportError:
-        return "CuPy is not installed, which brings NCCL's binding"
+        return f"CuPy is not installed: {CUPY}"
     return "" if nccl.available else f"NCCL is not installed: {INSTALL}"
+
+
+def version() -> str:
+    """As in "2.27.3"; NCCL counts it as 22703."""
+    from cupy.cuda import nccl
+
+    number = nccl.get_version()
+    return f"{number // 10000}.{number // 100 % 100}.{number % 100}"
 
 
 def _on_gpu(a: Any) -> Any:

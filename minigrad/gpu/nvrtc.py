@@ -14,6 +14,7 @@ import re
 from minigrad.errors import DeviceError, GraphError
 
 PACKAGE = "nvidia-cuda-nvrtc"
+INSTALL = f"pip install {PACKAGE}"
 OPTIONS = ("--std=c++17",)
 
 # What C has from its headers and NVRTC, which has none, does not; nothing to others.
@@ -40,9 +41,16 @@ def library() -> ctypes.CDLL:
     for file in files:
         if re.fullmatch(r"libnvrtc\.so\.\d+|nvrtc64_\d+_\d+\.dll", file.name):
             return ctypes.CDLL(str(file.locate()))
-    raise DeviceError(
-        "gpu: NVIDIA's compiler is not installed", remedy=f"pip install {PACKAGE}"
-    )
+    raise DeviceError("gpu: NVIDIA's compiler is not installed", remedy=INSTALL)
+
+
+def absence() -> str:
+    """Why there is no NVRTC, '' if there is."""
+    try:
+        library()
+    except DeviceError:
+        return f"NVIDIA's compiler is not installed: {INSTALL}"
+    return ""
 
 
 def version() -> str:
