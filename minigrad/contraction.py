@@ -10,9 +10,11 @@ import string
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from minigrad.backend import int64
 from minigrad.errors import ArgumentError, ShapeError
 from minigrad.ops import linalg, shapes
 from minigrad.ops.composite import demand_ndim, mm
+from minigrad.ops.elementwise import cast
 from minigrad.ops.extents import Unknown, agree, product
 from minigrad.ops.movement import broadcast_to, diagonal, permute, reshape
 
@@ -77,7 +79,9 @@ def einsum(equation: str, *operands: Any) -> Any:
     every = [label for term in terms for label in term]
     dots = sorted({n for n in every if isinstance(n, int)})
     if arrow:
-        kept = _labels(equation, output, len(dots) + len(output.replace("...", "")))
+        letters = output.replace("...", "")
+        hidden = len(dots) if letters != output else 0  # what "..." stands for may go
+        kept = _labels(equation, output, hidden + len(letters))
     else:  # the letters that stand once, in their order
         kept = dots + sorted(n for n in every if n not in dots and every.count(n) == 1)
     if len(set(kept)) != len(kept) or not set(kept) <= set(every):
@@ -171,6 +175,8 @@ def _product(
     """The product of two, as a batch of matrix products."""
     left, a = _summed(left, a, needed | set(right))
     right, b = _summed(right, b, needed | set(left))
+    if b.dtype != a.dtype and a.dtype.kind != "f":  # integers that were added up
+        a, b = (x if x.dtype == int64 else cast(x, dtype=int64) for x in (a, b))
     batch = [n for n in left if n in right and n in needed]
     inner = [n for n in left if n in right and n not in needed]
     rows = [n for n in left if n not in right]

@@ -145,6 +145,7 @@ def _full(shape: tuple[int, ...], value: Any, dtype: Any, device: Any) -> Any:
     """One number everywhere, written where it is to be: nothing crosses over."""
     where = placed(device)
     dtype = dtype or np.asarray(value).dtype
+    value = np.asarray(value).astype(dtype).item()  # -1 as a byte is 255
     xp = np if where.type == "cpu" else late("cuda")(where).xp
     return xp.full(shape, value, dtype)
 
@@ -212,13 +213,18 @@ def arange(
     start, end, step = (
         x.item() if hasattr(x, "item") else x for x in (start, end, step)
     )
-    if step == 0 or (end - start) * step < 0:
+    if dtype is not None and np.dtype(dtype) == np.int64:
+        start, end, step = int(start), int(end), int(step)
+    if step == 0 or not 0 <= (end - start) / step < math.inf:
         raise ArgumentError(
             "arange: this step never leads to the end",
-            expected="a step from start towards end",
+            expected="a step from start towards a finite end",
             got=f"arange({start}, {end}, {step})",
         )
-    array = start + np.arange(math.ceil((end - start) / step)) * step
+    count = math.ceil((end - start) / step)
+    if dtype is not None and np.dtype(dtype).kind in "ui":
+        start, step = int(start), int(step)
+    array = start + np.arange(count) * step
     if dtype is None and any(isinstance(x, float) for x in (start, end, step)):
         dtype = get_default_dtype()
     return new(array, dtype, device, requires_grad)
@@ -237,6 +243,8 @@ def linspace(
     if steps < 0:
         raise ArgumentError("linspace: steps cannot be negative", got=str(steps))
     start, end = (x.item() if hasattr(x, "item") else x for x in (start, end))
+    if dtype is not None and np.dtype(dtype).kind in "ui":
+        start, end = int(start), int(end)
     array = np.linspace(start, end, steps)
     return new(array, dtype or get_default_dtype(), device, requires_grad)
 
@@ -296,7 +304,10 @@ def unique(
     )
     if not isinstance(found, tuple):
         return made(found)
-    return tuple(made(as_result(x)) for x in found)
+    arrays = [as_result(x) for x in found]
+    if return_inverse and dim is None:
+        arrays[1] = arrays[1].reshape(array.shape)
+    return tuple(map(made, arrays))
 
 
 # --- older spellings, and what Tensor has of these ---------------------------------------

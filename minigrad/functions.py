@@ -22,7 +22,7 @@ def _function(name: str) -> Callable[..., Any]:
         if isinstance(input, Value):
             return getattr(input, name)(*args, **kwargs)
         # The number may come first, as in pow(2, x).
-        if builtins.any(isinstance(x, Value) for x in args):
+        if name in ARITHMETIC and builtins.any(isinstance(x, Value) for x in args):
             return method(input, *args, **kwargs)
         return _value(input, name)
 
@@ -40,6 +40,7 @@ def _value(input: Any, name: str) -> Any:
     )
 
 
+ARITHMETIC = "add sub mul div true_divide floor_divide remainder pow".split()
 # Every method here is a function of its tensor too, named and documented alike.
 METHODS = """
     add sub mul div true_divide floor_divide remainder pow atan2 maximum minimum lerp
@@ -53,7 +54,7 @@ METHODS = """
     permute transpose squeeze unsqueeze unflatten t movedim moveaxis swapaxes swapdims
     broadcast_to select narrow tile split chunk unbind flip roll diagonal diag tril
     triu gather scatter scatter_add index_select index_add take_along_dim masked_fill
-    masked_select sort argsort topk median kron outer addmm matmul mm bmm mv dot
+    masked_select sort argsort topk median searchsorted kron outer addmm matmul mm bmm mv dot
 """.split()
 
 for _name in METHODS:

@@ -1,4 +1,4 @@
-"""`mg.linalg`: the norms of vectors and matrices, as in `torch.linalg`."""
+"""`mg.linalg`: norms and singular values, as in `torch.linalg`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.errors import ArgumentError, DTypeError, ShapeError
-from minigrad.ops import composite, reduce, shapes
-from minigrad.ops.elementwise import cast
+from minigrad import rearrange
+from minigrad.errors import ArgumentError, ShapeError
+from minigrad.ops import linalg, reduce, shapes
+from minigrad.ops.composite import off_zero
+from minigrad.ops.elementwise import cast, sqrt, square, where
+from minigrad.ops.formulas import floats
 
 
 def vector_norm(
@@ -22,10 +25,38 @@ def vector_norm(
 ) -> Any:
     """The `ord`-norm of all elements, or along `dim` (one or several).
 
-    inf gives the largest absolute value, -inf the smallest, 0 counts what is not 0.
+    sum(|x| ** ord) ** (1 / ord); inf gives the largest absolute value, -inf the smallest,
+    0 counts what is not 0. Where the norm is 0 the gradient is 0.
     """
-    x = _floats("vector_norm", x, dtype)
-    return composite.norm(x, ord, dim, keepdim)
+    x = _floats("norm", x, dtype)
+    if not shapes.is_number(ord):
+        raise ArgumentError("norm: wants a number or 'fro'", got=repr(ord))
+    axis = shapes.normalize_axes("norm", dim, x.ndim)
+    if ord < 0 and any(x.shape[i] == 0 for i in axis):
+        raise ShapeError(f"norm: of nothing there is no {ord}-norm", got=str(x.shape))
+    fold = {"axis": axis, "keepdims": keepdim}
+    if ord == 2:
+        return off_zero(sqrt, square(x).sum(**fold))
+    if math.isinf(ord):
+        return (reduce.amax if ord > 0 else reduce.amin)(abs(x), **fold)
+    if ord == 0:
+        return cast((x != 0).sum(**fold), dtype=x.dtype)
+    if ord == 1:
+        return abs(x).sum(**fold)
+    powers = off_zero(lambda a: a**ord, abs(x))
+    if ord < 0:  # one zero makes the whole 0
+        powers = where(x == 0, math.inf, powers)
+    return off_zero(lambda a: a ** (1 / ord), powers.sum(**fold))
+
+
+def svdvals(A: Any) -> Any:
+    """The singular values of each matrix, the largest first.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.svdvals(mg.tensor([[3.0, 0.0], [0.0, -4.0]]))
+    tensor([4., 3.])
+    """
+    return linalg.svd_s(A)
 
 
 def matrix_norm(
@@ -36,35 +67,39 @@ def matrix_norm(
     *,
     dtype: Any = None,
 ) -> Any:
-    """The norm of the matrices in the two axes `dim`: "fro", 1, -1, inf or -inf.
+    """The norm of the matrices in the two axes `dim`.
 
-    2, -2 and "nuc" need singular values, which are not among the operations.
+    "fro" is the root of the sum of squares; 1 and -1 the largest and smallest sum of a
+    column, inf and -inf of a row; 2, -2 and "nuc" the largest, the smallest and the sum
+    of the singular values.
     """
     A = _floats("matrix_norm", A, dtype)
     if len(dim) != 2 or A.ndim < 2:
         raise ShapeError("matrix_norm: wants two dims", got=f"dim={dim} of {A.ndim}")
-    rows, columns = (shapes.normalize_axis("matrix_norm", d, A.ndim) for d in dim)
-    if rows == columns:
+    axes = [shapes.normalize_axis("matrix_norm", d, A.ndim) for d in dim]
+    if axes[0] == axes[1]:
         raise ShapeError("matrix_norm: wants two dims", got=f"dim={dim}")
-    if ord == "fro":
-        return composite.norm(A, 2, (rows, columns), keepdim)
-    if ord in (2, -2, "nuc"):
-        raise NotImplementedError(f"matrix_norm: ord={ord!r} needs singular values")
-    if ord not in (1, -1, math.inf, -math.inf):
+    if ord not in ("fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf):
         raise ArgumentError(
             "matrix_norm: there is no such norm",
-            expected='"fro", 1, -1, inf or -inf',
+            expected='"fro", "nuc", 1, -1, 2, -2, inf or -inf',
             got=repr(ord),
         )
-    first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
-    sums = abs(A).sum(axis=(first,), keepdims=True)
-    fold = reduce.amax if ord > 0 else reduce.amin
-    found = fold(sums, axis=(second,), keepdims=True)
-    if keepdim:
-        return found
-    return found.reshape(
-        tuple(n for i, n in enumerate(A.shape) if i not in (rows, columns))
-    )
+    if ord == "fro":
+        return vector_norm(A, 2, axes, keepdim)
+    kept, A = shapes.kept(A.shape, tuple(axes)), rearrange.movedim(A, axes, (-2, -1))
+    if ord in ("nuc", 2, -2):
+        values = svdvals(A)
+    else:
+        values = abs(A).sum(
+            axis=(A.ndim - (2 if abs(ord) == 1 else 1),), keepdims=False
+        )
+    last = {"axis": (A.ndim - 2,), "keepdims": False}
+    if ord == "nuc" or (ord > 0 and values.shape[-1] == 0):  # of nothing the norm is 0
+        found = values.sum(**last)
+    else:
+        found = (reduce.amax if ord > 0 else reduce.amin)(values, **last)
+    return found.reshape(kept) if keepdim else found
 
 
 def norm(
@@ -94,13 +129,17 @@ def norm(
     return matrix_norm(A, ord, dims, keepdim, dtype=dtype)
 
 
+def tensor_norm(
+    a: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
+) -> Any:
+    """The `p`-norm of the elements as one vector; "nuc" is that of a matrix."""
+    if p == "nuc":
+        dims = tuple(range(a.ndim)) if dim is None else dim
+        dims = (dims,) if isinstance(dims, int) else dims
+        return matrix_norm(a, "nuc", dims, keepdim, dtype=dtype)
+    p = 2 if p in ("fro", None) else p
+    return vector_norm(a, p, dim, keepdim, dtype=dtype)
+
+
 def _floats(op: str, x: Any, dtype: Any) -> Any:
-    x = x if dtype is None else cast(x, dtype=np.dtype(dtype))
-    if x.dtype.kind != "f":
-        raise DTypeError(
-            f"{op}: wants floats",
-            expected="a float dtype",
-            got=shapes.describe_dtypes([x]),
-            remedy="x.float()",
-        )
-    return x
+    return floats(op, x if dtype is None else cast(x, dtype=np.dtype(dtype)))

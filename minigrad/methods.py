@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad import contraction, rearrange
+from minigrad import contraction, linalg, rearrange
 from minigrad.conversions import Conversions
 from minigrad.errors import DTypeError, ShapeError
 from minigrad.ops import composite, elementwise, formulas, movement, shapes
@@ -159,7 +159,7 @@ class Methods(Conversions):
     __xor__ = __rxor__ = method_of(elementwise.bitwise_xor)
     __invert__ = method_of(elementwise.bitwise_not)
     __hash__ = object.__hash__
-    mm = composite.mm
+    mm, norm = composite.mm, with_numpy_names(linalg.tensor_norm)
 
     if TYPE_CHECKING:  # the methods made below
 
@@ -181,9 +181,9 @@ class Methods(Conversions):
         return movement.slice(self, key=parts)
 
     # --- shape -------------------------------------------------------------------------
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any, **named: Any) -> Any:
         """The same elements in another shape; one size may be -1."""
-        return movement.reshape(self, shape=sizes(shape))
+        return movement.reshape(self, shape=sizes(shape, named))
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Any:
         """The dims from `start_dim` to `end_dim` as one."""
@@ -193,9 +193,10 @@ class Methods(Conversions):
             raise ShapeError("flatten: start_dim comes after end_dim")
         return self.reshape(*self.shape[:first], -1, *self.shape[last + 1 :])
 
-    def permute(self, *dims: Any) -> Any:
+    def permute(self, *dims: Any, **named: Any) -> Any:
         """The dims in another order."""
-        axes = [shapes.normalize_axis("permute", d, self.ndim) for d in sizes(dims)]
+        dims = sizes(dims, named)
+        axes = [shapes.normalize_axis("permute", d, self.ndim) for d in dims]
         return movement.permute(self, axes=tuple(axes))
 
     transpose = swapaxes = swapdims = composite.swapaxes
@@ -222,9 +223,10 @@ class Methods(Conversions):
             )
         return self.T
 
-    def expand(self, *shape: Any) -> Any:
+    def expand(self, *shape: Any, **named: Any) -> Any:
         """Dims of size 1 repeated without copying; -1 leaves a size as it is."""
-        new, added = sizes(shape), len(sizes(shape)) - self.ndim
+        new = sizes(shape, named)
+        added = len(new) - self.ndim
         old = (-1,) * added + tuple(self.shape)
         known = tuple(o if n == -1 else n for n, o in zip(new, old))
         if added < 0 or -1 in known:
@@ -235,9 +237,13 @@ class Methods(Conversions):
             )
         return movement.broadcast_to(self, shape=known)
 
-    def broadcast_to(self, *shape: Any) -> Any:
+    def broadcast_to(self, *shape: Any, **named: Any) -> Any:
         """Like `expand`."""
-        return self.expand(*shape)
+        return self.expand(*shape, **named)
+
+    def where(self, condition: Any, other: Any) -> Any:
+        """The elements where `condition` is true, `other` elsewhere."""
+        return elementwise.where(condition, self, other)
 
 
 def _composites() -> Iterator[tuple[str, Callable[..., Any]]]:

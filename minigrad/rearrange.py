@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.backend import int32
 from minigrad.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from minigrad.ops import indexing, movement, shapes
 from minigrad.ops.composite import (
@@ -32,9 +33,9 @@ ALL = np.s_[:]
 # --- views -------------------------------------------------------------------------------
 
 
-def view(a: Any, *shape: Any) -> Any:
+def view(a: Any, *shape: Any, **named: Any) -> Any:
     """Like `reshape`, but never a copy: refused where the memory does not allow a view."""
-    y = reshape(a, shape=sizes(shape))
+    y = reshape(a, shape=sizes(shape, named))
     if getattr(y, "cell", None) is not getattr(a, "cell", None):
         raise ShapeError(
             "view: this memory cannot be seen in that shape without a copy",
@@ -183,9 +184,9 @@ def demand_dims(op: str, a: Any, least: int) -> Any:
 # --- copies in another order -------------------------------------------------------------
 
 
-def repeat(a: Any, *repeats: Any) -> Any:
+def repeat(a: Any, *repeats: Any, **named: Any) -> Any:
     """Copies of `a` side by side, a number for each axis; new axes come in front."""
-    counts = sizes(repeats)
+    counts = sizes(repeats, named)
     demand_dims("repeat", np.broadcast_to(0, (1,) * len(counts)), a.ndim)
     old = (1,) * (len(counts) - a.ndim) + tuple(a.shape)
     pairs = list(zip(counts, old, strict=True))
@@ -195,22 +196,23 @@ def repeat(a: Any, *repeats: Any) -> Any:
     return reshape(cast(spread, dtype=a.dtype), shape=tuple(map(product, pairs)))
 
 
-def tile(a: Any, *dims: Any) -> Any:
+def tile(a: Any, *dims: Any, **named: Any) -> Any:
     """Like `repeat`, numbers for the last axes being enough."""
-    counts = sizes(dims)
+    counts = sizes(dims, named)
     return repeat(a, (1,) * (a.ndim - len(counts)) + counts)
 
 
-def flip(a: Any, *dims: Any) -> Any:
+def flip(a: Any, *dims: Any, **named: Any) -> Any:
     """A copy with the axes `dims` reversed."""
-    axes = shapes.normalize_axes("flip", sizes(dims), a.ndim) if sizes(dims) else ()
+    dims = sizes(dims, named)
+    axes = shapes.normalize_axes("flip", dims, a.ndim) if dims else ()
     key = tuple(np.s_[::-1] if i in axes else ALL for i in range(a.ndim))
     return cast(a[(*key, ...)], dtype=a.dtype)
 
 
 def roll(a: Any, shifts: Any, dims: Any = None) -> Any:
     """A copy with the elements moved by `shifts` along `dims`, round the end."""
-    if dims is None or a.ndim == 0:
+    if dims is None:
         return reshape(roll(reshape(a, shape=(-1,)), shifts, 0), shape=tuple(a.shape))
     steps, axes = (([x] if type(x) is int else list(x)) for x in (shifts, dims))
     if len(steps) != len(axes):
@@ -292,6 +294,8 @@ def take_along_dim(a: Any, indices: Any, dim: int | None = None) -> Any:
     if dim is None:
         return gather(reshape(a, shape=(-1,)), 0, reshape(indices, shape=(-1,)))
     axis = normalize_axis("take_along_dim", dim, a.ndim)
+    if a.ndim:
+        indices = where(indices < 0, indices + a.shape[axis], indices)
     if a.ndim == indices.ndim:
         pairs = [shapes.kept(x.shape, (axis,)) for x in (a, indices)]
         whole = list(shapes.broadcast(indexing.index, [np.empty(s) for s in pairs]))
@@ -348,6 +352,9 @@ def index_add(a: Any, dim: int, index: Any, source: Any, alpha: float = 1) -> An
     """A copy of `a` with the slices of `source` added at the positions in `index`."""
     axis, index = _positions("index_add", a, dim, index)
     demand_same_dtype("index_add", a, source)
+    if a.ndim == 0:
+        a, source = (reshape(x, shape=(-1,)) for x in (a, source))
+        return reshape(index_add(a, 0, index, source, alpha), shape=())
     expected = (*a.shape[:axis], *index.shape, *a.shape[axis + 1 :])
     if not alike(tuple(source.shape), expected):
         got = describe(source, "source")
@@ -420,6 +427,33 @@ def topk(
         raise ShapeError("topk: k is out of range", expected=f"0 to {size}", got=got)
     order = narrow(order, dim, 0, k) if a.ndim else order
     return ValuesAndIndices(gather(a, dim, order), order)
+
+
+def searchsorted(
+    a: Any,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Any = None,
+) -> Any:
+    """Where in `a`, sorted along its last axis, each of `input` would go.
+
+    Equal elements come after it, with `right` (or `side="right"`) before it. `sorter` is
+    what argsort gave if `a` is not sorted.
+    """
+    right = right or side == "right"
+    if sorter is not None:
+        a = gather(a, -1, sorter)
+    if shapes.is_number(input):
+        input = np.asarray(input)
+    if a.ndim > 1:
+        a = reshape(a, shape=(*a.shape[:-1], 1, a.shape[-1]))
+    input = reshape(input, shape=(*input.shape, 1))
+    before = (a <= input) if right else (a < input)
+    y = before.sum(axis=(before.ndim - 1,), keepdims=False)
+    return cast(y, dtype=int32) if out_int32 else y
 
 
 def median(a: Any, dim: int | None = None, keepdim: bool = False) -> Any:

@@ -6,7 +6,6 @@ users, so they are checked before they are used.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -76,37 +75,13 @@ def var(
 
 def std(a: Any, *args: Any, **options: Any) -> Any:
     """The square root of `var`, with its arguments; at 0 the gradient is 0."""
-    return _off_zero(sqrt, var(a, *args, **options))
+    return off_zero(sqrt, var(a, *args, **options))
 
 
-def _off_zero(fn: Callable[[Any], Any], a: Any) -> Any:
+def off_zero(fn: Callable[[Any], Any], a: Any) -> Any:
     """fn(a), but 0 with the gradient 0 where `a` is 0."""
     zero = a == 0
     return where(zero, 0, fn(where(zero, 1, a)))
-
-
-def norm(
-    a: Any, p: Any = "fro", dim: Axis = None, keepdim: bool = False, dtype: Any = None
-) -> Any:
-    """sum(|a| ** p) ** (1 / p), of the elements as one vector; at 0 the gradient is 0."""
-    a = floats("norm", _to(a, dtype))
-    axes = {"axis": shapes.normalize_axes("norm", dim, a.ndim), "keepdims": keepdim}
-    if p in (2, "fro", None):
-        return _off_zero(sqrt, square(a).sum(**axes))
-    if p == "nuc":
-        raise NotImplementedError("norm: p='nuc' needs singular values")
-    if not shapes.is_number(p):
-        raise ArgumentError("norm: wants a number or 'fro'", got=f"p={p!r}")
-    if math.isinf(p):
-        return (amax if p > 0 else amin)(elementwise.abs(a), **axes)
-    if p == 0:
-        return cast((a != 0).sum(**axes), dtype=a.dtype)
-    if p == 1:
-        return elementwise.abs(a).sum(**axes)
-    powers = _off_zero(lambda x: x**p, elementwise.abs(a))
-    if p < 0:  # one zero makes the whole 0
-        powers = where(a == 0, math.inf, powers)
-    return _off_zero(lambda x: x ** (1 / p), powers.sum(**axes))
 
 
 def count_nonzero(a: Any, dim: Axis = None) -> Any:
@@ -265,7 +240,7 @@ def unsqueeze(a: Any, dim: int) -> Any:
 
 def squeeze(a: Any, dim: Axis = None) -> Any:
     """Without the axes of size 1 (all of them, or those named)."""
-    axes = shapes.normalize_axes("squeeze", dim, a.ndim)
+    axes = () if dim == () else shapes.normalize_axes("squeeze", dim, a.ndim)
     if not is_known(a.shape[i] for i in axes):
         raise ShapeError(
             "squeeze: whether a size is 1 is not known before the program is called",

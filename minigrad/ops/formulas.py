@@ -102,7 +102,7 @@ def floats(name: str, *operands: Any) -> Any:
 
 
 def _alike(a: Any, other: Any) -> bool:
-    return not shapes.is_number(other) and a.dtype == other.dtype
+    return not any(map(shapes.is_number, (a, other))) and a.dtype == other.dtype
 
 
 # --- limits and parts --------------------------------------------------------------------
@@ -259,4 +259,6 @@ def hardtanh(a: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """`a` limited to a range; at a bound the gradient is 0."""
     if min_val > max_val:
         raise ArgumentError("hardtanh: min_val is greater than max_val")
+    if a.dtype.kind != "f":
+        min_val, max_val = int(min_val), int(max_val)
     return table.where(a <= min_val, min_val, table.where(a >= max_val, max_val, a))

@@ -1,4 +1,4 @@
-"""The matrix product: one contraction serves mm, bmm, mv, dot and `@`."""
+"""The matrix product, which serves mm, bmm, mv, dot and `@`; and singular values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import ShapeError
 from minigrad.ops import shapes
+from minigrad.ops.elementwise import into, square, where
+from minigrad.ops.formulas import floats
 from minigrad.ops.op import Op
 
 
@@ -58,4 +61,77 @@ gemm = Op(
             {"alpha": -0.5},
         ),
     ],
+)
+
+# --- singular values: a = u @ diag(s) @ vh, the values in s falling ----------------------
+
+
+def _row(s: Any) -> Any:
+    return s.reshape((*s.shape[:-1], 1, s.shape[-1]))
+
+
+def _column(s: Any) -> Any:
+    return s.reshape((*s.shape, 1))
+
+
+def _turned(g: Any, u: Any, s: Any, vh: Any) -> Any:
+    """The cotangent of a for `g`, that of u (J. Townsend, Differentiating the SVD, 2016).
+
+    Vectors whose values are equal are not determined; no cotangent goes through their gap.
+    """
+    gap = square(_row(s)) - square(_column(s))
+    inner = matmul(u.swapaxes(-1, -2), g)
+    skew = (inner - inner.swapaxes(-1, -2)) / where(gap == 0, 1, gap)
+    within = matmul(u, where(gap == 0, 0, skew) * _row(s))
+    square_u = g.shape[-2] == g.shape[-1]  # then there is nothing outside its columns
+    whole = within if square_u else within + (g - matmul(u, inner)) / _row(s)
+    return matmul(whole, vh)
+
+
+def _transposed_turn(g: Any, u: Any, s: Any, vh: Any) -> Any:
+    """The same for vh: it turns as the left vectors of the transposed matrix do."""
+    turned = _turned(g.swapaxes(-1, -2), vh.swapaxes(-1, -2), s, u.swapaxes(-1, -2))
+    return turned.swapaxes(-1, -2)
+
+
+def _svd(name: str, part: int, rule: Any, doc: str) -> Op:
+    def compute(a: Any, out: Any = None) -> Any:
+        if a.dtype.kind != "f":
+            raise TypeError(f"{name} wants floats")
+        return into(np.linalg.svd(a, full_matrices=False)[part], out)
+
+    def infer(op: Op, args: tuple, attrs: dict) -> tuple:
+        a = floats(name, args[0])
+        if len(a.shape) < 2:
+            got = shapes.describe(a, "a")
+            raise ShapeError(f"{name}: wants a matrix", expected="ndim >= 2", got=got)
+        *batch, m, n = a.shape
+        k = min(m, n)
+        return ((*batch, m, k), (*batch, k), (*batch, k, n))[part], a.dtype
+
+    def sample(rng: np.random.Generator) -> list:
+        return [([rng.normal(size=size)], {}) for size in ((3, 3), (2, 4, 3), (2, 3))]
+
+    return Op(
+        name, compute, (rule,), infer=infer, kind="matrix", doc=doc, sample=sample
+    )
+
+
+svd_u = _svd(
+    "svd_u",
+    0,
+    lambda g, y, a: _turned(g, y, svd_s(a), svd_vh(a)),
+    "the left singular vectors, as columns",
+)
+svd_s = _svd(
+    "svd_s",
+    1,
+    lambda g, a: matmul(svd_u(a) * _row(g), svd_vh(a)),
+    "the singular values, the largest first",
+)
+svd_vh = _svd(
+    "svd_vh",
+    2,
+    lambda g, y, a: _transposed_turn(g, svd_u(a), svd_s(a), y),
+    "the right singular vectors, as rows",
 )

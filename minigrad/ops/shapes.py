@@ -34,7 +34,11 @@ def is_number(value: Any) -> bool:
 
 
 def shape_of(value: Any) -> Shape:
-    return () if is_number(value) else tuple(value.shape)
+    if is_number(value):
+        return ()
+    if not hasattr(value, "shape"):
+        raise DTypeError("wants a tensor or a number", got=type(value).__name__)
+    return tuple(value.shape)
 
 
 def describe(value: Any, default: str) -> str:
@@ -227,8 +231,12 @@ def demand_fit(name: str, value: Any, shape: Shape) -> None:
         )
 
 
-def sizes(given: tuple) -> Shape:
-    """Sizes given one by one or as one tuple."""
+def sizes(given: tuple, named: dict | None = None) -> Shape:
+    """Sizes given one by one, or as one tuple, or under the name it has in PyTorch."""
+    if named:
+        if given or not named.keys() <= {"dims", "shape", "size", "sizes", "repeats"}:
+            raise TypeError(f"unexpected keyword: {', '.join(named)}")
+        given = tuple(named.values())
     if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = tuple(given[0])
     try:

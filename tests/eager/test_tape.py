@@ -846,3 +846,24 @@ def test_a_row_s_gradient_does_not_reach_into_arrays_that_others_hold():
     (mg.stack([y[0], y[1]]) + y).backward(g)
     assert g.tolist() == [[1, 1, 1]] * 2
     assert y.grad.tolist() == x.grad.tolist() == [[2, 2, 2]] * 2
+
+
+# --- writes into a single number ---------------------------------------------------------
+
+ON_A_NUMBER = {
+    "through a view": lambda x, y: y.reshape(1).__setitem__(0, 5.0),
+    "as a whole": lambda x, y: y.__setitem__(..., x * x),
+    "times itself, through a view": lambda x, y: y.reshape(1).mul_(x),
+}
+
+
+@pytest.mark.parametrize("write", ON_A_NUMBER)
+def test_a_write_into_a_0d_tensor_gives_pytorch_s_gradient(torch, write):
+    found = []
+    for library in (mg, torch):
+        x = library.tensor(2.0, requires_grad=True)
+        y = x * 3
+        ON_A_NUMBER[write](x, y)
+        (y * x * 2).backward()
+        found.append(x.grad.item())
+    assert found[0] == found[1]

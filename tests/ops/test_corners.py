@@ -153,12 +153,36 @@ def test_median_of_nothing_is_refused():
         mg.zeros(0, 2).median(0)
 
 
-@pytest.mark.parametrize(
-    "norm", [lambda x: x.norm("nuc"), lambda x: mg.linalg.norm(x, 2)]
-)
-def test_norms_by_singular_values_say_that_they_are_missing(norm):
-    with pytest.raises(NotImplementedError, match="singular values"):
-        norm(mg.ones(2, 2))
+NORMS = {
+    "nuc": lambda t, x: x.norm("nuc"),
+    "2": lambda t, x: t.linalg.norm(x, 2),
+    "-2": lambda t, x: t.linalg.matrix_norm(x, -2, (1, 0), keepdim=True),
+    "singular values": lambda t, x: t.linalg.svdvals(x) ** 3,
+}
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 5)], ids=str)
+@pytest.mark.parametrize("name", NORMS)
+def test_norms_by_singular_values_to_second_order(name, shape, torch):
+    def first(library, x):
+        y = NORMS[name](library, x).sum()
+        return library.autograd.grad(y, x, create_graph=True)[0]
+
+    compare(torch, NORMS[name], shape)
+    compare(torch, first, shape)
+
+
+def test_equal_singular_values_leave_finite_second_derivatives():
+    x = mg.eye(3, dtype=mg.float64).requires_grad_()
+    (first,) = mg.autograd.grad(x.norm("nuc"), x, create_graph=True)
+    (second,) = mg.autograd.grad(first.sum(), x)
+    assert second.isfinite().all()
+
+
+def test_the_least_norms_of_nothing_are_refused():
+    for norm in (-1, -float("inf")):
+        with pytest.raises(MinigradError):
+            mg.linalg.vector_norm(mg.ones(0), norm)
 
 
 # --- in place: what changes the shape ----------------------------------------------------

@@ -19,7 +19,7 @@ from minigrad.testing import (
 )
 
 KINDS = {"elementwise", "reduce", "movement", "contraction", "indexing", "random"}
-KINDS |= {"fact", "effect"}
+KINDS |= {"matrix", "fact", "effect"}
 DTYPES = ["float32", "float64", "int32", "int64", "uint8", "bool"]
 
 ops = pytest.mark.parametrize("op", TABLE.values(), ids=list(TABLE))
@@ -42,7 +42,7 @@ calls = every_call()
 differentiable = every_call(lambda op, sample: wanted(op, sample.args))
 computing = every_call(lambda op, sample: not op.view)
 on_numbers = every_call(
-    lambda op, sample: op.dtype != "integral" and op.kind != "random"
+    lambda op, sample: op.dtype != "integral" and op.kind not in ("random", "matrix")
 )
 elementwise = pytest.mark.parametrize(
     "op",

@@ -47,7 +47,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
 def prelu(input: Any, weight: Any) -> Any:
     """`input` where it is positive, else weight * input: a weight in all, or a channel."""
     channels = input.shape[1] if input.ndim > 1 else 1
-    if weight.numel() not in (1, channels):
+    if weight.numel() not in (1, channels) or weight.ndim > 1:
         raise ShapeError(
             "prelu: wants one weight, or one for each channel",
             expected=f"1 or {channels} elements",
