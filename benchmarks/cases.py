@@ -179,7 +179,7 @@ SMALL: dict[str, Callable[[], Problem]] = {
     "rnn": partial(recurrent, 4, 3, 5, 6, 1e-3),
     "scan": partial(recurrent, 4, 3, 5, 6, 1e-3),
     "lengths": partial(lengths, 2, 5, 3, 5, 6, 1e-3),
-    "cnn": partial(images, 4),
+    "cnn": partial(images, 16),
 }
 CASES = (
     Case("one eager op on (4,) with requires_grad", "op", one_op, calls=200),

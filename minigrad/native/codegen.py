@@ -8,7 +8,6 @@ runs the same call and says what is wrong, and on which of the user's lines.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,7 +31,7 @@ from minigrad.native.accumulate import accumulate
 from minigrad.native.convolution import CONVOLUTIONS, convolution
 from minigrad.native.entry import Native
 from minigrad.native.expressions import CTYPES, Scalars
-from minigrad.native.loops import COUNTERS, Nest, indent, visited
+from minigrad.native.loops import indent, visited
 from minigrad.native.memory import Memory
 from minigrad.native.timers import CLOCK, Timers
 from minigrad.static.fuse import Group
@@ -195,7 +194,11 @@ class _Writer(Memory):
         if self.check_nan:
             for node in step.outputs:
                 known = node.dtype.kind == "f" and node.op.kind != "control"
-                lines += self._finite(node) if known else []
+                if known:
+                    place = self.read(node)
+                    lines += kernels.refuse_any(
+                        self, place, node.shape, "!isfinite({x})"
+                    )
         return lines
 
     def block(self, write: Callable[[], list[str]], nodes: Sequence[Node]) -> list[str]:
@@ -207,20 +210,6 @@ class _Writer(Memory):
         said = [line for line in comments(nodes) if line != self.said]
         self.said = said[-1] if said else self.said
         return [*said, "{", *declared.values(), *lines, "}"]
-
-    def _finite(self, node: Node) -> list[str]:
-        place = self.read(node)
-        nest = Nest([math.prod(node.shape)])
-        nest.parallel = False
-        nest.reductions.append("reduction(|:refused)")
-        nest.at[1].append(f"refused |= !isfinite({place.pointer}[{COUNTERS[0]}]);")
-        return [
-            "{",
-            "bool refused = false;",
-            *nest.lines(),
-            self.refuse("refused"),
-            "}",
-        ]
 
     def _head(self) -> list[str]:
         lines = [f"#include <{x}.h>" for x in ("math", "stdbool", "stdint", "stddef")]

@@ -15,8 +15,8 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from minigrad.native.kernels import Writer, copied, ctype, epilogue
-from minigrad.native.loops import Nest, Operand, collapse
+from minigrad.native.kernels import Writer, copied, ctype, epilogue, refuse_any
+from minigrad.native.loops import Operand
 from minigrad.native.rows import BITS, SLACK, Phase, Row, called, every
 from minigrad.ops.conv import Sizes, Window
 from minigrad.static.fuse import Group
@@ -162,17 +162,23 @@ class _Lines:
     def conv_input(self) -> list[str]:
         """Each phase of the image, from what the taps that see it have seen."""
         f, row = self.w.read(self.filter), self.row
-        before = self._refuse_infinite(f)
+        before: list[str] = []
+        if self.node.dtype.kind == "f":
+            # Padding is multiplied as zeros; the rule leaves it out, which then differs.
+            before = refuse_any(self.w, f, self.filter.shape, "!isfinite({x})")
         if self.groups > 1 or max(row.window.stride) > 1:
             before += copied(self._gather(), "0", self.node.shape)
         rows = self.channels, f.strides[1]
         depth = self.filters, f.strides[0], row.width
         steps = self._lay_seen(row.reach)
         for phase in row.phases:
-            taps = [(_at(f, at), row.reach - shift) for at, shift in phase.taps]
-            n = row.images * row.room
+            if 0 in phase.shape:
+                continue
+            start = row.reach + row.position(phase.start)
+            taps = [(_at(f, at), start - shift) for at, shift in phase.taps]
+            n = row.reaching(phase.shape)
             steps += self._slide(f, taps, rows, depth, ("seen", "image"), n)
-            value = row.inside("image", row.width, phase)
+            value = Operand("image", (row.room, row.width, *row.steps))
             steps += self._given(value, self.channels, phase.shape, phase)
         return before + self._blocks(steps)
 
@@ -200,12 +206,12 @@ class _Lines:
             *copied(sums, "0", (self.parts, count, lanes)),
             *self._blocks(steps, f"{real} *sums = {sums.pointer} + part * {count * lanes};"),
             f"for (int64_t i = 0; i < {count}; i++) {{",
-            f"{real} sum = 0;",
-            f"for (int part = 0; part < {self.parts}; part++) {{",
-            "#pragma omp simd reduction(+:sum)",
-            f"for (int l = 0; l < {lanes}; l++)",
-            f"  sum += {sums.pointer}[(part * {count} + i) * {lanes} + l];", "}",
-            f"{whole.pointer}[i] = sum;", "}",
+            f"{real} *sum = {sums.pointer} + i * {lanes};",
+            f"for (int part = 1; part < {self.parts}; part++)",
+            f"  for (int l = 0; l < {lanes}; l++) sum[l] += sum[part * {count * lanes} + l];",
+            f"UNROLLED for (int half = {lanes // 2}; half > 0; half /= 2)",
+            "  for (int l = 0; l < half; l++) sum[l] += sum[l + half];",
+            f"{whole.pointer}[i] = sum[0];", "}",
         ]  # fmt: skip
 
     # --- their parts -----------------------------------------------------------------------
@@ -295,18 +301,6 @@ class _Lines:
         text = SLIDE.replace("ROWS", str(most))
         arguments.append(self.row.width)
         return called(self.w, f"slide{most}", text, self.node.dtype, taps, arguments)
-
-    def _refuse_infinite(self, f: Operand) -> list[str]:
-        """Padding is multiplied as zeros; the rule leaves it out, which only then differs."""
-        if self.node.dtype.kind != "f":
-            return []
-        sizes, (place,) = collapse(self.filter.shape, [f])
-        nest = Nest(sizes)
-        nest.parallel = False
-        nest.at[0].append("bool refused = false;")
-        nest.at[-1].append(f"refused |= !isfinite({place.at(nest.counters)});")
-        nest.reductions.append("reduction(|:refused)")
-        return ["{", *nest.lines(), self.w.refuse("refused"), "}"]
 
 
 def _at(f: Operand, place: Sizes) -> int:

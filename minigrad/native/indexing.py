@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.native.kernels import Writer, copy_first, ctype, value_of
+from minigrad.native.kernels import Writer, copy_first, ctype, refuse_any, value_of
 from minigrad.native.loops import COUNTERS, Operand
 from minigrad.ops.indexing import ARRAY
 from minigrad.static.node import Node
@@ -80,11 +80,8 @@ def _checks(w: Writer, picked: Picked, lowest: int | None) -> list[str]:
     lines: list[str] = []
     for x, _, _, size in picked.picks if w.early else ():
         low = -size if lowest is None else lowest
-        lines += ["{", "bool refused = false;"]
-        counters = COUNTERS[: len(x.shape)]
-        at = w.read(x).at(counters)
-        test = f"refused |= {at} < {low} || {at} >= {size};"
-        lines += [*w.visit(counters, x.shape, [test]), w.refuse("refused"), "}"]
+        test = f"{{x}} < {low} || {{x}} >= {size}"
+        lines += refuse_any(w, w.read(x), x.shape, test)
     return lines
 
 

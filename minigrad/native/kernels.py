@@ -278,6 +278,19 @@ def copied(to: Operand, value: Operand | str, shape: tuple[int, ...]) -> list[st
     return nest.lines()
 
 
+def refuse_any(w: Writer, x: Operand, shape: Sequence[int], test: str) -> list[str]:
+    """Refuse the call if `test` holds for any element, which it calls {x}."""
+    if math.prod(shape) == 0:
+        return []
+    sizes, (x,) = collapse(shape, [x])
+    nest = Nest(sizes)
+    nest.parallel = False
+    element = x.at(nest.counters)
+    nest.at[-1].append(f"refused |= {test.replace('{x}', element)};")
+    nest.reductions.append("reduction(|:refused)")
+    return ["{", "bool refused = false;", *nest.lines(), w.refuse("refused"), "}"]
+
+
 def value_of(w: Writer, node: Node, shape: tuple[int, ...]) -> Operand | str:
     """An operand broadcast to `shape`, or the number it is."""
     known = w.constant(node)

@@ -75,13 +75,16 @@ class Row:
         ]
         self.steps = tuple(math.prod(pitch[d + 1 :]) for d in range(len(pitch)))
         self.room = math.prod(pitch)  # of an image
-        last = self._position([n - 1 for n in self.counts])
-        self.positions = (images - 1) * self.room + last + 1
+        self.positions = self.reaching(self.counts)
         self.phases = list(self._phases())
         self.reach = max(shift for phase in self.phases for _, shift in phase.taps)
         self.width = images * self.room + self.reach + SLACK
 
-    def _position(self, place: Sequence[int]) -> int:
+    def reaching(self, shape: Sequence[int]) -> int:
+        """How many positions there are up to the last one of this shape in each image."""
+        return (self.images - 1) * self.room + self.position([n - 1 for n in shape]) + 1
+
+    def position(self, place: Sequence[int]) -> int:
         return sum(i * step for i, step in zip(place, self.steps, strict=True))
 
     def _phases(self) -> Iterator[Phase]:
@@ -91,7 +94,7 @@ class Row:
         for at in itertools.product(*map(range, w.kernel)):
             far = [u * d for u, d in zip(at, w.dilation)]
             rest = tuple(x % s for x, s in zip(far, w.stride))
-            shift = self._position([x // s for x, s in zip(far, w.stride)])
+            shift = self.position([x // s for x, s in zip(far, w.stride)])
             taps.setdefault(rest, []).append((at, shift))
         for rest in taps:
             # Position q of a phase is element q * stride + rest - padding of the image.
@@ -105,7 +108,7 @@ class Row:
     def inside(self, pointer: str, apart: int, phase: Phase, skip: int = 0) -> Operand:
         """What lies in the image, as (image, channel, *place); channels are `apart`."""
         strides = self.room, apart, *self.steps
-        return Operand(pointer, strides, skip + self._position(phase.start))
+        return Operand(pointer, strides, skip + self.position(phase.start))
 
     def shifts(self) -> list[tuple[Sizes, int]]:
         """The taps in the window's order, and how far their phase's row is shifted."""
