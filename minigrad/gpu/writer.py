@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from minigrad.native.expressions import CTYPES
 from minigrad.native.kernels import joins
 from minigrad.native.loops import Operand, indent
 from minigrad.native.memory import Memory
+from minigrad.native.nested import is_counted
 from minigrad.static.fuse import Group
 from minigrad.static.node import Node
 from minigrad.static.plan import Plan, nbytes
@@ -186,6 +188,8 @@ class Writer(Memory):
         if node.op.view:
             whole, op, attrs = self.value(node.inputs[0]), node.op, node.attrs
             return lambda arrays: op.fn(whole(arrays), **attrs)
+        if is_counted(node):  # as high as a loop has made it
+            return itemgetter(self._slot(node))
         return self.held(self._slot(node), node.shape, node.dtype)
 
     def held(self, slot: int, shape: tuple, dtype: Any) -> Callable[[list], Any]:

@@ -24,6 +24,7 @@ from minigrad.backend import (
     get_default_dtype,
     moved,
     on_device,
+    placed,
 )
 from minigrad.eager.cell import Cell, views_of
 from minigrad.eager.tape import LEAF
@@ -299,8 +300,8 @@ def is_live(node: Node) -> bool:
 def variable(value: Any, name: str = "") -> Node:
     """A value that lives between calls and that a program may update.
 
-    `value` (an array, a Tensor, nested lists) is copied. Read it back with
-    `get_value()`, overwrite it with `set_value()`.
+    `value` (an array, a Tensor, nested lists) is copied; a Tensor's stays on its device.
+    Read it back with `get_value()`, overwrite it with `set_value()`.
     """
     if isinstance(value, Tensor):
         array = value.array.copy()
@@ -308,6 +309,7 @@ def variable(value: Any, name: str = "") -> Node:
         array = np.array(value, order="C")
         if array.dtype.kind == "f" and not isinstance(value, np.ndarray):
             array = array.astype(get_default_dtype())
+        array = moved(array, placed(None))
     return node_of(Cell(array), name)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from minigrad.backend import device_of, late, on_device
+from minigrad.backend import device_of, int64, late, on_device
 from minigrad.eager.cell import Cell
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import DeviceError, name_of
@@ -39,9 +39,8 @@ def settled(target: str | None, default: str, wanted: Sequence[Node]) -> str:
     if not there and chosen != "cuda":
         return chosen
     late("cuda")()  # raises where there is none
-    small = states(wanted)
     for x in variables:
-        if not on_device(x.value.array) and x.shape and x.value not in small:
+        if not on_device(x.value.array) and not _travels(x):
             raise DeviceError(
                 "compile: a program on the GPU has a variable on the CPU",
                 expected="all variables on one device",
@@ -49,6 +48,11 @@ def settled(target: str | None, default: str, wanted: Sequence[Node]) -> str:
                 remedy=f'{x.name or "model"}.to("cuda"), before the program is made',
             )
     return "cuda"
+
+
+def _travels(x: Node) -> bool:
+    """Is it a number, or two integers as generators have for a state?"""
+    return not x.shape or (x.shape == (2,) and x.dtype == int64)
 
 
 def _listed(nodes: Iterable[Node]) -> str:

@@ -7,7 +7,7 @@ from minigrad.static.jit import flatten
 
 
 def _arrays(tree):
-    return [x.detach().numpy() for x in flatten(tree)[0]]
+    return [x.detach().cpu().numpy() for x in flatten(tree)[0]]
 
 
 def everywhere(fn, *arrays, tol=1e-6):

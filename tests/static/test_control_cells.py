@@ -117,7 +117,7 @@ def test_a_training_step_with_a_scan_is_the_same_under_jit():
             return loss
 
         run = wrap(step)
-        return [run().item() for _ in range(5)], w.detach().numpy()
+        return [run().item() for _ in range(5)], w.detach().cpu().numpy()
 
     losses, weights = train(lambda step: step)
     jitted, same = train(mg.jit)

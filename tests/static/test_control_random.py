@@ -132,7 +132,7 @@ def taped(y, values):
 
 def run_eagerly(f, arrays, order):
     values = [mg.tensor(a, requires_grad=True) for a in arrays]
-    return [t.detach().numpy() for t in derivatives(f, taped, values, order)]
+    return [t.detach().cpu().numpy() for t in derivatives(f, taped, values, order)]
 
 
 def run_jitted(f, arrays, order):
@@ -142,13 +142,13 @@ def run_jitted(f, arrays, order):
     def everything(*values):
         return tuple(derivatives(f, taped, values, order))
 
-    return [t.numpy() for t in everything(*values)]
+    return [t.cpu().numpy() for t in everything(*values)]
 
 
 def run_by_hand(f, arrays, order, **options):
     values = [mg.placeholder(a.shape, a.dtype) for a in arrays]
     results = derivatives(f, lambda y, v: mg.gradients(y, list(v)), values, order)
-    return [t.numpy() for t in mg.compile(values, results, **options)(*arrays)]
+    return [t.cpu().numpy() for t in mg.compile(values, results, **options)(*arrays)]
 
 
 def check(seed, order):
