@@ -48,7 +48,7 @@ keep_freed_memory()
 LATE = {
     "show": "minigrad.viz:show",
     "jit": "minigrad.static.jit:jit",
-    "native": "minigrad.native:emit",
+    "native": "minigrad.native.codegen:emit",
     "cuda": "minigrad.gpu.device:current",
     "cuda program": "minigrad.gpu.program:emit",
 }

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.gpu.precision import matmul
-from minigrad.native.loops import Operand, collapse
-from minigrad.native.products import matrix_strides
+from minigrad.native.loops import Operand, collapse, matrix_strides
 
 
 class Call(NamedTuple):

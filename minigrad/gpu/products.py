@@ -12,8 +12,7 @@ import numpy as np
 from minigrad.gpu.actions import Get, Product
 from minigrad.gpu.kernels import copy_first
 from minigrad.native.kernels import ctype
-from minigrad.native.loops import COUNTERS, Operand, operand
-from minigrad.native.products import matrix_strides
+from minigrad.native.loops import COUNTERS, Operand, matrix_strides, operand
 from minigrad.static.node import Node
 
 

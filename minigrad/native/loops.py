@@ -76,6 +76,16 @@ def collapse(
     return sizes, [x._replace(strides=tuple(c)) for x, c in zip(operands, columns)]
 
 
+def matrix_strides(x: Operand, shape: tuple[int, int]) -> tuple[bool, int] | None:
+    """Is the matrix transposed, and how far apart are its rows? None: BLAS cannot."""
+    (rows, columns), (down, along) = shape, x.strides[-2:]
+    if (along == 1 or columns == 1) and (down >= columns or rows == 1):
+        return False, max(down, columns)
+    if (down == 1 or rows == 1) and (along >= rows or columns == 1):
+        return True, max(along, rows)
+    return None
+
+
 class Nest:
     """Nested loops: `at[k]` are the lines inside the first k loops, before loop k.
 

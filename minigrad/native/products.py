@@ -6,7 +6,7 @@ import math
 
 from minigrad.native.expressions import literal
 from minigrad.native.kernels import Writer, copied, copy_first, ctype
-from minigrad.native.loops import COUNTERS, Operand, collapse
+from minigrad.native.loops import COUNTERS, Operand, collapse, matrix_strides
 from minigrad.static.node import Node
 
 SMALL = 8192  # multiplications up to which loops beat a call of BLAS
@@ -101,16 +101,6 @@ def _batched(
         for h, x in zip(heads, operands, strict=True)
     ]
     return sizes, full
-
-
-def matrix_strides(x: Operand, shape: tuple[int, int]) -> tuple[bool, int] | None:
-    """Is the matrix transposed, and how far apart are its rows? None: BLAS cannot."""
-    (rows, columns), (down, along) = shape, x.strides[-2:]
-    if (along == 1 or columns == 1) and (down >= columns or rows == 1):
-        return False, max(down, columns)
-    if (down == 1 or rows == 1) and (along >= rows or columns == 1):
-        return True, max(along, rows)
-    return None
 
 
 def _blas_call(

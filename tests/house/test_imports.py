@@ -25,6 +25,15 @@ def test_import_minigrad_loads_no_third_party_module_but_numpy():
     assert run.stdout.split() == []
 
 
+def test_import_minigrad_loads_no_printer_of_programs():
+    program = "import sys, minigrad; print(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    late = {"minigrad.native.codegen", "minigrad.gpu.program", "minigrad.gpu.shim"}
+    assert late & set(run.stdout.split()) == set()
+
+
 def lint_imports(folder, **env):
     command = Path(sys.executable).with_name("lint-imports")
     return subprocess.run(
