@@ -331,14 +331,21 @@ def with_ratios(rows: dict[str, dict]) -> dict[str, dict]:
 
 def measure_imports(peers: Iterable[str], effort: Effort) -> dict[str, dict]:
     """Milliseconds that `import package` adds to an interpreter that does nothing."""
-    packages = {n: PEERS[n].package for n in peers if PEERS[n].import_too}
-    programs = {None: "pass"} | {n: f"import {p}" for n, p in packages.items()}
+    programs = {None: "pass"} | {
+        n: f"{PEERS[n].before}import {PEERS[n].package}"
+        for n in peers
+        if PEERS[n].import_too
+    }
     samples: dict[Any, list[float]] = {name: [] for name in programs}
+    refused: dict[Any, dict] = {}
     env = {k: x for k, x in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     for round_ in range(effort.rounds // 2 + 1):
         for name, program in programs.items():
             began = time.perf_counter()
-            subprocess.run([sys.executable, "-c", program], check=True, env=env)
+            command = [sys.executable, "-c", program]
+            done = subprocess.run(command, env=env, capture_output=True, text=True)
+            if done.returncode:
+                refused[name] = {"refused": (done.stderr.splitlines() or ["?"])[-1]}
             if round_:  # the first fills the disk's cache and writes bytecode
                 samples[name].append(time.perf_counter() - began)
     bare = samples.pop(None)
@@ -347,7 +354,7 @@ def measure_imports(peers: Iterable[str], effort: Effort) -> dict[str, dict]:
         rows[name] = figures(seconds, 1e3)
         rows[name]["best"] -= figures(bare, 1e3)["best"]
         rows[name]["median"] -= figures(bare, 1e3)["median"]
-    return with_ratios(rows)
+    return with_ratios(rows | refused)
 
 
 def measure_once(

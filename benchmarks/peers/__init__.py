@@ -11,6 +11,7 @@ class Peer(NamedTuple):
     """`module` is the file in this folder, `package` and `command` what it needs.
 
     Where import, memory and the like are measured already in another row, `once` is False.
+    `before` is what its import needs.
     """
 
     title: str
@@ -19,6 +20,7 @@ class Peer(NamedTuple):
     import_too: bool = True
     once: bool = True
     command: str = ""
+    before: str = ""
 
     @property
     def installed(self) -> bool:
@@ -46,7 +48,9 @@ PEERS = {
     "tf": Peer("tf.function", "tf_function", "tensorflow"),
     "pytensor": Peer("PyTensor", "pytensor_c", "pytensor", command="g++"),
     "mygrad": Peer("MyGrad", "mygrad_eager", "mygrad"),
-    "dezero": Peer("DeZero", "dezero_eager", "dezero"),
+    "dezero": Peer(
+        "DeZero", "dezero_eager", "dezero", before="import numpy; numpy.int = int; "
+    ),
     "autograd": Peer("autograd", "autograd_numpy", "autograd"),
     "tinygrad": Peer("tinygrad", "tinygrad_jit", "tinygrad", command="clang"),
 }

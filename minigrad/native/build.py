@@ -78,7 +78,7 @@ def compiler() -> tuple[str, ...]:
 def command() -> tuple[str, ...]:
     """The compiler with its flags: those that it turned out to know."""
     # another process may have tried them out
-    known = cache_folder() / f"{_hash(*FLAGS, _identity())}.flags"
+    known = cache_folder() / f"{_hash(*compiler(), *FLAGS, _identity())}.flags"
     if not known.is_file():
         _try_out(known)
     return (*compiler(), *FLAGS, *known.read_text().split())

@@ -21,6 +21,7 @@ from benchmarks.harness import (
     gate_error,
     measure,
     measure_first_calls,
+    measure_imports,
     measure_once,
     started,
 )
@@ -122,6 +123,15 @@ def test_a_peer_that_cannot_be_imported_says_why(monkeypatch):
     with pytest.raises(Failed, match="No module named"):
         remote.ask("build", TINY)
     remote.end()
+
+
+def test_a_package_whose_import_fails_is_refused_and_the_others_are_measured(
+    monkeypatch,
+):
+    monkeypatch.setitem(PEERS, "torch", PEERS["torch"]._replace(package="nowhere"))
+    rows = measure_imports(["numpy", "torch"], BRIEF)
+    assert rows["numpy"]["best"] > 0
+    assert "No module named 'nowhere'" in rows["torch"]["refused"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

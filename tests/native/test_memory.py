@@ -1,23 +1,26 @@
-"""Generated code stays inside the memory it is given: run under the address sanitizer."""
+"""Generated code stays inside its memory and inside C: run under gcc's sanitizers.
+
+Of addresses (reads and writes out of bounds) and of undefined behaviour (casts, shifts,
+alignment). Each ends the process with the first thing it finds.
+"""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from minigrad.native import build
+ROOT = Path(__file__).parents[2]
 
 SCRIPT = """
 import numpy as np
 import minigrad as mg
-from minigrad.native import build
 from minigrad.testing import samples
 from minigrad.ops import TABLE
 import minigrad.static.program as program
 
-build.FLAGS = (*build.FLAGS, "-fsanitize=address")
 mg.set_default_target("native")
 count = 0
 
@@ -78,30 +81,66 @@ print("ran", count)
 """
 
 
-def sanitizer():
-    """The library to load first, or a reason to skip."""
-    gcc = build.compiler()[0]
-    found = subprocess.run(
-        [gcc, "-print-file-name=libasan.so"], capture_output=True, text=True
-    ).stdout.strip()
-    if not os.path.isabs(found):
-        pytest.skip("the address sanitizer is not installed")
-    return os.path.realpath(found)
-
-
-def test_programs_touch_their_own_memory_alone(tmp_path):
-    env = os.environ | {
-        "LD_PRELOAD": sanitizer(),
+def environment(folder, kinds):
+    """What makes a Python whose programs are watched, or a reason to skip."""
+    gcc = shutil.which("gcc")
+    ask = [gcc or "gcc", "-print-file-name=libasan.so"]
+    there = subprocess.run(ask, capture_output=True, text=True).stdout if gcc else ""
+    if not os.path.isabs(there):
+        pytest.skip("gcc's address sanitizer is not installed")
+    return os.environ | {
+        "CC": f"{gcc} -fsanitize={kinds} -fno-sanitize-recover=all",
+        "LD_PRELOAD": os.path.realpath(there.strip()),
         "ASAN_OPTIONS": "detect_leaks=0",
-        "MINIGRAD_CACHE": str(tmp_path),
+        "MINIGRAD_CACHE": str(folder),
         "PYTHONMALLOC": "malloc",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(ROOT),
     }
+
+
+def run(folder, *command, kinds="address,undefined"):
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env=env,
+        [sys.executable, *command],
+        env=environment(folder, kinds),
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout == "ran 11\n"
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_programs_touch_their_own_memory_alone(tmp_path):
+    assert run(tmp_path, "-c", SCRIPT, kinds="address") == "ran 11\n"
+
+
+@pytest.mark.full  # it takes the compiler twice as long
+def test_programs_do_what_c_defines(tmp_path):
+    assert run(tmp_path, "-c", SCRIPT, kinds="undefined") == "ran 11\n"
+
+
+MISTAKES = {
+    "heap-buffer-overflow": "((volatile float *)p[0])[1 << 10] = 1",
+    "null pointer": "int *volatile q = 0; return *q",
+    "shift exponent": "volatile int n = 40; return 1 << n",
+}
+
+
+@pytest.mark.parametrize("said", MISTAKES)
+def test_a_program_that_does_not_would_be_found(tmp_path, said):
+    source = f"int program(void **p) {{ {MISTAKES[said]}; return 0; }}\n"
+    script = (
+        "import ctypes, numpy as np; from minigrad.native import build;"
+        f"library = build.load({source!r}); a = np.empty(1 << 10, 'f');"
+        "library.program((ctypes.c_void_p * 1)(a.ctypes.data))"
+    )
+    with pytest.raises(AssertionError, match=said):
+        run(tmp_path, "-c", script)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "tests", ["equal", "control", "control_alike", "jit", "source", "calls", "timers"]
+)
+def test_the_programs_of_the_other_tests_do_not_either(tmp_path, tests):
+    run(tmp_path, "-m", "pytest", "-q", "-x", f"tests/native/test_{tests}.py")
