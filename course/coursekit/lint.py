@@ -46,6 +46,7 @@ TOUR_CODE_CELLS = range(6, 12)
 EXERCISES = range(3, 6)
 CELL_LINES, FROM_SCRATCH_LINES = 12, 40
 SHORTEST_ALT = 15
+GLOSSARY_WORDS = 4  # at least, in the recap
 ALLOWED_MAGICS: tuple[str, ...] = ()
 PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
 MACHINE = re.compile(
@@ -238,6 +239,15 @@ def prose_quotes_the_run(notebook: NotebookNode) -> Iterator[str]:
                     yield f"{cell.id}: {number} stands in no code and in no output"
 
 
+def recap_links_the_glossary(notebook: NotebookNode) -> Iterator[str]:
+    """The recap of a lesson names its words; that the links lead somewhere is tested too."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("## Recap"):
+            words = re.findall(r"\[[^\]]+\]\(\.\./guide/glossary\.md#", cell.source)
+            if len(words) < GLOSSARY_WORDS:
+                yield f"{cell.id}: {len(words)} links to the glossary"
+
+
 RULES = (
     executed_in_order,
     no_errors,
@@ -249,6 +259,7 @@ RULES = (
     one_title_no_skipped_level,
     lesson_skeleton,
     claims_are_judged,
+    recap_links_the_glossary,
     verdicts_quote_the_run,
     prose_quotes_the_run,
 )

@@ -18,6 +18,7 @@ import sys
 from dataclasses import dataclass
 from datetime import date
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,9 @@ def _python(*arguments: str) -> str:
 
 def _table(columns: list[Column]) -> str:
     """One column a library, at most three abreast, so that lines of code stay whole."""
-    return "".join(_abreast(columns[k : k + 3]) for k in range(0, len(columns), 3))
+    n, rows = len(columns), -(-len(columns) // 3)
+    cuts = [row * n // rows for row in range(rows + 1)]
+    return "".join(_abreast(columns[i:j]) for i, j in pairwise(cuts))
 
 
 def _abreast(columns: list[Column]) -> str:

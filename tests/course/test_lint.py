@@ -10,6 +10,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 FIGURE = '<figure class="minigrad"><img alt="{}" src="data:image/svg+xml;base64,{}">'
 
+WORDS = "[tape](../guide/glossary.md#tape) " * 4
+
 
 def shown(svg="<svg/>", alt="a good description"):
     packed = base64.b64encode(svg.encode()).decode()
@@ -20,7 +22,7 @@ def lesson():
     """A lesson that keeps every rule."""
     cells = [new_markdown_cell("# Watch a lesson\n\nTwo lines.", id="title")]
     for section in lint.SKELETON:
-        body = " C16 " if section == "The article says" else ""
+        body = {"The article says": " C16 ", "Recap": WORDS}.get(section, "")
         cells.append(
             new_markdown_cell(
                 f"## {section}\n{body}", id=section.lower().replace(" ", "-")
@@ -82,6 +84,7 @@ BAD = [
     (lint.lesson_skeleton, lambda n: n.cells.insert(9, n.cells.pop(2))),
     (lint.lesson_skeleton, lambda n: n.cells.__delitem__(slice(12, 20))),
     (lint.lesson_skeleton, lambda n: n.cells.pop()),
+    (lint.recap_links_the_glossary, heading("## Recap\n\nWithout links.")),
     (lint.claims_are_judged, write('claim("C17", "V", "no", check=x)')),
     (lint.claims_are_judged, lambda n: code(n, 11).update(source="x")),
     (lint.claims_are_judged, write('claim("C16", "V", "so", check=True)')),
