@@ -1,5 +1,7 @@
 """Several processes, played by threads; one process by itself; NCCL by a stand-in."""
 
+import os
+import subprocess
 import sys
 import threading
 import types
@@ -250,3 +252,48 @@ def test_cupys_communicator_has_what_is_called():
         "in_out_array",
         "root",
     )
+
+
+# --- real GPUs ---------------------------------------------------------------------------
+
+PROGRAM = """
+import minigrad as mg
+mg.distributed.init()
+r = mg.distributed.rank()
+w = mg.distributed.broadcast(mg.full((3,), float(r), device="cuda").requires_grad_(), 1)
+(w * (r + 1.0)).sum().backward()
+mg.distributed.average_gradients([w])
+print(w.tolist(), w.grad.tolist(), flush=True)
+mg.distributed.destroy()
+"""
+
+
+@pytest.mark.gpu
+def test_nccl_with_one_process():
+    if why := nccl.absence():
+        pytest.skip(why)
+    group = nccl.Group(0, 1, "127.0.0.1", 29511)
+    x = mg.tensor([1.0, 2.0], device="cuda").array
+    assert group.sum(x).tolist() == [1.0, 2.0]
+    assert group.share(x, 0).tolist() == [1.0, 2.0]
+    group.leave()
+
+
+@pytest.mark.gpu
+def test_nccl_with_two_processes_on_two_gpus():
+    import cupy
+
+    if cupy.cuda.runtime.getDeviceCount() < 2:
+        pytest.skip("there is one GPU")
+    runs = []
+    for r in range(2):
+        settings = {"RANK": r, "WORLD_SIZE": 2, "CUDA_VISIBLE_DEVICES": r}
+        settings |= {"MASTER_PORT": 29512}
+        env = os.environ | {name: str(value) for name, value in settings.items()}
+        command = [sys.executable, "-c", PROGRAM]
+        runs.append(
+            subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+        )
+    for run in runs:
+        said, _ = run.communicate(timeout=60)
+        assert said.strip() == "[1.0, 1.0, 1.0] [1.5, 1.5, 1.5]"

@@ -9,14 +9,22 @@ import pytest
 from minigrad.gpu import blas
 
 
-def laid(rng, shape, how):
-    """An array of this shape: in C order, transposed, or a window of a larger one."""
-    if how == "turned":
-        return rng.normal(size=(*shape[:-2], shape[-1], shape[-2])).swapaxes(-1, -2)
+def whole(rng, shape, how):
+    """The memory of an array of this shape that lies in C order, turned, or in a window."""
+    *batch, m, n = shape
+    more = {"plain": (m, n), "turned": (n, m), "window": (m + 2, n + 3)}[how]
+    return rng.normal(size=(*batch, *more))
+
+
+def seen(memory, how):
+    """The array in its memory, on either side."""
     if how == "window":
-        more = rng.normal(size=(*shape[:-2], shape[-2] + 2, shape[-1] + 3))
-        return more[..., 1:-1, 2:-1]
-    return rng.normal(size=shape)
+        return memory[..., 1:-1, 2:-1]
+    return memory.swapaxes(-1, -2) if how == "turned" else memory
+
+
+def laid(rng, shape, how):
+    return seen(whole(rng, shape, how), how)
 
 
 LAYOUTS = list(itertools.product(["plain", "turned", "window"], repeat=3))
@@ -193,3 +201,22 @@ def test_the_switch_has_pytorchs_names():
 
     assert mg.backends.cuda.matmul is blas.matmul
     assert mg.backends.cuda.matmul.allow_tf32 is False
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@pytest.mark.parametrize("layouts", LAYOUTS, ids="-".join)
+def test_cublas_computes_what_its_arguments_say(layouts, dtype):
+    from minigrad.gpu.device import current
+
+    rng, device = np.random.default_rng(0), current()
+    tolerance = {"f2": 2e-2, "f4": 1e-5, "f8": 1e-12}[dtype]
+    for batch in ((), (4,), (2, 3)):
+        shapes = (*batch, 7, 5), (5, 9), (*batch, 7, 9)
+        memory = [whole(rng, s, x).astype(dtype) for s, x in zip(shapes, layouts)]
+        a, b, y = (seen(x, how) for x, how in zip(memory, layouts))
+        there = [seen(device.put(x), how) for x, how in zip(memory, layouts)]
+        device.gemm(*there, -0.5, 2)
+        expected = -0.5 * (a @ b) + 2 * y
+        got = device.get(there[2])
+        np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)

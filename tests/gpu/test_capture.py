@@ -2,10 +2,12 @@
 
 import types
 
+import numpy as np
 import pytest
 
 from minigrad.errors import DeviceError
 from minigrad.gpu import capture
+from minigrad.gpu.device import current
 
 
 class Toy(capture.Recorder):
@@ -177,3 +179,48 @@ def test_cupy_has_what_is_called():
     for name in ("begin_capture", "end_capture"):
         assert hasattr(cuda.Stream, name)
     assert "mode" in cuda.Stream.begin_capture.__doc__
+
+
+# A real GPU.
+
+ADD = 'extern "C" __global__ void add(float *a) { a[threadIdx.x] += 1; }'
+
+
+@pytest.mark.gpu
+def test_a_gpu_replays_kernels_and_products():
+    device = current()
+    a, b, y = (device.put(np.eye(4, dtype=np.float32)) for _ in range(3))
+    add = device.kernel(ADD, "add")
+
+    def run():
+        add((1,), (16,), (a,))
+        device.gemm(a, b, y, 1, 1)
+
+    step = capture.Captured(device, run)
+    expected_a = expected_y = np.eye(4, dtype=np.float32)
+    for _ in range(5):
+        step()
+        expected_a = expected_a + 1
+        expected_y = expected_a + expected_y
+    np.testing.assert_array_equal(device.get(a), expected_a)
+    np.testing.assert_array_equal(device.get(y), expected_y)
+    assert step.refused == ""
+    assert len(step.graphs) == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("what", ["allocates", "copies to the host"])
+def test_what_a_gpu_may_not_do_in_a_capture_leaves_it_running_plainly(what):
+    device = current()
+    a = device.put(np.zeros(16, np.float32))
+    add = device.kernel(ADD, "add")
+
+    def run():
+        add((1,), (16,), (a,))
+        device.xp.empty(1 << 20) if what == "allocates" else device.get(a)
+
+    step = capture.Captured(device, run)
+    for _ in range(3):
+        step()
+    assert step.refused
+    assert (device.get(a) == 3).all()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad.gpu import cudnn
+from minigrad.gpu.device import current
 from minigrad.gpu.precision import matmul
 from minigrad.ops import conv as ops
 from minigrad.ops.conv import Window
@@ -189,3 +190,22 @@ def test_the_package_itself_takes_the_description(name, monkeypatch):
         assert callable(getattr(plan.graph, missing))
     assert real.heur_mode.A != real.heur_mode.FALLBACK
     assert real.numerical_note.TENSOR_CORE != real.numerical_note.DOWN_CONVERT_INPUTS
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", list(OPERANDS))
+def test_a_gpu_computes_what_the_table_says(name, dtype):
+    if why := cudnn.absence():
+        pytest.skip(why)
+    device, rng = current(), np.random.default_rng(0)
+    a, b, y = (rng.normal(size=shape).astype(dtype) for shape in OPERANDS[name])
+    more = {"size": X[2:]} if name == "conv_input" else {}
+    expected = getattr(ops, name).fn(a, b, window=WINDOW, groups=2, **more)
+    plan = cudnn.plan(described(name, dtype))
+    if plan is None:
+        pytest.skip("cuDNN has no plan for this")
+    there = [device.put(x) for x in (a, b, y)]
+    room = device.xp.empty(plan.workspace, "uint8")
+    plan(*there, room, device.xp.cuda.get_current_stream().ptr)
+    np.testing.assert_allclose(device.get(there[2]), expected, rtol=1e-4, atol=1e-4)

@@ -5,6 +5,7 @@ import pytest
 
 from minigrad.errors import DeviceError, GraphError
 from minigrad.gpu import nvrtc, shim
+from minigrad.gpu.device import current
 
 if shim.explain_absence():
     pytest.skip(shim.explain_absence(), allow_module_level=True)
@@ -90,8 +91,23 @@ extern "C" __global__ void stuck(float *y) {
 F, I = np.float32, np.int32
 
 
-def launch(name, grid, block, *args):
+def on_the_cpu(name, grid, block, *args):
     shim.kernel(TEXT, name)(grid, block, args)
+
+
+def on_a_gpu(name, grid, block, *args):
+    device = current()
+    held = [device.put(x) if isinstance(x, np.ndarray) else x for x in args]
+    device.kernel(TEXT, name)(grid, block, tuple(held))
+    for x, there in zip(args, held, strict=True):
+        if isinstance(x, np.ndarray):
+            x[...] = device.get(there)
+
+
+@pytest.fixture(params=["shim", pytest.param("gpu", marks=pytest.mark.gpu)])
+def launch(request):
+    """Launch a kernel of the text: what the shim computes, a GPU computes too."""
+    return on_a_gpu if request.param == "gpu" else on_the_cpu
 
 
 def test_nvrtc_takes_the_same_text():
@@ -102,21 +118,21 @@ def test_nvrtc_takes_the_same_text():
     assert nvrtc.compile(TEXT)
 
 
-def test_threads_and_blocks_have_three_coordinates():
+def test_threads_and_blocks_have_three_coordinates(launch):
     a = np.full((4, 6, 10), -1, I)
     launch("places", (5, 2, 2), (2, 3, 2), a)
     z, y, x = np.indices(a.shape)
     np.testing.assert_array_equal(a, x + 10 * y + 100 * z)
 
 
-def test_sizes_left_out_are_one():
+def test_sizes_left_out_are_one(launch):
     a = np.full(6, -1, I)
     launch("places", (3,), (2,), a)
     assert a.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 64, 256])
-def test_a_block_adds_up_through_shared_memory(threads):
+def test_a_block_adds_up_through_shared_memory(threads, launch):
     a = np.random.default_rng(0).integers(-9, 9, (7, 1000)).astype(F)
     y = np.zeros(7, F)
     launch("row_sums", (7,), (threads,), a, y, np.int64(1000))
@@ -125,23 +141,23 @@ def test_a_block_adds_up_through_shared_memory(threads):
 
 def test_a_barrier_that_is_missing_gives_wrong_numbers():
     a, y = np.arange(1, 65, dtype=F), np.zeros(64, F)
-    launch("no_barrier", (1,), (64,), a, y)
+    on_the_cpu("no_barrier", (1,), (64,), a, y)
     assert not np.array_equal(y, np.roll(a, -1))
 
 
-def test_threads_that_have_returned_hold_nobody_up():
+def test_threads_that_have_returned_hold_nobody_up(launch):
     a, y = np.arange(64, dtype=F), np.zeros(64, F)
     launch("early", (1,), (64,), a, y, I(40))
     np.testing.assert_array_equal(y[:40], a[:40][::-1])
 
 
-def test_the_lanes_of_a_warp_exchange_values():
+def test_the_lanes_of_a_warp_exchange_values(launch):
     a, y = np.arange(512, dtype=F), np.zeros(16, F)
     launch("warp_sums", (2,), (256,), a, y)
     np.testing.assert_array_equal(y, a.reshape(16, 32).sum(1))
 
 
-def test_shuffles_stay_inside_their_warp():
+def test_shuffles_stay_inside_their_warp(launch):
     a, y = np.arange(64, dtype=I) * 10, np.zeros((3, 64), I)
     launch("shuffles", (1,), (64,), a, y)
     lane = np.arange(64) % 32
@@ -150,38 +166,38 @@ def test_shuffles_stay_inside_their_warp():
     np.testing.assert_array_equal(y[2], np.repeat([70, 390], 32))
 
 
-def test_atomics_lose_nothing():
+def test_atomics_lose_nothing(launch):
     a = np.random.default_rng(0).integers(-50, 50, 1000).astype(I)
     total, low, high = np.zeros(1, F), np.zeros(1, I), np.zeros(1, I)
     launch("atomics", (4,), (256,), a, total, low, high, I(1000))
     assert (total[0], low[0], high[0]) == (a.sum(), a.min(), a.max())
 
 
-def test_a_compare_and_swap_loop_adds_doubles():
+def test_a_compare_and_swap_loop_adds_doubles(launch):
     a, y = np.arange(100.0), np.zeros(1)
     launch("add_doubles", (1,), (100,), a, y)
     assert y[0] == 4950
 
 
-def test_functions_and_vector_types_of_cuda_are_there():
+def test_functions_and_vector_types_of_cuda_are_there(launch):
     y = np.zeros(7, F)
     launch("functions", (1,), (1,), np.array([1], F), y)
     np.testing.assert_allclose(y, [1, np.e, 1 / 3, 2, 0x3F800000, 2, 2], rtol=1e-6)
 
 
-def test_the_high_words_of_products():
+def test_the_high_words_of_products(launch):
     y = np.zeros(2, np.uint64)
     launch("high_words", (1,), (1,), np.uint64(2**64 - 1), y)
     assert y.tolist() == [2**64 - 2, 2**32 - 2]
 
 
-def test_every_type_of_ours_is_an_argument():
+def test_every_type_of_ours_is_an_argument(launch):
     arrays = [np.zeros(1, t) for t in ("?", "u1", "i4", "i8", "f8")]
     launch("every_type", (1,), (1,), *arrays, F(2.5), np.int64(-(1 << 40)), np.bool_(1))
     assert [a[0] for a in arrays] == [True, 200, 2, -(1 << 40), 2.5]
 
 
-def test_floats_pass_for_fours_of_them():
+def test_floats_pass_for_fours_of_them(launch):
     a = np.zeros(8, F)
     launch("quads", (1,), (2,), a)
     assert a.tolist() == [0, 0, 0, 7, 0, 0, 0, 7]
@@ -198,7 +214,7 @@ def test_floats_pass_for_fours_of_them():
 )
 def test_sizes_no_device_takes_are_refused(grid, block, message):
     with pytest.raises(ValueError, match=message):
-        launch("quads", grid, block, np.zeros(8, F))
+        on_the_cpu("quads", grid, block, np.zeros(8, F))
 
 
 @pytest.mark.parametrize(
@@ -219,13 +235,13 @@ def test_sizes_no_device_takes_are_refused(grid, block, message):
 )
 def test_arguments_of_other_types_are_refused(args, message):
     with pytest.raises(TypeError, match=message):
-        launch("early", (1,), (3,), *args)
+        on_the_cpu("early", (1,), (3,), *args)
 
 
 def test_threads_that_wait_for_ever_are_an_error_and_the_next_launch_works():
     with pytest.raises(DeviceError, match="wait for each other for ever"):
-        launch("stuck", (1,), (64,), np.zeros(1, F))
-    test_a_block_adds_up_through_shared_memory(64)
+        on_the_cpu("stuck", (1,), (64,), np.zeros(1, F))
+    test_a_block_adds_up_through_shared_memory(64, on_the_cpu)
 
 
 def test_a_text_the_compiler_refuses_is_an_error():
