@@ -104,3 +104,22 @@ class Call(Action):
 
     def __str__(self) -> str:
         return f"{self.said}, by the array module"
+
+
+@dataclass(eq=False)
+class Convolution(Action):
+    """One of the three convolutions, by cuDNN's plan."""
+
+    plan: Callable[..., None]
+    a: Get
+    b: Get
+    y: Get
+    workspace: Get
+    said: str
+
+    def __call__(self, machine: Machine) -> None:
+        places = (self.a, self.b, self.y, self.workspace)
+        self.plan(*(get(machine.arrays) for get in places), machine.device.stream)
+
+    def __str__(self) -> str:
+        return f"{self.said}, by cuDNN"

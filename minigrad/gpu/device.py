@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.backend import DEVICE_ARRAYS, device
 from minigrad.errors import DeviceError, OutOfMemoryError
-from minigrad.gpu import blas, capture
+from minigrad.gpu import blas, capture, cudnn
 
 CUPY = 'pip install "cupy-cuda13x[ctk]"'
 OLDEST_DRIVER = 13000  # what CuPy's wheels for CUDA 13 run on
@@ -74,6 +74,15 @@ class Device:
     def gemm(self, a: Any, b: Any, y: Any, alpha: float = 1, beta: float = 0) -> None:
         """y = alpha * (a @ b) + beta * y, in place; see `blas.gemm`."""
         blas.gemm(a, b, y, alpha, beta, execute=blas.cublas)
+
+    def convolution(self, what: Any) -> Any:
+        """cuDNN's plan for a convolution that `cudnn.describe` gave; None without one."""
+        return cudnn.plan(what)
+
+    @property
+    def stream(self) -> int:
+        """The address of the current queue of launches."""
+        return self.xp.cuda.get_current_stream().ptr
 
     def record(self, run: Callable[[], Any]) -> Callable[[], Any]:
         """Note down the launches of `run` without running them; gives what starts them."""

@@ -47,6 +47,13 @@ def _laid(w: Any, node: Node, x: Node, actions: list) -> Get:
     strides = Operand("", tuple(s // shown.itemsize for s in shown.strides))
     if matrix_strides(strides, x.shape[-2:]) is not None:
         return w.value(x)
+    return in_order(w, node, x, actions)
+
+
+def in_order(w: Any, node: Node, x: Node, actions: list) -> Get:
+    """An operand in C order, copied first if it does not lie so."""
+    if w.show(x).flags.c_contiguous:
+        return w.value(x)
     fresh = np.empty(x.shape, x.dtype)
     slot = w.room(x.shape, x.dtype)
 

@@ -64,7 +64,7 @@ def emit(
     outputs = final[: len(wanted) - len(cells)]
     updates = dict(zip(cells, final[len(outputs) :]))
     plan = make_plan(outputs, updates, check_nan, joins)
-    writer = Writer(plan, inputs, check_nan)
+    writer = Writer(plan, inputs, check_nan, device)
     actions = writer.everything(outputs)
     program = Cuda(device, writer, actions, inputs, host, reference)
     program.wanted = final

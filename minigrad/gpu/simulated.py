@@ -128,6 +128,13 @@ class Simulated(capture.Recorder, Device):
         product = partial(blas.gemm, execute=blas.reference)
         self.launch("gemm", product, *self.held("gemm", (a, b, y)), alpha, beta)
 
+    def convolution(self, what: Any) -> Any:
+        return None
+
+    @property
+    def stream(self) -> int:
+        return 0
+
     def launch(self, name: str, work: Callable[..., Any], *args: Any) -> None:
         """Do the work of a launch and log it; in a capture it is only noted down."""
         if self.recording is None:

@@ -11,7 +11,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minigrad.gpu.products import product
+from minigrad.backend import uint8
+from minigrad.gpu import cudnn
+from minigrad.gpu.actions import Convolution
+from minigrad.gpu.products import in_order, product
 from minigrad.native.kernels import ctype
 from minigrad.native.loops import COUNTERS, Operand
 from minigrad.ops.conv import Window
@@ -126,6 +129,8 @@ def convolution(w: Any, node: Node) -> list:
     """All three: what is known of image, filters and positions gives the third."""
     if math.prod(node.shape) == 0:
         return []
+    if (planned := _by_library(w, node)) is not None:
+        return planned
     kind, (a, b) = node.op.name, node.inputs
     image, filters, found = {
         "conv": (a, b, node), "conv_input": (node, b, a), "conv_weight": (a, node, b),
@@ -168,3 +173,25 @@ def convolution(w: Any, node: Node) -> list:
         return [*do(collect), *do(lay), *multiply, *do(keep)]
     multiply = product(w, node, columns, weights, beside, turned="a")
     return [*do(load), *do(lay), *multiply, *do(spread)]
+
+
+def _by_library(w: Any, node: Node) -> list | None:
+    """The convolution by cuDNN, which wants memory in C order; None without a plan."""
+    if node.dtype.kind != "f" or w.device is None:
+        return None
+    a, b, y = (x.shape for x in (*node.inputs, node))
+    name, window = node.op.name, node.attrs["window"]
+    what = cudnn.describe(name, a, b, y, node.dtype.name, window)
+    plan = w.device.convolution(what)
+    if plan is None:
+        return None
+    actions: list = []
+    left, right = (in_order(w, node, x, actions) for x in node.inputs)
+    room = w.room((max(1, plan.workspace),), uint8)
+    names = ", ".join(map(w.named, node.inputs))
+    said = f"{w.named(node)} = {name}({names})"
+    space = w.held(room, w.arrays[room].shape, uint8)
+    return [
+        *actions,
+        Convolution([node], plan, left, right, w.value(node), space, said),
+    ]

@@ -63,7 +63,8 @@ class Writer(Memory):
     """The text of the kernels, by name, and what a call does, action by action.
 
     `grid`, while a kernel is written, says in how many blocks of how many threads it is
-    launched. `params` are the memory that it is passed.
+    launched. `params` are the memory that it is passed. `device` is asked for cuDNN's
+    plans; without it there are none.
     """
 
     early = (
@@ -71,9 +72,15 @@ class Writer(Memory):
     )
     gemm = True
 
-    def __init__(self, plan: Plan, inputs: Sequence[Node], check_nan: bool) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        inputs: Sequence[Node],
+        check_nan: bool,
+        device: Any = None,
+    ) -> None:
         super().__init__(plan, inputs, CudaScalars())
-        self.check_nan = check_nan
+        self.check_nan, self.device = check_nan, device
         self.texts: dict[str, str] = {}  # of kernels: their bodies to their names
         self.kernels: list[str] = []
         self.params: dict[tuple[int, str], str] = {}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import minigrad as mg
 from minigrad.gpu import nvrtc
 from minigrad.static.program import Program
 from minigrad.testing import (
@@ -105,3 +106,55 @@ def test_matrix_products_of_every_layout(sizes, dtype):
 
 def test_indices_of_every_kind():
     alike.test_indices_of_every_kind()
+
+
+# --- whole graphs --------------------------------------------------------------------------
+
+
+def graph(seed):
+    rng = np.random.default_rng(seed)
+    arrays = [rng.normal(size=(4, 4)) for _ in range(3)]
+    x, y = (mg.placeholder((4, 4), dtype=mg.float64) for _ in range(2))
+    return rng, arrays, x, y
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [*range(3), *(pytest.param(s, marks=pytest.mark.full) for s in range(3, 25))],
+)
+def test_random_graphs_with_updates(seed):
+    results = []
+    for where in ("cpu", "cuda"):
+        rng, arrays, x, y = graph(seed)
+        w, v = (mg.variable(mg.tensor(arrays[i]).double().to(where)) for i in (2, 0))
+        w.set_value(arrays[2])
+        v.set_value(arrays[0])
+        nodes = alike.random_graph(rng, [x, y, w, v])
+        picked = [nodes[i] for i in rng.integers(4, len(nodes), size=3)]
+        loss = nodes[-1].sum()
+        grads = [g for g in mg.gradients(loss, [x, y, w, v]) if g is not None]
+        updates = {w: w - 0.1 * (x @ y) + nodes[-1], v: nodes[-2]}
+        target = "interpreter" if where == "cpu" else "cuda"
+        program = mg.compile([x, y], [*picked, loss, *grads], updates, target=target)
+        for _ in range(3):
+            got = program(*arrays[:2])
+        results.append([*(t.cpu().array for t in got), w.get_value(), v.get_value()])
+    for want, got in zip(*results, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-7, atol=1e-8)
+
+
+def test_odd_strides_of_variables_and_views():
+    base = np.arange(48.0).reshape(4, 12)
+    there = mg.tensor(base, dtype=mg.float64, device="cuda").array
+    for view in (np.s_[::-1, ::-2], np.s_[1:3, 4:7], np.s_[::3, ::-1]):
+        for turned in (False, True):
+            fed = base[view].T if turned else base[view]
+            array = there[view].T if turned else there[view]
+            x, w = mg.placeholder(fed.shape, mg.float64), mg.as_tensor(array.copy("K"))
+            v = mg.as_tensor(array)
+            outputs = [x * 2 + v, (x.T @ v).sum(0), v.reshape(-1) * 2, v.T.sum(1)]
+            program = mg.compile([x], outputs, {w: x + v})
+            want = [fed * 3, (fed.T @ fed).sum(0), fed.ravel() * 2, fed.T.sum(1)]
+            for got, expected in zip(program(fed), want, strict=True):
+                np.testing.assert_allclose(got.cpu().array, expected)
+            np.testing.assert_array_equal(w.cpu().array, fed * 2)

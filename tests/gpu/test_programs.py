@@ -1,5 +1,7 @@
 """Programs on a GPU: the same results as on the CPU, few launches, and errors as there."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -303,6 +305,31 @@ def test_positions_that_repeat_add_up_and_the_last_one_put_stays():
     got = program(at, new)
     np.testing.assert_array_equal(got[0].cpu().numpy(), added)
     np.testing.assert_array_equal(got[1].cpu().numpy(), put)
+
+
+def test_a_plan_of_cudnn_takes_the_place_of_the_kernels(gpu, monkeypatch):
+    asked, ran = [], []
+
+    class Plan:
+        workspace = 64
+
+        def __call__(self, a, b, y, workspace, stream):
+            assert a.flags.c_contiguous
+            assert workspace.nbytes == 64
+            ran.append((a.shape, b.shape, y.shape, stream))
+
+    def planned(device, what):
+        asked.append(what)
+        return Plan()
+
+    monkeypatch.setattr(mg.gpu.simulated.Simulated, "convolution", planned)
+    x = mg.placeholder((2, 3, 8, 8))
+    w = mg.randn(8, 4, 3, 3, device="cuda")[:, :3]
+    program = mg.compile([x], mg.nn.functional.conv2d(x, w, padding=1))
+    program(np.ones((2, 3, 8, 8), "f"))
+    assert asked[0].method == "conv_fprop"
+    assert ran == [((2, 3, 8, 8), (8, 3, 3, 3), (2, 8, 8, 8), 0)]
+    assert re.search(r"= conv\(x0, w\d\), by cuDNN", program.source)
 
 
 def test_a_small_cnn_trains_as_on_the_cpu():
