@@ -337,6 +337,11 @@ def _new(cls: type, *data: Any) -> Tensor:
     return _default(*data) if cls is Tensor else object.__new__(cls)
 
 
+def pin_memory(self: Tensor) -> Tensor:
+    """A copy in memory that the system never moves: quicker to bring over to a GPU."""
+    return made(late("cuda")().pinned(self.cpu().numpy()))
+
+
 def _dlpack(self: Tensor, **options: Any) -> Any:
     array = self.array if self.is_cuda and not self.requires_grad else self.numpy()
     return array.__dlpack__(**options)
@@ -349,6 +354,7 @@ def _dlpack_device(self: Tensor) -> Any:
 Tensor.__new__ = _new  # type: ignore[method-assign, assignment]
 Tensor.__dlpack__ = _dlpack  # type: ignore[attr-defined]
 Tensor.__dlpack_device__ = _dlpack_device  # type: ignore[attr-defined]
+Tensor.pin_memory = pin_memory  # type: ignore[attr-defined]
 Tensor.nonzero, Tensor.unique = nonzero, unique  # type: ignore[attr-defined]
 
 __all__ = """

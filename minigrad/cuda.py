@@ -22,6 +22,8 @@ from minigrad.gpu.streams import current_stream as current_stream
 from minigrad.gpu.streams import stream as stream
 from minigrad.random import manual_seed as manual_seed
 
+manual_seed_all = manual_seed
+
 
 def simulate(memory: int = 2**36) -> Any:
     """A simulated GPU for the block, everywhere in minigrad; gives its log.
@@ -66,6 +68,11 @@ def device_count() -> int:
 def current_device() -> int:
     """The number of the GPU that "cuda" means; raises `DeviceError` without one."""
     return current().index
+
+
+def set_device(device: Any) -> None:
+    """Accept the GPU that is used anyway; raises `DeviceError` for any other."""
+    _of(device)
 
 
 def get_device_name(device: Any = None) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import CPU, moved
+from minigrad.backend import CPU, moved, placed
 from minigrad.creation import from_numpy
 from minigrad.eager.tensor import Tensor
-from minigrad.errors import DTypeError, FormatError, MissingPackageError
+from minigrad.errors import DeviceError, DTypeError, FormatError, MissingPackageError
 
 STRUCTURE = "minigrad"  # the metadata's key for what is nested
 
@@ -60,10 +60,10 @@ def save(obj: Any, path: Any) -> None:
         part.unlink(missing_ok=True)
 
 
-def load(path: Any) -> Any:
+def load(path: Any, map_location: Any = None) -> Any:
     """Read back what `save` wrote; of any other safetensors file, a dict of its tensors.
 
-    Raises `FormatError` for a file of another kind or a damaged one.
+    Tensors come back on the CPU, or on the device `map_location`. Raises `FormatError` for a file of another kind or a damaged one.
     """
     package = _safetensors()
     _refuse_pickles(path)
@@ -71,12 +71,14 @@ def load(path: Any) -> Any:
         with package.safe_open(path, framework="numpy") as file:
             names = file.keys()
             # In memory of its own, which can be written.
-            tensors = {name: from_numpy(file.get_tensor(name).copy()) for name in names}
+            arrays = {name: file.get_tensor(name).copy() for name in names}
             metadata = file.metadata() or {}
+        where = placed("cpu" if map_location is None else map_location)
+        tensors = {name: from_numpy(array).to(where) for name, array in arrays.items()}
         if STRUCTURE not in metadata:
             return tensors
         return _read(json.loads(metadata[STRUCTURE]), tensors)
-    except FileNotFoundError:
+    except (FileNotFoundError, DeviceError):
         raise
     except (package.SafetensorError, OSError) as error:
         what, got = "this is no safetensors file, or only part of one", str(error)

@@ -9,6 +9,7 @@ at `import minigrad`.
 from __future__ import annotations
 
 import functools
+import importlib
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 
 from minigrad.backend import DEVICE_ARRAYS, device
 from minigrad.errors import DeviceError, OutOfMemoryError
-from minigrad.gpu import blas, capture, cudnn
+from minigrad.gpu import blas, capture, cudnn, precision
 
 CUPY = 'pip install "cupy-cuda13x[ctk]"'
 OLDEST_DRIVER = 13000  # what CuPy's wheels for CUDA 13 run on
@@ -83,6 +84,16 @@ class Device:
     def stream(self) -> int:
         """The address of the current queue of launches."""
         return self.xp.cuda.get_current_stream().ptr
+
+    def rounds(self, a: Any) -> bool:
+        """Are products of this array to be computed in TF32?"""
+        return precision.matmul.allow_tf32 and a.dtype == np.float32
+
+    def pinned(self, array: np.ndarray) -> np.ndarray:
+        """A copy in memory that the system never moves, from which copies are quick."""
+        y = importlib.import_module("cupyx").empty_pinned(array.shape, array.dtype)
+        y[...] = array
+        return y
 
     def record(self, run: Callable[[], Any]) -> Callable[[], Any]:
         """Note down the launches of `run` without running them; gives what starts them."""

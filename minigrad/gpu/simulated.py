@@ -109,6 +109,9 @@ class Simulated(capture.Recorder, Device):
     def get(self, array: Any) -> np.ndarray:
         return array.get()
 
+    def pinned(self, array: np.ndarray) -> np.ndarray:
+        return array.copy()
+
     def write(self, to: Any, array: np.ndarray) -> None:
         self.refuse("copies from the host")
         to._values[...] = array

@@ -124,7 +124,7 @@ def test_an_error_in_a_sample_keeps_its_type_and_its_traceback(workers):
         ({"batch_size": 0}, ValueError),
         ({"sampler": [1], "shuffle": True}, ValueError),
         ({"batch_size": None, "drop_last": True}, ValueError),
-        ({"pin_memory": True}, TypeError),
+        ({"timeout": 5}, TypeError),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options, error):
