@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array, late, on_device
+from minigrad.backend import CPU, Array, device_of, late, moved, on_device
 from minigrad.errors import ShapeError
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import into, square, where
@@ -115,7 +115,9 @@ def _svd(name: str, part: int, rule: Any, doc: str) -> Op:
     def compute(a: Any, out: Any = None) -> Any:
         if a.dtype.kind != "f":
             raise TypeError(f"{name} wants floats")
-        return into(np.linalg.svd(a, full_matrices=False)[part], out)
+        # On the CPU, wherever `a` is: other algorithms choose other signs.
+        found = np.linalg.svd(moved(a, CPU), full_matrices=False)[part]
+        return into(moved(found, device_of(a)), out)
 
     def infer(op: Op, args: tuple, attrs: dict) -> tuple:
         a = floats(name, args[0])
