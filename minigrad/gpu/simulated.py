@@ -40,7 +40,7 @@ METHODS = {
 FUNCTIONS = frozenset(
     """
     all amax amin any argmax argmin argsort array_equal asarray atleast_1d
-    ascontiguousarray broadcast_to clip concatenate copyto cumsum diagonal dot einsum
+    ascontiguousarray broadcast_to clip concatenate copy copyto cumsum diagonal dot einsum
     empty_like expand_dims flip full_like isfinite max mean min moveaxis nonzero
     ones_like pad permute_dims prod ravel repeat reshape roll round searchsorted sort
     squeeze stack std sum swapaxes take take_along_axis tensordot transpose tril triu

@@ -45,7 +45,7 @@ def _index(
 
 def _into(a: Any, out: Any) -> Any:
     if out is None:
-        return np.array(a, order="C")  # also of a NumPy scalar
+        return np.copy(a, order="C")  # also of a NumPy scalar
     if out is not a:
         np.copyto(out, a)
     return out

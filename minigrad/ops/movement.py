@@ -137,7 +137,7 @@ def is_view(shown: Any, seen: Any) -> bool:
 
 def _put(a: Any, b: Any, view: str, attrs: dict, out: Any = None) -> Any:
     if out is None:
-        out = np.array(a, order="C")  # also of a NumPy scalar
+        out = np.copy(a, order="C")  # also of a NumPy scalar
     elif out is not a:
         np.copyto(out, a)
     VIEWS[view].fn(out, **attrs)[...] = b
