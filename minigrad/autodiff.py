@@ -34,46 +34,50 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
     pending: dict[Any, list] = {}
     for element, g in seeds:
         if element in pending:
-            _add(pending[element], g)
-        else:
-            pending[element] = [g, False]
-    order = newest_first(pending)
-    needed = None if targets is None else _leading_to(targets, order)
-    found = {}
+            g = pending[element][0] + g
+        pending[element] = [g, False]
+    order, found, wanted = newest_first(pending), {}, None
+    if targets is not None:
+        needed = _leading_to(targets, order)
+        order = [element for element in order if element in needed]
     for element in order:
-        if element not in pending or (needed is not None and element not in needed):
+        entry = pending.get(element)
+        if entry is None:
             continue
-        if targets is not None and element in targets:
-            found[element] = (pending[element][0], False)
-            pending[element][1] = False
         parents = element.parents
+        if targets is not None:
+            if element in targets:
+                entry[1] = False
+                found[element] = entry[0], False
+            wanted = tuple([p in needed for p in parents])
         if not parents:
             continue
-        g, owned = pending.pop(element)
-        wanted = None if needed is None else tuple(p in needed for p in parents)
-        for parent, ct in zip(parents, pull(element, g, owned, wanted), strict=True):
+        del pending[element]
+        g, owned = entry
+        for parent, ct in zip(parents, pull(element, g, owned, wanted)):
             if parent is None or ct is None:
                 continue
             entry = pending.get(parent)
-            if type(ct) is Part:
+            kind = type(ct)
+            if kind is Part:
                 if entry is not None and ct.dtype is parent.dtype:
                     ct.add_to(entry)
                     continue
                 ct = ct.whole()
-            # A rule hands on `g`, a view of it, or an array it has just made.
-            if ct is g:
-                fresh = owned and element.op.vjp_inplace is not None
-            else:
-                fresh = (type(ct) is Array or on_device(ct)) and ct.base is None
             if ct.shape != parent.shape or ct.dtype is not parent.dtype:
                 ct, fresh = _fitted(ct, parent), False
+            elif ct is g:  # a rule hands on `g`, a view of it, or what it has just made
+                fresh = owned and element.op.vjp_inplace is not None
+            else:
+                fresh = (kind is Array or on_device(ct)) and ct.base is None
             if entry is None:
                 pending[parent] = [ct, fresh]
-            else:
-                _add(entry, ct)
-    if targets is not None:
-        return found
-    return {element: tuple(entry) for element, entry in pending.items()}
+            elif entry[1]:
+                entry[0] += ct
+            else:  # a + b first, then in place
+                entry[0] = entry[0] + ct
+                entry[1] = type(entry[0]) is Array or on_device(entry[0])
+    return pending if targets is None else found
 
 
 class Part:
@@ -109,15 +113,6 @@ def _fitted(ct: Any, element: Any) -> Any:
     return ct if ct.dtype == element.dtype else cast(ct, dtype=element.dtype)
 
 
-def _add(entry: list, ct: Any) -> None:
-    """Add a cotangent to what has arrived already: a + b first, then in place."""
-    if entry[1]:
-        entry[0] += ct
-    else:
-        entry[0] = entry[0] + ct
-        entry[1] = type(entry[0]) is Array or on_device(entry[0])
-
-
 def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
     """Sum `ct` over the axes that broadcasting `shape` had added or repeated."""
     added = len(ct.shape) - len(shape)
@@ -131,13 +126,14 @@ def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
 def newest_first(roots: Iterable[Any]) -> list:
     """All that a derivative of `roots` could flow to, the newest first."""
     seen = set(roots)
-    stack = list(seen)
-    while stack:
-        for parent in stack.pop().parents:
+    order = list(seen)
+    for element in order:  # it grows meanwhile
+        for parent in element.parents:
             if parent is not None and parent not in seen:
                 seen.add(parent)
-                stack.append(parent)
-    return sorted(seen, key=attrgetter("seq"), reverse=True)
+                order.append(parent)
+    order.sort(key=attrgetter("seq"), reverse=True)
+    return order
 
 
 def _leading_to(targets: set, order: list) -> set:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from functools import cache
 from types import CodeType, FrameType
 from typing import Any
 
@@ -75,14 +76,19 @@ def _place(filename: str) -> str:
     return f"{os.path.basename(filename)}, "
 
 
+@cache
+def _is_our_file(name: str) -> bool:
+    return name.startswith((_PACKAGE, "<minigrad"))
+
+
 def is_ours(frame: FrameType) -> bool:
-    return frame.f_code.co_filename.startswith((_PACKAGE, "<minigrad"))
+    return _is_our_file(frame.f_code.co_filename)
 
 
 def user_frame() -> FrameType | None:
     """The innermost frame that is not minigrad's own."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and is_ours(frame):
+    while frame is not None and _is_our_file(frame.f_code.co_filename):
         frame = frame.f_back
     return frame
 

@@ -13,6 +13,7 @@ from minigrad.backend import device_of, on_device
 from minigrad.errors import DeviceError, GradError, GraphError, ShapeError, name_of
 from minigrad.lessons import CHOOSE, SHOW
 from minigrad.methods import Methods
+from minigrad.ops.movement import slice
 from minigrad.ops.op import MODE
 from minigrad.printing import tensor_text
 
@@ -91,7 +92,7 @@ class Readable(Methods):
         return int(self._number("range() or an index"))
 
     def __iter__(self) -> Any:
-        return (self[i] for i in range(len(self)))
+        return (slice(self, key=(i, ...)) for i in range(len(self)))
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)

@@ -36,7 +36,7 @@ class detect_anomaly(Watch):
         self._lines: list[Origin | None] = []
 
     def around(self, op: Op, run: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
-        self._seqs.append(tape._next_seq())
+        self._seqs.append(tape.next_seq())
         self._lines.append(user_origin())
         return run(*args, **kwargs)
 

@@ -272,7 +272,7 @@ def _make(
         if isinstance(t, Tensor):
             guards += t.cell, t.cell.version
     plan = Plan(_UserOp(cls.__name__), names, None, _pull(cls, parents))  # type: ignore[arg-type]
-    record = Record(plan, parents, values, tuple(guards), {}, flat.shape, flat.dtype)
+    record = Record.of(plan, parents, values, tuple(guards), {}, flat.shape, flat.dtype)
     record.origin = user_origin()
     return record
 
@@ -372,7 +372,7 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
 def _barred(t: Any, parents: tuple) -> Any:
     if isinstance(t, Tensor):
         t = t.detach()
-        t.record = Record(_ONCE, parents, (), (), {}, t.shape, t.dtype)
+        t.record = Record.of(_ONCE, parents, (), (), {}, t.shape, t.dtype)
     return t
 
 

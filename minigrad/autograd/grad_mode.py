@@ -14,9 +14,9 @@ from minigrad.ops.op import MODE, Mode, mode
 
 def _switch(on: bool | None) -> bool | None:
     """Set whether operations are recorded; how it was before."""
-    before = MODE.get()
-    MODE.set(Mode(on, before.trace, before.watch))
-    return before.grad
+    before, trace, watch = MODE.get()
+    MODE.set(Mode(on, trace, watch))
+    return before
 
 
 class _GradMode:
@@ -75,10 +75,10 @@ class _Fixed(_GradMode):
     on: bool
 
     def __new__(cls, fn: Any = None) -> Any:
-        return super().__new__(cls) if fn is None else _GradMode(cls.on)(fn)
+        return object.__new__(cls) if fn is None else _GradMode(cls.on)(fn)
 
     def __init__(self) -> None:
-        super().__init__(self.on)
+        self.mode, self._before = self.on, []
 
 
 class no_grad(_Fixed):

@@ -33,11 +33,17 @@ class Cell:
     __slots__ = ("array", "version", "writer", "node", "__weakref__")
     written: int  # the version, also of what inference_mode made
 
-    def __init__(self, array: Any) -> None:
-        self.array = array
-        self.version = 0
-        self.writer: Origin | None = None  # the line of the last write
-        self.node: Any = None  # weak reference to this cell's variable node
+    array: Any
+    version: int
+    writer: Origin | None  # the line of the last write
+    node: Any  # weak reference to this cell's variable node
+
+    @classmethod
+    def of(cls, array: Any) -> Cell:
+        # Ops do the same themselves (eager/stamp.py): a call of `__init__` is dear.
+        cell = cls()
+        cell.array, cell.version, cell.writer, cell.node = array, 0, None, None
+        return cell
 
 
 _VERSION: Any = vars(Cell)["version"]
@@ -114,7 +120,7 @@ def _view_record(view: View, parent: Any) -> Record:
     shape = tuple(view.base.shape)
     values = tuple(shape for _ in plan.names)  # view rules name nothing but `sa`
     out = view.op.fn(view.base.array, **view.attrs)
-    return Record(plan, (parent,), values, (), view.attrs, out.shape, out.dtype)
+    return Record.of(plan, (parent,), values, (), view.attrs, out.shape, out.dtype)
 
 
 def _untracked_view(t: Tensor, what: str) -> GradError:
@@ -204,7 +210,7 @@ def _put_record(base: Any, new: Any, view: View) -> Record | None:
     plan = put.plan((base is not None, new is not None))
     attrs = {"view": view.op.name, "attrs": view.attrs}
     whole = view.base
-    return Record(plan, (base, new), (), (), attrs, whole.shape, whole.dtype)
+    return Record.of(plan, (base, new), (), (), attrs, whole.shape, whole.dtype)
 
 
 def set_data(t: Tensor, value: Tensor) -> None:

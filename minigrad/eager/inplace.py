@@ -14,7 +14,7 @@ from minigrad.backend import DEVICE_ARRAYS
 from minigrad.eager.cell import check_writable, parent_of, write
 from minigrad.eager.devices import on_one_device
 from minigrad.eager.tape import Record
-from minigrad.eager.tensor import STAMPED, Tensor, compute, track
+from minigrad.eager.tensor import Tensor, compute, track
 from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
 from minigrad.methods import Methods, split_key
 from minigrad.ops import elementwise, formulas, shapes
@@ -25,17 +25,18 @@ from minigrad.rearrange import demand_same_dtype
 
 def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
     """`target` becomes `op(target, *others)`, in its own memory, seen by all its views."""
-    state = MODE.get()
-    if state.watch is not None and state.trace is None:
-        return state.watch.execute(op, inplace, op, target, *others, **attrs)
-    check_writable(target, op.name)
+    state = grad, trace, watch = MODE.get()
+    if watch is not None and trace is None:
+        return watch.execute(op, inplace, op, target, *others, **attrs)
     args = (target, *others)
     if DEVICE_ARRAYS:
+        check_writable(target, op.name)  # a device would write what NumPy refuses
         args = on_one_device(op, args, state, inplace=True)
         others = args[1:]
-    recording = state.grad and any(_is_tracked(arg) for arg in args)
-    if state.trace is None and not recording and _straight(op, target, others, attrs):
+    off_tape = not grad or (target.view_of is None and not any(map(_is_tracked, args)))
+    if trace is None and off_tape and _at_once(op, target, others, attrs):
         return target
+    check_writable(target, op.name)
     inputs, y = compute(op, args, attrs, state)
     _check_fits(op.name, target, y)
     record = track(op, args, inputs, y, target, attrs) if state.grad else None
@@ -47,47 +48,35 @@ def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
     return target
 
 
-def _at_once(fn: Any, target: Tensor, other: Any) -> bool:
-    """What nearly every optimizer does: no tape, no trace, two arrays of one dtype."""
-    grad, trace, watch = MODE.get()
-    if grad or trace is not None or watch is not None or type(other) is not Tensor:
-        return False
-    array, operand = target.array, other.array
-    if array.dtype is not operand.dtype or array.dtype.kind != "f":
-        return False
-    version = target.cell.version + 1
-    try:
-        fn(array, operand, array)
-    except (ValueError, TypeError):
-        return False
-    target.cell.version = version
-    target.cell.writer = user_origin()
-    return True
-
-
 def _is_tracked(arg: Any) -> bool:
     return isinstance(arg, Tensor) and parent_of(arg) is not None
 
 
-def _straight(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
+def _at_once(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
     """Let NumPy write into the target at once, if nothing has to be cast or explained."""
-    array = target.array
-    operands = [x.array if isinstance(x, Tensor) else x for x in others]
-    overwrites = op.dtype == "first"  # copy and fill take any dtype
-    if not overwrites:
-        floats = array.dtype.kind == "f"
-        if not isinstance(op.fn, np.ufunc) or (op.dtype == "float" and not floats):
+    array, fn, takes_any = target.array, op.fn, op.dtype == "first"  # copy and fill
+    floats = array.dtype.kind == "f"
+    if not (
+        takes_any or (isinstance(fn, np.ufunc) and (floats or op.dtype != "float"))
+    ):
+        return False
+    operands = [array]
+    for x in others:
+        if isinstance(x, Tensor):
+            x = x.array
+        if type(x) is type(array):
+            fits = x.dtype is array.dtype
+        else:
+            fits = floats and (type(x) is float or type(x) is int)
+        if not (fits or takes_any):
             return False
-        for x in operands:
-            if type(x) is type(array) and x.dtype is array.dtype:
-                continue
-            if not (type(x) in (int, float) and floats):
-                return False
+        operands.append(x)
+    version = target.cell.version + 1
     try:
-        op.fn(array, *operands, out=array, **attrs)
+        fn(*operands, out=array, **attrs)
     except (ValueError, TypeError, OverflowError):
         return False
-    target.cell.version += 1
+    target.cell.version = version
     target.cell.writer = user_origin()
     return True
 
@@ -140,12 +129,8 @@ def _save_written(record: Record, target: Tensor, y: Any) -> None:
 def twin(name: str) -> Any:
     """The method `name` in place: its op's own write, or the result copied over."""
     op, method = TABLE.get(name), getattr(Tensor, name)
-    ufunc = op.fn if op in STAMPED and isinstance(op.fn, np.ufunc) else None
-    quick = ufunc is not None and ufunc.nin == 2
 
     def write_result(self: Tensor, *others: Any, **options: Any) -> Tensor:
-        if quick and not options and _at_once(ufunc, self, *others):
-            return self
         if op is not None and not options and len(others) == op.named - 1:
             return inplace(op, self, *others)
         check_writable(self, name)
@@ -161,6 +146,11 @@ def twin(name: str) -> Any:
 
     write_result.__name__, write_result.__doc__ = f"{name}_", f"In place: {name}."
     return write_result
+
+
+def assign(op: Op) -> Any:
+    """The operator that assigns: `w -= lr * w.grad`."""
+    return lambda self, other: inplace(op, self, other)
 
 
 def copy_(self: Tensor, other: Any) -> Tensor:
@@ -203,4 +193,4 @@ for _name in (*vars(elementwise), *vars(formulas)):
 for _method in (copy_, fill_, zero_, __setitem__):
     setattr(Tensor, _method.__name__, _method)
 for _operator, _name in OPERATORS.items():
-    setattr(Tensor, f"__i{_operator}__", twin(_name))
+    setattr(Tensor, f"__i{_operator}__", assign(TABLE[_name]))

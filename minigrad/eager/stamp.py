@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.backend import Array, as_result
 from minigrad.eager.cell import Cell, InferenceCell, parent_of
-from minigrad.eager.tape import LEAF, Record
+from minigrad.eager.tape import LEAF, Record, next_seq
 from minigrad.ops.op import MODE, Op, Value
 
 _OPERAND = """
@@ -42,13 +42,14 @@ def {name}({args}{attributes}):
         return general(op, ({args},), attrs)
     if type(y) is not Array:
         y = asarray(y) if isinstance(y, generic) else as_result(y)
-    elif not y.flags.c_contiguous:
+    elif y.ndim > 1 and not y.flags.c_contiguous:
         y = y.copy("C")
     t = new(Tensor)
     t.array = y
-    t.cell = cell = Cell(y)
-    t.record = t.view_of = t._grad = None
-    t.version = 0
+    t.cell = cell = Cell()
+    cell.array = y
+    cell.version = t.version = 0
+    cell.writer = cell.node = t.record = t.view_of = t._grad = None
 """
 
 _PARENT = """\
@@ -59,9 +60,16 @@ _PARENT = """\
 
 _RECORD = """\
         {branch} {test}:
-            t.record = Record(
-                plan{i}, ({parents},), ({saved}), ({guards}), attrs, y.shape, y.dtype
-            )
+            t.record = r = Record()
+            r.plan = plan{i}
+            r.parents = ({parents},)
+            r.saved = ({saved})
+            r.guards = ({guards})
+            r.attrs = attrs
+            r.shape = y.shape
+            r.dtype = y.dtype
+            r.seq = next_seq()
+            r.origin = None
 """
 
 
@@ -79,7 +87,7 @@ def stamp(
         "otherwise": _otherwise, "attrs": {},
         "Tensor": tensor, "Cell": Cell, "InferenceCell": InferenceCell, "Record": Record, "Array": Array,
         "asarray": np.asarray, "generic": np.generic, "as_result": as_result,
-        "parent_of": parent_of, "new": object.__new__,
+        "parent_of": parent_of, "new": object.__new__, "next_seq": next_seq,
     }  # fmt: skip
     source = _TEMPLATE.format(
         name=op.name,

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.autodiff import Part, sweep
+from minigrad.autodiff import Part, Pull, sweep
 from minigrad.backend import Array, module_of, on_device
 from minigrad.errors import GradError, Origin, ShapeError, name_of
 from minigrad.ops import movement
 from minigrad.ops.op import INPUT_NAMES, MODE, Mode, Plan, on_behalf_of
 from minigrad.printing import backward_name
 
-_next_seq = itertools.count().__next__
+next_seq = itertools.count().__next__
 
 FREED = ("freed",)
 SWEEP = [sweep]  # the first hook puts another one here (autograd/hooks.py)
@@ -51,25 +52,23 @@ class Record:
         "hooks",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        plan: Plan,
-        parents: tuple,
-        saved: tuple,
-        guards: tuple,
-        attrs: dict,
-        shape: tuple[int, ...],
-        dtype: np.dtype,
-    ) -> None:
-        self.plan = plan
-        self.parents = parents
-        self.saved = saved
-        self.guards = guards
-        self.attrs = attrs
-        self.shape = shape
-        self.dtype = dtype
-        self.seq = _next_seq()
-        self.origin: Origin | None = None
+    plan: Plan
+    parents: tuple
+    saved: tuple
+    guards: tuple
+    attrs: dict
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    seq: int  # the order of making
+    origin: Origin | None
+
+    @classmethod
+    def of(cls, *values: Any) -> Record:
+        """A record with the slots given in order, up to `dtype`."""
+        record = cls()
+        for name, value in zip(cls.__slots__, (*values, next_seq(), None)):
+            setattr(record, name, value)
+        return record
 
     @property
     def op(self) -> Any:
@@ -105,8 +104,8 @@ class AccumulateGrad(NamedTuple):
         return "<AccumulateGrad>"
 
 
-def check_saved(record: Record) -> None:
-    """Raise if what the rules need was freed or overwritten since."""
+def take_saved(record: Record, keep: bool) -> tuple:
+    """What the rules need, let go unless `keep`; raise if freed or overwritten since."""
     if record.saved is FREED:
         raise GradError(
             f"backward: a second time through {record.name()}, whose values are freed",
@@ -114,8 +113,8 @@ def check_saved(record: Record) -> None:
             got="another one",
             remedy="run the forward again, or call backward(retain_graph=True) first",
         )
-    guards = record.guards
-    for cell, version in zip(guards[::2], guards[1::2]):
+    guards = iter(record.guards)
+    for cell, version in zip(guards, guards):
         if cell is not None and cell.version != version:
             raise GradError(
                 f"backward: a value that {record.plan.op.name} saved was changed in place",
@@ -124,31 +123,37 @@ def check_saved(record: Record) -> None:
                 remedy="write x = x + y instead of x += y, or change x.clone()",
                 at=[o for o in (record.origin, cell.writer) if o],
             )
-
-
-def _pull_arrays(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
-    """First derivatives: the rules on arrays (or on a trace's Nodes)."""
     saved = record.saved
+    if record.guards and not keep:
+        record.saved, record.guards = FREED, ()
+    return saved
+
+
+def _pull_arrays(
+    record: Record, g: Any, owned: bool, wanted: Any, keep: bool = False
+) -> Sequence[Any]:
+    """First derivatives: the rules on arrays (or on a trace's Nodes)."""
+    plan, saved = record.plan, record.saved
+    op = plan.op
     if saved:
-        check_saved(record)
-    plan = record.plan
-    if owned and plan.op.vjp_inplace is not None:
-        return plan.op.vjp_inplace(g, **record.attrs)
-    if plan.op is movement.slice and (type(g) is Array or on_device(g)):
-        return (Part(g, plan.op, record.attrs, record.parents[0].shape),)
+        saved = take_saved(record, keep)
+    if owned and op.vjp_inplace is not None:
+        return op.vjp_inplace(g, **record.attrs)
+    if op is movement.slice and (type(g) is Array or on_device(g)):
+        return (Part(g, op, record.attrs, record.parents[0].shape),)
     if record.origin is None:
         return plan.pull(g, saved, record.attrs)
     with on_behalf_of(record.origin):
         return plan.pull(g, saved, record.attrs)
 
 
-def _pull_tensors(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
+def _pull_tensors(
+    record: Record, g: Any, owned: bool, wanted: Any, keep: bool = False
+) -> Sequence[Any]:
     """Derivatives to be differentiated again: the same rules on Tensors."""
-    check_saved(record)
-    plan = record.plan
-    cells = iter(record.guards[::2])
+    plan, cells = record.plan, iter(record.guards[::2])
     values = []
-    for name, value in zip(plan.names, record.saved, strict=True):
+    for name, value in zip(plan.names, take_saved(record, keep), strict=True):
         if name == "y":
             value = _revive(value, next(cells), record, g)
         elif name in INPUT_NAMES:
@@ -177,26 +182,16 @@ def run_backward(
     targets: set | None = None,
 ) -> dict:
     """Sweep the tape from `seeds`, pairs of an element and its cotangent."""
-    freed: list[Record] = []
-
-    def pull(record: Record, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
-        cotangents = inner(record, g, owned, wanted)
-        if not retain_graph and record.guards:
-            freed.append(record)
-        return cotangents
-
-    inner = _pull_tensors if create_graph else _pull_arrays
+    rules = _pull_tensors if create_graph else _pull_arrays
+    pull: Pull = partial(rules, keep=True) if retain_graph else rules
     _, trace, watch = MODE.get()
     if watch is not None:
-        inner = watch.backward(inner)
+        pull = watch.backward(pull)
     token = MODE.set(Mode(create_graph, trace, watch))
     try:
-        found = SWEEP[0](seeds, pull, targets)
+        return SWEEP[0](seeds, pull, targets)
     finally:
         MODE.reset(token)
-    for record in freed:
-        record.saved, record.guards = FREED, ()
-    return found
 
 
 def seed_for(t: Any, gradient: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import signature
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,6 @@ from minigrad.ops import elementwise, linalg, shapes
 from minigrad.ops.movement import is_view
 from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Mode, Op, Plan, Value, mode
 from minigrad.reading import Readable
-
-_new = object.__new__
 
 
 class Tensor(Readable):
@@ -111,19 +110,17 @@ class Tensor(Readable):
 
     def mm(self, other: Any) -> Tensor:
         """The product of two matrices."""
-        a, b = self.array, getattr(other, "array", None)
-        if type(b) is Array and a.ndim == 2 == b.ndim and a.shape[1] == b.shape[0]:
-            return STAMPED[linalg.matmul](self, other)
+        if isinstance(other, Tensor):
+            a, b = self.array, other.array
+            if a.ndim == 2 == b.ndim and a.shape[1] == b.shape[0]:
+                return _matmul(self, other)
         return super().mm(other)  # also says what is wrong
 
     # --- what it is ----------------------------------------------------------------------
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.array.dtype
+    # In C: they are read several times in every op.
+    shape = property(attrgetter("array.shape"))
+    dtype = property(attrgetter("array.dtype"))
+    ndim = property(attrgetter("array.ndim"))
 
     @property
     def requires_grad(self) -> bool:
@@ -237,7 +234,7 @@ class Tensor(Readable):
 
 
 def _handle(array: Any, cell: Cell, record: Any, view_of: View | None) -> Tensor:
-    t = _new(Tensor)
+    t = object.__new__(Tensor)
     t.array = array
     t.cell = cell
     t.record = record
@@ -250,11 +247,11 @@ def _handle(array: Any, cell: Cell, record: Any, view_of: View | None) -> Tensor
 def wrap(value: Any) -> Tensor:
     """A Tensor with storage of its own for what an op has just made."""
     if type(value) is Array:
-        return _handle(value, Cell(value), None, None)
+        return _handle(value, Cell.of(value), None, None)
     if isinstance(value, Value):
         return MODE.get().trace.born(value)
     array = as_array(value)  # ufuncs give NumPy scalars for 0-d results
-    return _handle(array, Cell(array), None, None)
+    return _handle(array, Cell.of(array), None, None)
 
 
 def _settled(t: Tensor, state: Mode) -> Tensor:
@@ -362,7 +359,7 @@ def track(
     plan = op.plan(wanted)
     saved = plan.pick(inputs, y)
     guards = _guards(plan, args, out) if saved else ()
-    record = Record(plan, tuple(parents), saved, guards, attrs, out.shape, out.dtype)
+    record = Record.of(plan, tuple(parents), saved, guards, attrs, out.shape, out.dtype)
     if isinstance(y, Value):
         record.origin = y.origin  # type: ignore[attr-defined]
     return record
@@ -476,6 +473,7 @@ STAMPED: dict[Op, Callable[..., Tensor]] = {
     for op in TABLE.values()
     if _worth_stamping(op)
 }
+_matmul = STAMPED[linalg.matmul]
 for _name, _method in vars(Methods).items():
     if getattr(_method, "op", None) in STAMPED:
         setattr(Tensor, _name, STAMPED[_method.op])

@@ -16,6 +16,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from minigrad.errors import Origin
@@ -87,7 +88,8 @@ PICKED = {  # where the values come from: x are the inputs, y is the output
 }
 
 
-class Plan(NamedTuple):
+@dataclass(slots=True)
+class Plan:
     """Which values the wanted cotangents of an op need, and the call that makes them.
 
     The parameter names of a rule are the saving contract: `g` is the cotangent, `y` the

@@ -49,7 +49,7 @@ def reduction(
 
 def spread(g: Any, sa: tuple[int, ...], axis: tuple[int, ...]) -> Any:
     """Put the reduced axes of `g` back as size 1, so that it broadcasts against `a`."""
-    return g.reshape(kept(sa, axis))
+    return g.reshape(kept(sa, axis)) if g.shape else g
 
 
 def _sum(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
@@ -57,7 +57,7 @@ def _sum(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
     dtype = None if a.dtype.kind == "f" else int64
     if not axis and on_device(a):  # over no axes: CuPy's own answer is not relied on
         return into(a.astype(dtype or a.dtype), out)
-    return np.add.reduce(a, axis=axis, dtype=dtype, keepdims=keepdims, out=out)
+    return np.add.reduce(a, axis, dtype, out, keepdims)
 
 
 def _fold(ufunc: np.ufunc, name: str) -> Callable:

@@ -310,7 +310,7 @@ def variable(value: Any, name: str = "") -> Node:
         if array.dtype.kind == "f" and not isinstance(value, np.ndarray):
             array = array.astype(get_default_dtype())
         array = moved(array, placed(None))
-    return node_of(Cell(array), name)
+    return node_of(Cell.of(array), name)
 
 
 def constant(value: Any, name: str = "") -> Node:

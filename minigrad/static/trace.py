@@ -38,7 +38,7 @@ class Trace:
     def __init__(self) -> None:
         self.env: dict[Cell, Node] = {}
         self.state: dict[Cell, Node] = {}
-        self.began = tape._next_seq()
+        self.began = tape.next_seq()
         self._handles: dict[Tensor, tuple] = {}
         self._versions: dict[Cell, int] = {}
         self.grads_seen: dict[Tensor, tuple[bool, str]] = {}  # was there one? name
