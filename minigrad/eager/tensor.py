@@ -338,7 +338,7 @@ def _apply_view(op: Op, a: Tensor, attrs: dict, state: Mode) -> Tensor:
         if state.trace is not None:
             array = op(state.trace.value_of(a), **attrs)
         t = _settled(wrap(array), state)
-    if state.grad:
+    if state.grad and parent_of(a) is not None:
         t.record = track(op, (a,), (a.array,), None, t, attrs)
         if state.trace is not None and t.record is not None:
             t.record.origin = user_origin()
