@@ -27,9 +27,10 @@ Sizes = tuple[int, ...]
 
 
 class Description(NamedTuple):
-    """A convolution as cuDNN is told of it; it counts as the key under which a plan is kept.
+    """A convolution as cuDNN is told of it, and the key under which its plan is kept.
 
-    `operands` are (name, shape), `sizes` how the window slides; `exact`: whether float32 may not be rounded to TF32.
+    `operands` are (name, shape), `sizes` how the window slides, by cuDNN's names;
+    `exact` is whether float32 may not be rounded to TF32.
     """
 
     method: str
