@@ -22,6 +22,10 @@ from .progress import progress
 def main(arguments: list[str]) -> int:
     command, rest = (arguments or ["help"])[0], arguments[1:]
     if command == "check" and rest:
+        lost = [name for name in rest if not Path(name).is_file()]
+        if lost:
+            print(f"check: there is no notebook {', '.join(lost)}")
+            return 2
         return max(check(Path(name)) for name in rest)
     if rest or command not in COMMANDS:
         print(__doc__)

@@ -14,8 +14,10 @@ SHOWN = 6
 def difference(got: Any, want: Any, tolerance: float) -> str:
     """The first thing in which `got` differs from `want`; empty if nothing does."""
     got = got.item() if isinstance(got, np.generic) else got
-    if isinstance(want, (str, bool, set, frozenset, type(None))):
-        return "" if type(got) is type(want) and got == want else "it is something else"
+    if isinstance(want, set) and not isinstance(got, set):
+        return f'a set such as {{"a", "b"}} was expected, not {kind_of(got)}'
+    if isinstance(want, (str, bool, set, type(None))):
+        return "" if type(got) is type(want) and got == want else "it differs"
     if isinstance(want, (list, tuple)):
         return _sequence_difference(got, want, tolerance)
     if isinstance(want, dict):

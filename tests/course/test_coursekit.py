@@ -148,6 +148,13 @@ def test_rank_and_dtype_come_before_values(answer, why):
     assert why in verdict.report
 
 
+def test_letters_in_a_list_are_told_to_be_a_set():
+    for answer, got in (["a", "d"], "list"), ("ad", "str"):
+        problem = compare.difference(answer, {"a", "d"}, 0)
+        assert problem == f'a set such as {{"a", "b"}} was expected, not a {got}'
+    assert compare.difference({"a"}, {"a", "d"}, 0) == "it differs"
+
+
 def test_an_answer_cannot_change_the_case_it_is_judged_on():
     def spoils(x):
         y = 2 * x

@@ -148,6 +148,11 @@ def test_check_runs_a_notebook_and_says_what_is_solved(folder, code, capsys):
     assert f"03.1  {verdict}" in capsys.readouterr().out
 
 
+def test_check_names_a_notebook_that_is_not_there(capsys):
+    assert command.main(["check", "lost.ipynb"]) == 2
+    assert capsys.readouterr().out == "check: there is no notebook lost.ipynb\n"
+
+
 def test_an_unknown_command_prints_the_help(capsys):
     assert command.main(["dance"]) == 2
     assert "python -m coursekit check" in capsys.readouterr().out
