@@ -21,11 +21,14 @@ from minigrad.native import build
 from minigrad.ops.op import MODE
 from minigrad.static.node import Node, is_live
 
+TYPE = ctypes.sizeof(ctypes.c_void_p)  # what an object begins with ends with its type
 READY = 0x0101  # NumPy's flags of C order and alignment
 
 HEAD = f"""
 typedef struct {{ /* how NumPy keeps an array */
-  char object[{object.__basicsize__}], *data;
+  char count[{object.__basicsize__ - TYPE}];
+  void *type;
+  char *data;
   int axes;
   int64_t *shape, *strides;
   void *base, *dtype;
@@ -37,15 +40,16 @@ typedef struct {{ /* how NumPy keeps an array */
 def entry(inputs: Sequence[Node], written: dict[int, np.ndarray], slots: int) -> str:
     """C of `call(p)`: the program on the arrays of `inputs`, or 2 if they do not fit.
 
-    Behind the `slots` pointers of the block stand the inputs' objects, then their dtypes.
-    `written` are the variables that the program updates, by slot: an argument in their
-    memory has to be copied first.
+    Behind the `slots` pointers of the block stand the tuple of the inputs' objects, the
+    type of arrays, and the inputs' dtypes. `written` are the variables that the program
+    updates, by slot: an argument in their memory has to be copied first.
     """
     lines = []
     for i, node in enumerate(inputs):
         size = int(np.prod(node.shape)) * node.dtype.itemsize
         tests = [
-            f"x->dtype != p[{slots + len(inputs) + i}]",
+            f"x->type != p[{slots + 1}]",
+            f"x->dtype != p[{slots + 2 + i}]",
             f"x->axes != {len(node.shape)}",
             *(f"x->shape[{k}] != {n}" for k, n in enumerate(node.shape)),
             f"(x->flags & {READY}) != {READY}",
@@ -55,11 +59,12 @@ def entry(inputs: Sequence[Node], written: dict[int, np.ndarray], slots: int) ->
             shared = f"x->data < (char *)p[{slot}] + {high} && "
             tests.append(f"{shared}(char *)p[{slot}] + {low} < x->data + {size}")
         lines += [
-            f"  x = p[{slots + i}];",
+            f"  x = given[{i}];",
             f"  if ({' || '.join(tests)}) return 2;",
             f"  p[{i}] = x->data;",
         ]
-    declare = ["  Array *x;"] if inputs else []
+    items = f"(Array **)((char *)p[{slots}] + {tuple.__basicsize__})"
+    declare = [f"  Array *x, **given = {items};"] if inputs else []
     head = "int call(void **p) {"
     return HEAD + "\n".join([head, *declare, *lines, "  return program(p);", "}\n"])
 
@@ -102,9 +107,10 @@ class Native:
         for name, function in writer.functions.items():
             ctypes.c_void_p.in_dll(library, name).value = function
         self._kept = writer.arrays  # the memory that the block points to
-        self._block = (ctypes.c_void_p * (slots + 2 * len(fed)))(
+        self._block = (ctypes.c_void_p * (slots + 2 + len(fed)))(
             *(None if a is None else address(a) for a in writer.arrays),
-            *[None] * len(fed),
+            None,
+            id(Array),
             *(id(x.dtype) for x in fed),
         )
         self._helper = writer.helper
@@ -117,11 +123,11 @@ class Native:
         """Two functions without loops or branches that this program does not need.
 
         `go()` runs the program on what the block points to; `again(args)` on arguments
-        that are arrays or Tensors and fit as they are. Both answer None, and nothing has
+        that are Tensors or arrays and fit as they are, which C finds out. Both answer None, and nothing has
         happened, where they cannot.
         """
         scope: dict[str, Any] = {
-            "mode": MODE.get, "Tensor": Tensor, "Array": Array, "empty": np.empty,
+            "mode": MODE.get, "Tensor": Tensor, "empty": np.empty,
             "address": address, "program": library.program, "call": library.call,
             "block": self._block, "pointer": ctypes.byref(self._block),
         }  # fmt: skip
@@ -132,12 +138,9 @@ class Native:
             f"if len(args) != {len(names)}: return None",
             f"[{', '.join(names)}] = args",
         ]
-        for i, x in enumerate(names, len(self._kept)):
-            check += [
-                f"if type({x}) is Tensor: {x} = {x}.array",
-                f"if type({x}) is not Array: return None",
-                f"block[{i}] = id({x})",
-            ]
+        check += [f"if type({x}) is Tensor: {x} = {x}.array" for x in names]
+        check.append(f"held = ({' '.join(f'{x},' for x in names)})")  # until it has run
+        check.append(f"block[{len(self._kept)}] = id(held)")
         run, given = [], []
         for i, node in enumerate(self._live):
             scope[f"live{i}"], scope[f"read{i}"] = (
