@@ -8,7 +8,8 @@ from minigrad.ops import TABLE
 from minigrad.static.program import Program
 from minigrad.testing import _on_nodes, evaluate, samples
 
-OPS = [op for op in TABLE.values() if op.kind != "effect"]  # those are Python's
+WITHOUT_C = ("effect", "matrix")  # Python's, and LAPACK's
+OPS = [op for op in TABLE.values() if op.kind not in WITHOUT_C]
 CALLS = [
     pytest.param(op, sample, id=f"{op.name}-{i}")
     for op in OPS
@@ -52,6 +53,15 @@ SHAPES = [(), (1,), (0,), (2, 0, 3), (2, 1, 3), (37,), (3, 70)]
 
 def test_every_elementwise_op_says_what_an_element_is_in_c():
     assert [op.name for op in ELEMENTWISE if not op.c] == []
+
+
+def test_a_program_with_an_op_that_has_no_c_is_the_interpreters():
+    x = mg.placeholder((3, 3))
+    for op in TABLE.values():
+        if op.kind == "matrix":
+            program = mg.compile([x], op(x) * 2, target="native")
+            assert program.fallback == f"there is no C for {op.name}"
+            assert program(np.eye(3)).numpy().any()
 
 
 def ghosts(args):

@@ -32,7 +32,7 @@ def run(outputs, feeds):
     return p(*feeds.values())
 
 outputs, feeds = [], {}
-for op in (op for op in TABLE.values() if op.kind != "effect"):
+for op in (op for op in TABLE.values() if op.kind not in ("effect", "matrix")):
     for args, attrs in samples(op):
         nodes = [mg.placeholder(a.shape, a.dtype) for a in args]
         feeds |= dict(zip(nodes, args))
