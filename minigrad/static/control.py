@@ -337,7 +337,8 @@ def while_loop(
 
     Returns the loop variables as they are at the end, nested as they came. They keep
     their shapes and dtypes. After `max_iterations` rounds the loop stops, as in
-    TensorFlow, whatever `cond` says. Raises `ShapeError`, `DTypeError`, `GraphError`.
+    TensorFlow, whatever `cond` says. On a GPU every round waits until Python has seen what
+    `cond` says; `scan` does not wait. Raises `ShapeError`, `DTypeError`, `GraphError`.
 
         >>> import minigrad as mg
         >>> mg.while_loop(lambda i, s: i < 4, lambda i, s: (i + 1, s + i), (0, 0))
