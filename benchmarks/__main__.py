@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -40,6 +41,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER",
         help=f"of {', '.join(PEERS)}; {REFERENCE} is always there",
     )  # fmt: skip
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="for every library, and not the default",
+    )
     parser.add_argument(
         "--save", action="store_true", help="write results/ and the tables made of them"
     )
@@ -90,6 +97,8 @@ def main(argv: list[str] | None = None) -> int:
         reports.update_readmes(reports.newest())
         return 0
     chosen = Effort(options.rounds, options.seconds, options.limit)
+    if options.threads:  # read by the libraries in processes that are yet to start
+        os.environ.update(dict.fromkeys(reports.THREADS, str(options.threads)))
     effort = QUICK._replace(limit=options.limit) if options.quick else chosen
     wanted = {REFERENCE, *options.peers}
     peers = [name for name in PEERS if name in wanted and PEERS[name].installed]

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 RESULTS, README = HERE / "results", HERE / "README.md"
 FRONT = HERE.parent / "README.md"
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 def describe(peers: list[str], effort: Effort) -> dict:

@@ -33,6 +33,7 @@ from minigrad.native.entry import Native
 from minigrad.native.expressions import CTYPES, Scalars
 from minigrad.native.loops import indent, visited
 from minigrad.native.memory import Memory
+from minigrad.native.rowwise import row_of, rows, unfolded, walks_again
 from minigrad.native.timers import CLOCK, Timers
 from minigrad.static.fuse import Group
 from minigrad.static.node import VARIABLE, Node, topological
@@ -110,7 +111,7 @@ def emit(
         raise NotNative("native code reads NumPy's arrays as CPython keeps them")
     if why := obstacle(wanted) or build.explain_absence():
         raise NotNative(why)
-    wanted = accumulate(wanted)
+    wanted = unfolded(accumulate(wanted))
     nodes = topological(wanted)
     if not all(cell.array.flags.writeable for cell in cells):
         raise NotNative("a variable that is updated is read-only")
@@ -119,7 +120,7 @@ def emit(
     final = settle_reshapes(wanted, known)
     outputs = final[: len(wanted) - len(cells)]
     updates = dict(zip(cells, final[len(outputs) :]))
-    plan = make_plan(outputs, updates, check_nan, joins)
+    plan = make_plan(outputs, updates, check_nan, joins, row_of=row_of)
     writer = _Writer(plan, inputs, check_nan, timed)
     source = writer.program(outputs)
     return Native(writer, source, inputs, final, reference)
@@ -190,7 +191,8 @@ class _Writer(Memory):
         if first.op.name in CONVOLUTIONS:
             lines = convolution(self, step)
         else:
-            lines = kernel(self, first) if kernel else kernels.fused(self, step)
+            write = rows if walks_again(step) else kernels.fused
+            lines = kernel(self, first) if kernel else write(self, step)
         if self.check_nan:
             for node in step.outputs:
                 known = node.dtype.kind == "f" and node.op.kind != "control"

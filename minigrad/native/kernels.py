@@ -181,7 +181,7 @@ class Fused:
         if level == depth:
             nest.at[depth].append(f"{out} = {combine(node, out, value)};")
             return self._start(node)
-        nest.reductions.append(f"reduction({_operator(node)}:{name})")
+        nest.reductions.append(f"reduction({operator_of(node)}:{name})")
         nest.at[depth].append(f"{name} = {combine(node, name, value)};")
         declare = f"{real} {name} = {start_of(node)};"
         if level == depth - 1 and self.sizes[-1] > 4096:
@@ -229,7 +229,7 @@ def combine(node: Node, a: str, b: str) -> str:
     return f"{a} {'+' if name == 'sum' else '&' if name == 'all' else '|'} {b}"
 
 
-def _operator(node: Node) -> str:
+def operator_of(node: Node) -> str:
     name = node.op.name
     if name in ("amax", "amin"):
         return f"{name}_{ctype(node)}"
@@ -238,7 +238,7 @@ def _operator(node: Node) -> str:
 
 def declared_reductions(nodes: Sequence[Node]) -> list[str]:
     """amax and amin are not OpenMP's max and min: a NaN has to stay."""
-    found = {_operator(x): x for x in nodes if x.op.name in ("amax", "amin")}
+    found = {operator_of(x): x for x in nodes if x.op.name in ("amax", "amin")}
     return [
         f"#pragma omp declare reduction({name} : {ctype(x)} : "
         f"omp_out = {combine(x, 'omp_out', 'omp_in')}) "

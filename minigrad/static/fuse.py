@@ -14,6 +14,7 @@ from functools import cached_property
 from minigrad.static.node import Node
 
 Joins = Callable[[Node], bool]
+RowOf = Callable[[Node], tuple[int, ...] | None]
 
 
 @dataclass(eq=False)
@@ -24,7 +25,8 @@ class Group:
     members that somebody outside reads, that leave the program or update a variable. In
     a group of several, elementwise ops share one shape, into which `inputs` broadcast,
     and reductions read one of those ops and are read outside only. A contraction may come
-    first, of that shape as well; then there are no reductions.
+    first, of that shape as well; then there are no reductions. Where rows are walked again
+    and again, ops also read reductions along the rows, and what there is one of in a row.
     """
 
     nodes: list[Node]
@@ -57,13 +59,17 @@ class Group:
 
 
 def fuse(
-    order: Sequence[Node], wanted: Iterable[Node], joins: Joins | None = None
+    order: Sequence[Node],
+    wanted: Iterable[Node],
+    joins: Joins | None = None,
+    row_of: RowOf | None = None,
 ) -> list[Group]:
     """The computed nodes of `order` in groups, each after those that it reads.
 
     `wanted` are the outputs and new values; `joins` says of an elementwise op, a
     reduction or a contraction whether it may run together with others; without it none
-    does.
+    does. `row_of` gives the shape whose rows an op may walk along with others, again and
+    again; then what reads a reduction may join it.
 
     Groups are numbered as they run, and a node joins only where its group still reads
     from lower numbers alone. So no path ever leaves a group and comes back, and nothing
@@ -72,6 +78,8 @@ def fuse(
     joins = joins or (lambda node: False)
     order = _views_first(order)
     members = _join_sources(_join_readers(order, joins), joins)
+    if row_of:
+        members = _join_rows(members, row_of)
     return _described(members, set(wanted))
 
 
@@ -137,6 +145,51 @@ def _join_sources(groups: list[list[Node]], joins: Joins) -> list[list[Node]]:
             home.update(dict.fromkeys(nodes, last))
             groups[i] = []
     return [nodes for nodes in groups if nodes]
+
+
+def _join_rows(groups: list[list[Node]], row_of: RowOf) -> list[list[Node]]:
+    """From the start: a group goes to the last one that it reads, if their rows agree.
+
+    What there is one of in a row, a mean or its root, goes along.
+    """
+    home: dict[Node, int] = {}
+    rows: dict[
+        int, tuple[int, ...]
+    ] = {}  # the shape of the groups whose rows are walked
+
+    def agree(nodes: list[Node], shape: tuple[int, ...]) -> bool:
+        return all(row_of(x) in (shape, (*shape[:-1], 1)) for x in nodes)
+
+    for i, nodes in enumerate(groups):
+        home.update(dict.fromkeys(nodes, i))
+        places = [home[x] for node in nodes for x in node.inputs if x in home]
+        last = max((place for place in places if place != i), default=i)
+        if last != i and last in rows and agree(nodes, rows[last]):
+            joined = groups[last] + nodes
+            level = levels(joined)
+            groups[last] = sorted(joined, key=level.__getitem__)
+            home.update(dict.fromkeys(nodes, last))
+            groups[i] = []
+            continue
+        shape = walked(nodes, row_of)
+        if shape and agree(nodes, shape):
+            rows[i] = shape
+    return [nodes for nodes in groups if nodes]
+
+
+def walked(nodes: Sequence[Node], row_of: RowOf) -> tuple[int, ...]:
+    """The shape along whose rows these nodes walk, () if there is none."""
+    shapes = [row_of(x) or () for x in nodes]
+    return next((s for s in shapes if s and s[-1] > 1), ())
+
+
+def levels(nodes: Sequence[Node]) -> dict[Node, int]:
+    """After how many walks along a row each of these values is known."""
+    level: dict[Node, int] = {}
+    for node in nodes:
+        before = max((level.get(x, 0) for x in node.inputs), default=0)
+        level[node] = before + (node.op.kind == "reduce")
+    return level
 
 
 def _described(members: list[list[Node]], wanted: set[Node]) -> list[Group]:

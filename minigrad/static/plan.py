@@ -19,7 +19,7 @@ from minigrad.ops.elementwise import floor_divide, pow, remainder
 from minigrad.ops.indexing import index_add, index_put
 from minigrad.ops.linalg import gemm
 from minigrad.ops.movement import put
-from minigrad.static.fuse import Group, Joins, fuse
+from minigrad.static.fuse import Group, Joins, RowOf, fuse
 from minigrad.static.node import VARIABLE, Node, topological
 
 FRESH, VIEW, INSIDE = "fresh", "view", "inside"
@@ -80,6 +80,7 @@ def make_plan(
     aside: bool = False,
     joins: Joins | None = None,
     body: bool = False,
+    row_of: RowOf | None = None,
 ) -> Plan:
     """Fuse what `joins` allows, order the steps and give every result a place.
 
@@ -88,7 +89,7 @@ def make_plan(
     """
     wanted = [*outputs, *updates.values()]
     order = topological(wanted)
-    plan = _schedule(order, fuse(order, wanted, joins), outputs, updates, aside)
+    plan = _schedule(order, fuse(order, wanted, joins, row_of), outputs, updates, aside)
     leaving = {root_of(node) for node in outputs} if body else set(outputs)
     pinned = {root_of(node) for node in (*outputs, *plan.copied.values())}
     last = {root_of(x): i for i, step in enumerate(plan.steps) for x in step.inputs}

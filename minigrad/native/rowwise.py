@@ -1,0 +1,194 @@
+"""C for groups that go along each row several times: softmax, normalisation.
+
+Which problem this solves: a row's maximum must be known before its exponentials are taken,
+and their sum before they are divided. Walk after walk over a large array, each one fetches
+all of it from memory anew. Here all walks along one row follow each other while the cache
+has it, and what one leaves for the next takes the room of a row.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from minigrad.native.kernels import Writer, combine, ctype, operator_of, start_of
+from minigrad.native.loops import COUNTERS, PARALLEL, collapse, visited
+from minigrad.ops.elementwise import exp, log, where
+from minigrad.ops.op import on_behalf_of
+from minigrad.ops.reduce import amax, amin, logsumexp, sum
+from minigrad.static.fuse import Group, levels, walked
+from minigrad.static.node import Node, topological
+
+ALONG = sum, amax, amin, logsumexp
+LONGEST = 4096  # elements of a row: what it leaves fits the cache, and sums stay exact
+
+
+def row_of(node: Node) -> tuple[int, ...] | None:
+    """The shape whose rows this op could walk along together with others."""
+    reduces = node.op.kind == "reduce"
+    shape = node.inputs[0].shape if reduces else node.shape
+    if not shape or shape[-1] > LONGEST or node.dtype.kind not in "fb":
+        return None
+    if reduces:
+        last = node.attrs["axis"] == (len(shape) - 1,) and node.attrs["keepdims"]
+        return shape if last and shape[-1] > 1 and node.op in ALONG else None
+    return shape if node.op.kind == "elementwise" and node.op.c else None
+
+
+def unfolded(outputs: Sequence[Node]) -> list[Node]:
+    """`outputs` with each logsumexp along rows as the walks that it takes."""
+    new: dict[Node, Node] = {}
+    for node in topological(outputs):
+        inputs = tuple(new[x] for x in node.inputs)
+        same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
+        better = node if same else node.on(inputs)
+        if node.op is logsumexp and row_of(node):
+            with on_behalf_of(node.origin):
+                (x,) = inputs
+                top = amax(x, **node.attrs)
+                top = where(abs(top) < np.inf, top, 0)
+                total = sum(exp(x - top), **node.attrs)
+                better = log(total) + top
+        new[node] = better
+    return [new[node] for node in outputs]
+
+
+def walks_again(group: Group) -> bool:
+    """Does an op of the group wait for what another one makes of a whole row?"""
+    made = {x for x in group.nodes if x.op.kind == "reduce"}
+    return any(x in made for node in group.nodes for x in node.inputs)
+
+
+def rows(w: Writer, group: Group) -> list[str]:
+    return Rows(w, group).lines()
+
+
+class Rows:
+    """The lines for a group: one loop over rows, and in it the walks along a row.
+
+    `level` says of a value after how many walks it is known. A name stands for an element
+    in one walk, or for what there is one of in a row.
+    """
+
+    def __init__(self, w: Writer, group: Group) -> None:
+        self.w, self.group = w, group
+        self.shape = walked(group.nodes, row_of)
+        self.level = levels(group.nodes)
+        self.names: dict[Node, str] = {}
+        self.numbers = itertools.count()
+        loaded = []
+        for x in group.inputs:
+            known = w.constant(x)
+            if known is None:
+                loaded.append(x)
+            else:
+                self.names[x] = known
+        ndim = len(self.shape)
+        places = [w.read(x).over(x.shape, ndim) for x in loaded]
+        places += [w.write(x).over(x.shape, ndim) for x in group.outputs]
+        heads = [x._replace(strides=x.strides[:-1]) for x in places]
+        self.sizes, heads = collapse(self.shape[:-1], heads)
+        found = [
+            head._replace(strides=(*head.strides, place.strides[-1]))
+            for head, place in zip(heads, places, strict=True)
+        ]
+        self.loaded = dict(zip(loaded, found))
+        self.stored = dict(zip(group.outputs, found[len(loaded) :], strict=True))
+        self.counters = COUNTERS[: len(self.sizes) + 1]
+        self.cost = 0
+
+    def lines(self) -> list[str]:
+        if math.prod(self.shape) == 0:
+            return []
+        body = self._once()
+        kept = {x: f"kept{k}" for k, x in enumerate(self._kept())}
+        for node, name in kept.items():
+            body.append(f"{ctype(node)} {name}[{self.shape[-1]}];")
+        for level in range(max(self.level.values()) + 1):
+            here = [x for x in self.group.nodes if self.level[x] == level]
+            for node in here:
+                if node.shape[-1] == 1 and node.op.kind != "reduce":
+                    body.append(self._computed(node))
+            body += self._walk(level, kept)
+        for node, place in self.stored.items():
+            if node.shape[-1] == 1:
+                body.append(
+                    f"{place.at([*self.counters[:-1], '0'])} = {self.names[node]};"
+                )
+        threads = math.prod(self.shape) * self.cost >= PARALLEL and len(self.sizes) > 0
+        pragma = ["#pragma omp parallel for"] if threads else []
+        return pragma + visited(self.counters[:-1], self.sizes, body)
+
+    def _once(self) -> list[str]:
+        """What is read once in a row."""
+        lines = []
+        for x, place in self.loaded.items():
+            if not place.strides[-1]:
+                self.names[x] = name = f"a{next(self.numbers)}"
+                lines.append(f"const {ctype(x)} {name} = {place.at(self.counters)};")
+        return lines
+
+    def _when(self, node: Node) -> int:
+        """The walk that a node takes part in."""
+        return self.level[node] - (node.op.kind == "reduce")
+
+    def _kept(self) -> list[Node]:
+        """The elements that a later walk reads again."""
+        return list(
+            dict.fromkeys(
+                x
+                for node in self.group.nodes
+                for x in node.inputs
+                if x in self.level
+                and x.shape[-1] > 1
+                and self._when(node) > self.level[x]
+            )
+        )
+
+    def _computed(self, node: Node) -> str:
+        self.names[node] = name = f"t{next(self.numbers)}"
+        self.cost += 16 if "(" in node.op.c else 1
+        text = self.w.scalars.expression(node, [self.names[x] for x in node.inputs])
+        return f"const {ctype(node)} {name} = {text};"
+
+    def _walk(self, level: int, kept: dict[Node, str]) -> list[str]:
+        """One walk along the row: elements, and what is made of all of them."""
+        members = [
+            x for x in self.group.nodes
+            if self._when(x) == level and (x.op.kind == "reduce" or x.shape[-1] > 1)
+        ]  # fmt: skip
+        if not members:
+            return []
+        c = self.counters[-1]
+        before, body, clauses = [], [], []
+        for x in dict.fromkeys(x for node in members for x in node.inputs):
+            name = f"a{next(self.numbers)}"
+            if x in self.loaded and self.loaded[x].strides[-1]:
+                self.names[x] = name
+                body.append(
+                    f"const {ctype(x)} {name} = {self.loaded[x].at(self.counters)};"
+                )
+            elif x in kept and self.level[x] < level:
+                self.names[x] = name
+                body.append(f"const {ctype(x)} {name} = {kept[x]}[{c}];")
+        for node in members:
+            if node.op.kind == "reduce":
+                name = f"r{next(self.numbers)}"
+                before.append(f"{ctype(node)} {name} = {start_of(node)};")
+                clauses.append(f"reduction({operator_of(node)}:{name})")
+                value = combine(node, name, self.names[node.inputs[0]])
+                body.append(f"{name} = {value};")
+                self.names[node] = name
+                continue
+            body.append(self._computed(node))
+            if node in kept:
+                body.append(f"{kept[node]}[{c}] = {self.names[node]};")
+            if node in self.stored:
+                place = self.stored[node].at(self.counters)
+                body.append(f"{place} = {self.names[node]};")
+        n, pragma = self.shape[-1], " ".join(["#pragma omp simd", *clauses])
+        head = f"for (int64_t {c} = 0; {c} < {n}; {c}++) {{"
+        return [*before, pragma, head, *body, "}"]

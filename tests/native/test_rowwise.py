@@ -1,0 +1,142 @@
+"""Softmax, normalisation and their like: all walks along a row in one step."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+import minigrad.nn.functional as F
+from tests.native.test_equal import check
+
+rng = np.random.default_rng(0)
+X = mg.placeholder((37, 70), "float64", name="x")
+T = mg.placeholder((37, 70), "float64", name="t")
+W = mg.placeholder((70,), "float64", name="w")
+FEEDS = {x: rng.normal(size=x.shape) for x in (X, T, W)}
+
+
+def labels(outputs, feeds=FEEDS):
+    program = mg.compile(list(feeds), outputs, target="native")
+    steps = program._build.plan.steps
+    return [step.label for step in steps if not step.nodes[0].op.view]
+
+
+def centred(x):
+    return x - x.mean(1, keepdim=True)
+
+
+CASES = {
+    "softmax": (lambda: X.softmax(1), 1),
+    "log_softmax": (lambda: X.log_softmax(1), 1),
+    "softmax by hand": (lambda: X.exp() / X.exp().sum(1, keepdim=True), 1),
+    "standardised": (lambda: centred(X) / (centred(X).square().mean(1, keepdim=True) + 1e-5).sqrt(), 1),
+    "layer norm": (lambda: F.layer_norm(X, (70,), W, W), 1),
+    "largest and smallest": (lambda: (X - X.amin(1, True)) / (X.amax(1, True) - X.amin(1, True)), 2),  # amin has no reason to wait for amax
+    "what is left is read outside too": (lambda: [X.softmax(1), X.logsumexp(1, True)], 1),
+    "twice": (lambda: (X.softmax(1) * W).softmax(1), 1),
+    "a single row": (lambda: (X[3:4] * 2).softmax(1), 1),
+    "a view": (lambda: X[::2, 1:].softmax(1), 1),
+    "columns": (lambda: X.T.log_softmax(1), 1),
+    "a product in between": (lambda: (X.softmax(1) @ T.T).softmax(1), 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rows_are_walked_in_one_step(name):
+    build, steps = CASES[name]
+    outputs = build()
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    assert len(labels(outputs)) == steps
+    check(outputs, FEEDS, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_their_gradients(name):
+    outputs = CASES[name][0]()
+    y = outputs[0] if isinstance(outputs, list) else outputs
+    loss = (y * y.tanh()).sum()
+    check([loss, *mg.gradients(loss, [X])], FEEDS, rtol=1e-11, atol=1e-11)
+
+
+def test_cross_entropy_and_its_gradient():
+    loss = -(X.log_softmax(1) * T).sum() / 37
+    outputs = [loss, *mg.gradients(loss, [X])]
+    check(outputs, FEEDS, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
+def test_rows_that_are_not_finite(bad):
+    x = FEEDS[X].copy()
+    x[0, 3], x[1], x[2] = bad, bad, [bad] + [-np.inf] * 69
+    outputs = [
+        X.softmax(1),
+        X.log_softmax(1),
+        X.logsumexp(1, True),
+        X.amax(1, True) + X,
+    ]
+    with np.errstate(all="ignore"):
+        check(outputs, FEEDS | {X: x}, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 5), (3, 0), (1, 1), (2, 3, 1), (4, 5000), (2, 3, 4, 9)]
+)
+def test_shapes(shape):
+    if shape[-1]:
+        x = mg.placeholder(shape, "float32")
+        y = (x - x.sum(-1, keepdim=True)).softmax(-1)
+        feeds = {x: rng.normal(size=shape).astype("f4") / shape[-1]}
+        check([y, *mg.gradients(y.square().sum(), [x])], feeds, rtol=1e-4, atol=1e-6)
+
+
+def test_an_operand_that_a_later_walk_reads_is_not_overwritten():
+    x = X.tanh()  # dies in the step, as large as its result
+    y = (x - x.sum(1, keepdim=True)).exp()
+    z = y / y.sum(1, keepdim=True) + x @ W.reshape((70, 1))
+    check([z * (x @ x.T).sum(1, keepdim=True)], FEEDS, rtol=1e-12, atol=1e-12)
+
+
+def test_weights_are_updated_in_the_step_that_normalises_their_gradient():
+    w = mg.variable(rng.normal(size=(8, 9)))
+    before = w.get_value()
+    loss = (w.softmax(1) * T[:8, :9]).sum()
+    g = mg.gradients(loss, w)
+    new = w - 0.1 * g / (g.square().sum(1, keepdim=True).sqrt() + 1e-3)
+    native = mg.compile([T], loss, updates={w: new}, target="native")
+    native(FEEDS[T])
+    got = w.get_value()
+    w.set_value(before)
+    mg.compile([T], loss, updates={w: new}, target="interpreter")(FEEDS[T])
+    np.testing.assert_allclose(got, w.get_value(), rtol=1e-12)
+
+
+MAKE = [
+    lambda a, b, wide: a * 0.3 + b,
+    lambda a, b, wide: (a - b).tanh(),
+    lambda a, b, wide: wide.amax(1, True),
+    lambda a, b, wide: wide.mean(1, keepdim=True),
+    lambda a, b, wide: wide.softmax(1),
+    lambda a, b, wide: wide.sum(0),
+    lambda a, b, wide: wide.sin() * b,
+]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_rows(seed):
+    draw = np.random.default_rng(seed)
+    x, v = mg.placeholder((5, 8), "float64"), mg.variable(draw.normal(size=(5, 8)))
+    nodes = [x, v, x.sum(1, keepdim=True)]
+    for _ in range(25):
+        a, b = (nodes[i] for i in draw.integers(len(nodes), size=2))
+        wide = a if a.shape == (5, 8) else a + x
+        nodes.append(MAKE[draw.integers(len(MAKE))](a, b, wide))
+    fit = [n for n in nodes if n.shape in ((5, 8), (5, 1))]
+    new = next(n for n in reversed(fit) if n.shape == (5, 8))
+    feeds = {x: draw.normal(size=(5, 8))}
+    outputs = [*fit[-3:], mg.gradients(fit[-1].sum() + new.sum() + x.sum(), x)]
+    check(outputs, feeds, rtol=1e-9, atol=1e-9)
+    before, results = v.get_value(), []
+    for target in ("native", "interpreter"):
+        v.set_value(before)
+        mg.compile([x], fit[-1], updates={v: new}, target=target)(*feeds.values())
+        results.append(v.get_value())
+    np.testing.assert_allclose(*results, rtol=1e-9, atol=1e-9)
