@@ -21,7 +21,6 @@ from minigrad.errors import DeviceError, OutOfMemoryError
 from minigrad.gpu import blas, capture, cudnn, precision
 
 CUPY = 'pip install "cupy-cuda13x[ctk]"'
-OLDEST_DRIVER = 13000  # what CuPy's wheels for CUDA 13 run on
 
 
 class Device:
@@ -162,20 +161,19 @@ def _find() -> Device | str:
     except ImportError:
         return f"CuPy is not installed: {CUPY}"
     runtime = cupy.cuda.runtime
-    try:
-        driver = runtime.driverGetVersion()
-        count = runtime.getDeviceCount() if driver >= OLDEST_DRIVER else 0
-    except runtime.CUDARuntimeError as error:
-        return f"the NVIDIA driver finds no GPU ({error})"
+    driver, wanted = runtime.driverGetVersion(), runtime.runtimeGetVersion()
     if driver == 0:
         return "there is no NVIDIA driver on this machine"
-    if driver < OLDEST_DRIVER:
+    if driver // 1000 < wanted // 1000:  # within one major version all go together
         return (
-            f"the NVIDIA driver is too old: it runs CUDA {driver // 1000}."
-            f"{driver % 1000 // 10}, CuPy wants {OLDEST_DRIVER // 1000} or later"
+            f"the NVIDIA driver is too old: it runs CUDA {driver // 1000}, CuPy wants "
+            f"{wanted // 1000}; a newer driver, or pip install cupy-cuda{driver // 1000}x"
         )
-    if count == 0:
-        return "the NVIDIA driver finds no GPU"
+    try:
+        if runtime.getDeviceCount() == 0:
+            return "the NVIDIA driver finds no GPU"
+    except runtime.CUDARuntimeError as error:
+        return f"the NVIDIA driver finds no GPU ({error})"
     return _touched(cupy)
 
 

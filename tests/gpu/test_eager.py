@@ -70,3 +70,93 @@ def test_out_of_memory_says_what_was_asked_and_what_is_held():
             x.double()
     assert "4.0 KiB more" in str(raised.value)
     assert "2.0 KiB taken" in str(raised.value)
+
+
+CREATE = {
+    "tensor": lambda **o: mg.tensor([1.0, 2.0], **o),
+    "as_tensor": lambda **o: mg.as_tensor(np.ones(2), **o),
+    "zeros": lambda **o: mg.zeros(2, **o),
+    "ones": lambda **o: mg.ones(2, **o),
+    "empty": lambda **o: mg.empty(2, **o),
+    "full": lambda **o: mg.full((2,), 3.0, **o),
+    "arange": lambda **o: mg.arange(3, **o),
+    "linspace": lambda **o: mg.linspace(0, 1, 3, **o),
+    "eye": lambda **o: mg.eye(2, **o),
+    "rand": lambda **o: mg.rand(2, **o),
+    "randn": lambda **o: mg.randn(2, **o),
+    "randint": lambda **o: mg.randint(0, 5, (2,), **o),
+    "randperm": lambda **o: mg.randperm(4, **o),
+    "normal": lambda **o: mg.normal(0.0, 1.0, (2,), **o),
+}
+
+
+@pytest.mark.parametrize("make", CREATE.values(), ids=list(CREATE))
+def test_every_maker_takes_a_device_and_follows_the_default(make, device):
+    assert make(device=device).device.type == device
+    mg.set_default_device(device)
+    try:
+        assert make().device.type == device
+        assert make(device="cpu").device == "cpu"
+    finally:
+        mg.set_default_device("cpu")
+
+
+@pytest.mark.parametrize("like", [mg.zeros_like, mg.ones_like, mg.rand_like])
+def test_what_is_made_like_a_tensor_lies_where_it_lies(like, device):
+    assert like(mg.ones(2, device=device)).device.type == device
+    assert like(mg.ones(2, device=device), device="cpu").device == "cpu"
+
+
+def test_moving_keeps_what_is_there_already(device):
+    x = mg.ones(2, device=device)
+    assert x.to(device) is x
+    assert x.to(x) is x
+    assert x.to(device, mg.float64).dtype == mg.float64
+    assert x.to(device, copy=True) is not x
+    assert x.cpu().device == "cpu"
+    assert x.is_cuda == (device != "cpu")
+
+
+def test_there_is_one_gpu_in_a_process():
+    with mg.cuda.simulate():
+        assert mg.cuda.device_count() == 1
+        assert mg.cuda.current_device() == 0
+        assert mg.ones(1).cuda(0).device == mg.device("cuda", 0) == "cuda:0"
+        mg.cuda.set_device(0)
+        with pytest.raises(mg.errors.DeviceError, match="CUDA_VISIBLE_DEVICES"):
+            mg.ones(1, device="cuda:1")
+
+
+def test_memory_is_counted_while_it_is_held():
+    with mg.cuda.simulate():
+        x = mg.ones(256, device="cuda")
+        y = x * 2
+        assert mg.cuda.memory_allocated() == 2048
+        del y
+        assert mg.cuda.memory_allocated() == 1024
+        assert mg.cuda.max_memory_allocated() == 2048
+        mg.cuda.reset_peak_memory_stats()
+        assert mg.cuda.max_memory_allocated() == 1024
+        x *= 2
+        assert mg.cuda.max_memory_allocated() == 1024
+
+
+def test_dtypes_promote_as_on_the_cpu(device):
+    half, single = np.float16(1), mg.ones(2, device=device)
+    whole, flags = mg.arange(2, device=device), mg.arange(2, device=device) > 0
+    double = mg.tensor(2.0, dtype=mg.float64, device=device)
+    for y, dtype in [
+        (single * half, "float32"),
+        (single + 1, "float32"),
+        (single * double, "float32"),
+        (whole * 2, "int64"),
+        (whole * 2.0, "float32"),
+        (whole / whole.sum(), "float32"),
+        (flags + 1, "int64"),
+        (single.to(mg.float16) + 1.5, "float16"),
+        (whole.to(mg.uint8) + 1, "uint8"),
+        (single.sum() * 3.0, "float32"),
+        (2.0**single, "float32"),
+    ]:
+        assert y.dtype == dtype
+        assert y.device.type == device
