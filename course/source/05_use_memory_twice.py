@@ -299,8 +299,8 @@ for name, count in held.items():
 # - Whoever keeps every name holds all twelve. The plan needs two.
 # - But a plain loop needs only three, since Python gives memory back as soon as nothing
 #   has a name for it. The plan wins one more array, not ten.
-# - In training the plan still wins, and less than one may have hoped: most of what is
-#   held has to be held.
+# - In training there is little left to win: most of what is held has to be held, and the
+#   tape too lets go of each result once the way back has read it.
 #
 # One thing speaks against the program: its boxes stay when the call is over. Line by
 # line, nothing does.
@@ -333,9 +333,10 @@ kit.side_by_side("05_overwrite")
 more, one, planned = arrays.values()
 less = (more, one, planned) == (2, 1, 1)
 chains = (held["line by line, every name kept"], boxes) == (results, 2)
-trains = boxes < held["training, graph"] < held["training, tape"]
+graph, tape = held["training, graph"], held["training, tape"]
+trains = boxes < graph <= tape
 evidence = f"{more} arrays become {planned}, {results} results fit into {boxes} boxes; "
-evidence += "training saves far less"
+evidence += f"in training the plan holds {graph}, the tape {tape}"
 claim("C18", "V", evidence, check=less and chains and trains)
 
 # %% exercises [markdown]
