@@ -234,9 +234,12 @@ def test_ten_thousand_rounds_neither_recurse_nor_go_quadratic():
         run = world(run)
         if world is mg.jit:
             run(xs)
-        start = time.perf_counter()
-        run(xs)
-        return time.perf_counter() - start
+        taken = []
+        for _ in range(3):  # other programs may have the processor for a while
+            start = time.perf_counter()
+            run(xs)
+            taken.append(time.perf_counter() - start)
+        return min(taken)
 
     for world in (eager, mg.jit):
         assert seconds(world, 10_000) < 50 * seconds(world, 1000)
