@@ -127,7 +127,7 @@ class Threads(Fused):
             self.names[x] = name = f"a{len(self.names)}"
             place = self.at[x]
             if x in wide:
-                lines.append(f"const {_four(x, place)} {name}s = {_fours(x, place)};")
+                lines.append(f"const {_four(x)} {name}s = {_fours(x, place)};")
                 self.nest.at[1].append(f"const {ctype(x)} {name} = {name}s.at[e];")
             else:
                 lines.append(f"const {ctype(x)} {name} = {place.at('i')};")
@@ -136,7 +136,7 @@ class Threads(Fused):
         if refused:
             body.append(self.w.flag(" || ".join(f"({x})" for x in refused)))
         for k, x in enumerate(self.stored):
-            lines.append(f"{_four(x, self.at[x])} y{k};")
+            lines.append(f"{_four(x)} y{k};")
             body.append(f"y{k}.at[e] = {self.names[x]};")
         lines += ["#pragma unroll", "for (int e = 0; e < 4; e++) {", *body, "}"]
         for k, x in enumerate(self.stored):
@@ -188,13 +188,13 @@ class Threads(Fused):
         return unravelled(at, names, [self.sizes[k] for k in axes], kind)
 
 
-def _four(x: Node, place: Operand) -> str:
+def _four(x: Node) -> str:
     return f"Four<{ctype(x)}>"
 
 
 def _fours(x: Node, place: Operand) -> str:
     """Four elements in memory from where the loop stands."""
-    return f"*(Four<{ctype(x)}> *)({place.pointer} + {place.position('i')})"
+    return f"*({_four(x)} *)({place.pointer} + {place.position('i')})"
 
 
 def _gathered(how: Share, results: list[tuple], position: Any) -> list[str]:

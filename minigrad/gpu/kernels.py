@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import int32
-from minigrad.gpu.dialect import Share, share, unravelled
+from minigrad.gpu.dialect import BLOCK, Share, share, unravelled
 from minigrad.native import indexing, walks
 from minigrad.native.kernels import ctype, value_of
 from minigrad.native.loops import COUNTERS, Operand, collapse
 from minigrad.ops.movement import VIEWS
 from minigrad.static.node import Node
 
+ROWS = 1 << 12  # from which a thread for each keeps the GPU busy
 RANKED = 1 << 13  # elements up to which each one counts those that go before it
 
 
@@ -163,7 +164,37 @@ def _number(counters: str, shape: tuple[int, ...]) -> str:
 
 
 def cumsum(w: Any, node: Node) -> list:
-    return w.block(lambda: walks.cumsum(w, node), [node])
+    """A thread for each row; where rows are few and long, a block for each."""
+    n, axis = math.prod(node.shape), node.attrs["axis"]
+    along = node.shape[axis] if node.shape else 1
+    if along <= BLOCK or n // along >= ROWS:
+        return w.block(lambda: walks.cumsum(w, node), [node])
+    return w.block(lambda: _scanned(w, node, axis), [node])
+
+
+def _scanned(w: Any, node: Node, axis: int) -> list[str]:
+    """Each thread of a block adds up a piece of a row; what comes before it is added."""
+    source, to = w.read(node.inputs[0]), w.write(node)
+    free = [i for i in range(len(node.shape)) if i != axis]
+    sizes = [node.shape[i] for i in free]
+    n, real = node.shape[axis], ctype(node)
+    counters = COUNTERS[: len(free)]
+    at = [*counters]
+    at.insert(axis, "q")
+    w.grid = (max(1, math.prod(sizes)),), (BLOCK,)
+    each = "for (int64_t q = threadIdx.x * piece; q < stop; q++)"
+    return [
+        f"const int64_t at = blockIdx.x, piece = {-(-n // BLOCK)};",
+        *unravelled("at", counters, sizes, "int64_t"),
+        f"const int64_t end = (threadIdx.x + 1) * piece, stop = end < {n} ? end : {n};",
+        f"__shared__ {real} sums[{BLOCK}];",
+        f"{real} sum = 0, before = 0;",
+        f"{each} sum += {source.at(at)};",
+        "sums[threadIdx.x] = sum;",
+        "__syncthreads();",
+        "for (int t = 0; t < threadIdx.x; t++) before += sums[t];",
+        f"{each} {to.at(at)} = before += {source.at(at)};",
+    ]
 
 
 def _rows(w: Any, node: Node) -> tuple[Share, str, list[str], str, str]:

@@ -40,9 +40,15 @@ def compilers():
         pytest.skip(str(why))
 
 
-@pytest.fixture
-def gpu(compilers, monkeypatch, request):
-    """A simulated GPU; each new kernel is compiled for a real one, under --full for all."""
+@pytest.fixture(params=["simulated", pytest.param("real", marks=pytest.mark.gpu)])
+def gpu(request, compilers, monkeypatch):
+    """A GPU, the real one where there is one, and always a simulated one.
+
+    Each new kernel of the simulated one is compiled for a real one, under --full for all.
+    """
+    if request.param == "real":
+        yield None
+        return
     make = simulated.Simulated.kernel
     full = request.config.getoption("--full")
 
@@ -53,3 +59,11 @@ def gpu(compilers, monkeypatch, request):
     monkeypatch.setattr(simulated.Simulated, "kernel", kernel)
     with mg.cuda.simulate() as log:
         yield log
+
+
+@pytest.fixture
+def log(gpu):
+    """What the simulated GPU was asked for."""
+    if gpu is None:
+        pytest.skip("a real GPU keeps no log")
+    return gpu

@@ -34,14 +34,14 @@ def rnn(where, target):
     return mg.compile([xs, y], loss, updates, target=target), (w, u, b)
 
 
-def test_an_rnn_over_a_scan_learns_the_same_and_is_one_launch(gpu):
+def test_an_rnn_over_a_scan_learns_the_same_and_is_one_launch(log):
     (step, weights), (there, away) = rnn("cpu", "interpreter"), rnn("cuda", "cuda")
     rng = np.random.default_rng(1)
     batch = rng.normal(size=(6, 4, 3)).astype("f"), rng.normal(size=(4, 5)).astype("f")
     for _ in range(4):
-        del gpu[:]
+        del log[:]
         got, want = there(*batch), step(*batch)
-        launches = [event.what for event in gpu.of("launch")]
+        launches = [event.what for event in log.of("launch")]
         np.testing.assert_allclose(got.item(), want.item(), rtol=1e-5)
     assert launches == ["graph", "copy"]
     assert "6 times:" in there.source
@@ -49,18 +49,18 @@ def test_an_rnn_over_a_scan_learns_the_same_and_is_one_launch(gpu):
         np.testing.assert_allclose(b.get_value(), a.get_value(), rtol=1e-4, atol=1e-6)
 
 
-def test_a_while_whose_stacks_grow_fetches_one_number_each_round(gpu):
+def test_a_while_whose_stacks_grow_fetches_one_number_each_round(log):
     x, bound = mg.placeholder((3,), mg.float64), mg.placeholder((), mg.float64)
     y = mg.while_loop(lambda y: y.sum() < bound, lambda y: (y * y + 0.1).sqrt(), x)
     outputs = [y, *mg.gradients((y * y).sum(), [x])]
     start = np.ones(3)
     ends = (1.0, 30.0, 2.0, 0.0, 60.0)
     program = alike([x, bound], outputs, *((start, end) for end in ends))
-    del gpu[:]
+    del log[:]
     y, _ = program(np.full(3, 0.1), 2.5)
-    rounds = len([e for e in gpu.of("launch") if "sqrt" in e.what])
+    rounds = len([e for e in log.of("launch") if "sqrt" in e.what])
     assert rounds > 3
-    assert len(gpu.of("to host")) == rounds + 1
+    assert len(log.of("to host")) == rounds + 1
     assert y.sum().item() >= 2.5
 
 
@@ -78,13 +78,13 @@ def test_a_loop_in_a_loop_and_its_derivative():
     alike([x], [f(x), mg.gradients(f(x), x)], *calls)
 
 
-def test_a_branch_runs_the_side_that_is_asked_for(gpu):
+def test_a_branch_runs_the_side_that_is_asked_for(log):
     x = mg.placeholder((3,), mg.float64)
     y = mg.cond(x.sum() > 0, lambda: (x * 2).tanh(), lambda: x.exp())
     program = alike([x], [y, mg.gradients(y.sum(), x)], (np.ones(3),), (-np.ones(3),))
-    del gpu[:]
+    del log[:]
     program(-np.ones(3))
-    launched = {event.what.rstrip("_0123456789") for event in gpu.of("launch")}
+    launched = {event.what.rstrip("_0123456789") for event in log.of("launch")}
     assert "exp" in launched
     assert "mul_tanh" not in launched
 

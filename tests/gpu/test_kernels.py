@@ -112,6 +112,14 @@ def test_indices_of_every_kind():
     alike.test_indices_of_every_kind()
 
 
+@pytest.mark.parametrize("shape", [(1000,), (3, 700), (700, 2)], ids=str)
+def test_long_rows_are_added_up_by_blocks(shape):
+    x = mg.placeholder(shape, mg.int64)
+    fed = np.random.default_rng(0).integers(-9, 9, shape)
+    outputs = [x.cumsum(i) for i in range(len(shape))]
+    check([*outputs, x.T.cumsum(0)], {x: fed}, rtol=0)
+
+
 # --- whole graphs --------------------------------------------------------------------------
 
 

@@ -40,15 +40,15 @@ def test_the_article_s_net_learns_what_it_learns_on_the_cpu():
         np.testing.assert_allclose(b.get_value(), a.get_value(), **CLOSE)
 
 
-def test_from_the_second_call_on_a_step_is_one_launch(gpu):
+def test_from_the_second_call_on_a_step_is_one_launch(log):
     step, *_ = net("cuda")
     x, y = (mg.tensor(a, device="cuda") for a in batch())
     counts = []
     for _ in range(3):
-        del gpu[:]
+        del log[:]
         step(x, y)
-        counts.append([event.what for event in gpu.of("launch")])
-        assert gpu.transfers == 0
+        counts.append([event.what for event in log.of("launch")])
+        assert log.transfers == 0
     assert len(counts[0]) > 8
     assert counts[1] == counts[2] == ["copy", "copy", "graph", "copy"]
 
@@ -61,14 +61,14 @@ def test_the_update_is_part_of_the_product_that_makes_the_gradient():
     assert "sub+square+sum" in repr(step.steps)
 
 
-def test_large_arguments_are_read_where_they_lie(gpu):
+def test_large_arguments_are_read_where_they_lie(log):
     x = mg.placeholder((600, 700))
     program = mg.compile([x], (x * 2).tanh(), target="cuda")
     fed = mg.ones(600, 700, device="cuda")
     first = program(fed)
-    del gpu[:]
+    del log[:]
     second = program(fed * 2)
-    assert [event.what for event in gpu.of("launch")] == ["multiply", "mul_tanh_0"]
+    assert [event.what for event in log.of("launch")] == ["multiply", "mul_tanh_0"]
     assert first[0, 0].item() == pytest.approx(np.tanh(2))
     assert second[0, 0].item() == pytest.approx(np.tanh(4))
     assert "Four<float>" in program.source
@@ -307,7 +307,7 @@ def test_positions_that_repeat_add_up_and_the_last_one_put_stays():
     np.testing.assert_array_equal(got[1].cpu().numpy(), put)
 
 
-def test_a_plan_of_cudnn_takes_the_place_of_the_kernels(gpu, monkeypatch):
+def test_a_plan_of_cudnn_takes_the_place_of_the_kernels(log, monkeypatch):
     asked, ran = [], []
 
     class Plan:
