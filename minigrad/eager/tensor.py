@@ -446,7 +446,8 @@ def _accumulate(leaf: Tensor, g: Any, owned: bool, create_graph: bool) -> None:
         leaf._grad = wrap(g)
     else:
         # Memory that an op or another leaf also holds is copied, ours is kept.
-        array = moved(as_array(g), device_of(leaf.array))
+        here = type(g) is type(leaf.array)
+        array = g if here else moved(as_array(g), device_of(leaf.array))
         keep = owned and array.flags.c_contiguous
         leaf._grad = wrap(array if keep else array.copy(order="C"))
 
