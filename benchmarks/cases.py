@@ -122,6 +122,13 @@ def images(batch: int) -> Problem:
     )
 
 
+def scores(rows: int, classes: int) -> Problem:
+    """Mean cross entropy of scores that are trained themselves, row by row a softmax."""
+    rng = np.random.default_rng(0)
+    start = [_normal(rng, rows, classes)]
+    return Problem(labels=rng.integers(0, classes, rows), start=start, rate=10.0)
+
+
 def four_numbers() -> Problem:
     """a + b + c + d on four numbers each, as a program that was compiled before."""
     rng = np.random.default_rng(0)
@@ -180,6 +187,7 @@ SMALL: dict[str, Callable[[], Problem]] = {
     "scan": partial(recurrent, 4, 3, 5, 6, 1e-3),
     "lengths": partial(lengths, 2, 5, 3, 5, 6, 1e-3),
     "cnn": partial(images, 16),
+    "softmax": partial(scores, 5, 7),
 }
 CASES = (
     Case("one eager op on (4,) with requires_grad", "op", one_op, calls=200),
@@ -209,6 +217,7 @@ CASES = (
         partial(lengths, 10, 80, 32, 32, 64, 1e-5),
     ),
     Case("CNN 8x8-conv8-conv16-pool-10, batch 64", "cnn", partial(images, 64)),
+    Case("softmax cross entropy 256x1000", "softmax", partial(scores, 256, 1000)),
     Case(
         "one call of a program, 4 tensors it has seen", "call", four_numbers, calls=50
     ),

@@ -267,6 +267,31 @@ float step(float **p) {
 }
 """
 
+SOFTMAX = """
+#include <math.h>
+#include <stdint.h>
+__attribute__((simd("notinbranch"))) float expf(float);
+
+float step(float **p) {
+  const int64_t *labels = (const int64_t *)p[0];
+  float *w = p[1], loss = 0;
+#pragma omp parallel for reduction(+:loss)
+  for (int64_t i = 0; i < N; i++) {
+    float *z = w + i * C, e[C], top = z[0], sum = 0;
+#pragma omp simd reduction(max:top)
+    for (int64_t j = 0; j < C; j++) top = z[j] > top ? z[j] : top;
+#pragma omp simd reduction(+:sum)
+    for (int64_t j = 0; j < C; j++) sum += e[j] = expf(z[j] - top);
+    const float share = RATE / N / sum;
+    loss += logf(sum) + top - z[labels[i]];
+#pragma omp simd
+    for (int64_t j = 0; j < C; j++) z[j] -= share * e[j];
+    z[labels[i]] += RATE / N;
+  }
+  return loss / N;
+}
+"""
+
 
 def job(source, defines, given, start, *spare):
     """`step` over the given arrays, copies of `start` and some memory of zeros."""
@@ -333,3 +358,10 @@ def cnn(p):
     defines = {"B": len(p.x), "RATE": f"{p.rate}f"}
     spare = (len(p.x) // 16) * 16 * 3900 + 16
     return job(CNN, defines, (p.x, p.targets), p.start, spare)[1]
+
+
+def softmax(p):
+    n, classes = p.start[0].shape
+    return job(
+        SOFTMAX, {"N": n, "C": classes, "RATE": f"{p.rate}f"}, (p.labels,), p.start
+    )[1]

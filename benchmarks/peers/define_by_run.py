@@ -139,6 +139,19 @@ def cnn(lib, p, wrap=plain):
     return Job(lambda: step(x, labels), lambda: [shown(w) for w in weights])
 
 
+def softmax(lib, p, wrap=plain):
+    labels, w = lib.from_numpy(p.labels), leaf(lib, p.start[0])
+
+    def train(labels):
+        loss = lib.nn.functional.cross_entropy(w, labels)
+        loss.backward()
+        descend(lib, [w], p.rate)
+        return loss
+
+    step = wrap(train)
+    return Job(lambda: step(labels), lambda: [w.detach().numpy()])
+
+
 def cross_entropy(z, targets):
     """The mean, from one-hot targets; a library may bring a better one."""
     return (z.logsumexp(1) - (z * targets).sum(1)).mean()

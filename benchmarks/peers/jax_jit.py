@@ -121,6 +121,14 @@ def lengths(p):
     return trained(loss_of, lambda: (next(drawn), *fixed), p.start, p.rate)
 
 
+def softmax(p):
+    def loss_of(weights, labels):
+        z = jax.nn.log_softmax(weights[0])
+        return -jnp.take_along_axis(z, labels[:, None], 1).mean()
+
+    return trained(loss_of, always(p.labels), p.start, p.rate)
+
+
 def cnn(p):
     def convolve(x, k, b):
         layout = ("NHWC", "HWIO", "NHWC")

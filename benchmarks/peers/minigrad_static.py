@@ -105,6 +105,15 @@ def call_fresh(p, target="interpreter"):
     return Job(lambda: add(*next(sets)), lambda: [add(*p.sets[0]).numpy()])
 
 
+def softmax(p, target="interpreter"):
+    labels = mg.placeholder(p.labels.shape, "int64")
+    (w,) = weights = [mg.variable(w) for w in p.start]
+    loss = mg.nn.functional.cross_entropy(w, labels)
+    step = descent([labels], loss, weights, p.rate, target)
+    given = mg.from_numpy(p.labels)
+    return Job(lambda: step(given), lambda: [w.get_value()])
+
+
 def digits(p, target="interpreter"):
     n = p.batches.shape[1]
     x, t = mg.placeholder((n, 64)), mg.placeholder((n, 10))

@@ -165,6 +165,31 @@ def _recurrent(p):
     return step, weights
 
 
+def softmax(p):
+    (w,) = weights = [w.copy() for w in p.start]
+    n, rows = len(w), np.arange(len(w))
+    g, top, total = (
+        np.empty_like(w),
+        np.empty((n, 1), w.dtype),
+        np.empty((n, 1), w.dtype),
+    )
+    rate = number(p.rate / n)
+
+    def step():
+        np.maximum.reduce(w, 1, None, top, True)
+        np.subtract(w, top, g)
+        seen = g[rows, p.labels]
+        np.exp(g, g)
+        np.add.reduce(g, 1, None, total, True)
+        np.multiply(g, rate / total, g)
+        g[rows, p.labels] -= rate
+        np.log(total, total)
+        np.subtract(w, g, w)
+        return np.add.reduce(total[:, 0] - seen) / n
+
+    return Job(step, lambda: weights)
+
+
 def cnn(p):
     """Channels last, so that a convolution is one product of windows and kernels."""
     n = len(p.x)

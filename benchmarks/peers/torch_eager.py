@@ -19,3 +19,4 @@ digits = partial(
 rnn = partial(define_by_run.rnn, torch)
 lengths = partial(define_by_run.lengths, torch)
 cnn = partial(define_by_run.cnn, torch)
+softmax = partial(define_by_run.softmax, torch)
