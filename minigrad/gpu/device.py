@@ -58,7 +58,7 @@ class Device:
 
     def write(self, to: Any, array: np.ndarray) -> None:
         """Fill a device array, which lies row by row, from an array of NumPy."""
-        to.set(np.ascontiguousarray(array))
+        to.set(np.asarray(array, order="C"))
 
     def kernel(self, source: str, name: str) -> Callable[..., None]:
         """The kernel `name` of a CUDA C++ text: a function of (grid, block, args).

@@ -119,6 +119,18 @@ def test_results_of_earlier_calls_are_not_overwritten():
             assert sums == [2 * size, 2 * size, size, 2 * size]
 
 
+@pytest.mark.parametrize("array", [np.array(2.5), np.ones((2, 3)).T], ids=["()", "T"])
+def test_what_is_written_keeps_its_shape_and_comes_row_by_row(array):
+    class Memory:
+        def set(self, values):  # as CuPy's arrays, which take no other shape
+            self.values = values
+
+    memory = Memory()
+    mg.gpu.device.Device.write(None, memory, array)
+    assert memory.values.shape == array.shape
+    assert memory.values.flags.c_contiguous
+
+
 # --- where things lie ----------------------------------------------------------------------
 
 
