@@ -19,7 +19,7 @@ from minigrad.ops.composite import (
     along,
     demand_dtype,
     gather,
-    squeeze,
+    picked,
 )
 from minigrad.ops.elementwise import cast, where
 from minigrad.ops.extents import agree, alike, product
@@ -413,7 +413,7 @@ def argsort(
 def sort(a: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Any:
     """(values, indices) in order along `dim`; always stable, nan counts as largest."""
     order = argsort(a, dim, descending)
-    return ValuesAndIndices(gather(a, dim, order), order)
+    return picked(a, dim, order)
 
 
 def topk(
@@ -425,8 +425,7 @@ def topk(
     if not 0 <= k <= size:
         got = f"{k} of {size} along dim {dim}"
         raise ShapeError("topk: k is out of range", expected=f"0 to {size}", got=got)
-    order = narrow(order, dim, 0, k) if a.ndim else order
-    return ValuesAndIndices(gather(a, dim, order), order)
+    return picked(a, dim, narrow(order, dim, 0, k) if a.ndim else order)
 
 
 def searchsorted(
@@ -472,7 +471,4 @@ def median(a: Any, dim: int | None = None, keepdim: bool = False) -> Any:
         highest = gather(a, axis, last)
         order = narrow(order, axis, (n - 1) // 2, 1)
         order = where(highest != highest, last, order)
-    values = gather(a, axis, order)
-    if keepdim:
-        return ValuesAndIndices(values, order)
-    return ValuesAndIndices(squeeze(values, axis), squeeze(order, axis))
+    return picked(a, axis, order, keepdim)

@@ -151,11 +151,13 @@ def _extreme(name: str, a: Any, dim: Any, keepdim: bool, ops: tuple) -> Any:
     if isinstance(dim, Value):
         return of_two(a, dim)
     axis = shapes.normalize_axis(name, dim, a.ndim)
-    at = position(a, axis=(axis,), keepdims=True)
-    values = gather(a, axis, at)  # one index gets the gradient, also of a tie
-    if keepdim:
-        return ValuesAndIndices(values, at)
-    return ValuesAndIndices(squeeze(values, axis), squeeze(at, axis))
+    return picked(a, axis, position(a, axis=(axis,), keepdims=True), keepdim)
+
+
+def picked(a: Any, axis: int, at: Any, keepdim: bool = True) -> ValuesAndIndices:
+    """The elements at `at` along `axis`: each gives its gradient to that index alone."""
+    found = gather(a, axis, at), at
+    return ValuesAndIndices(*(found if keepdim else (squeeze(x, axis) for x in found)))
 
 
 def allclose(a: Any, other: Any, *args: Any, **options: Any) -> bool:

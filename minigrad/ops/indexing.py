@@ -14,7 +14,7 @@ import numpy as np
 from minigrad.backend import as_array, int64, on_device, uint8
 from minigrad.ops import shapes
 from minigrad.ops.keys import indexed
-from minigrad.ops.movement import zeros
+from minigrad.ops.movement import copied, zeros
 from minigrad.ops.op import Op
 
 ARRAY = "array"
@@ -43,18 +43,10 @@ def _index(
     return out
 
 
-def _into(a: Any, out: Any) -> Any:
-    if out is None:
-        return np.copy(a, order="C")  # also of a NumPy scalar
-    if out is not a:
-        np.copyto(out, a)
-    return out
-
-
 def _index_put(
     a: Any, b: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
 ) -> Any:
-    at, out = _settled(a, fill_key(key, arrays, lowest)), _into(a, out)
+    at, out = _settled(a, fill_key(key, arrays, lowest)), copied(a, out)
     out[at] = b
     return out
 
@@ -62,7 +54,7 @@ def _index_put(
 def _index_add(
     a: Any, b: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
 ) -> Any:
-    at, out = _settled(a, fill_key(key, arrays, lowest)), _into(a, out)
+    at, out = _settled(a, fill_key(key, arrays, lowest)), copied(a, out)
     if on_device(out) and out.dtype.kind != "f":
         _add_integers(out, at, b)
     else:

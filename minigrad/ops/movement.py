@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import module_of
+from minigrad.backend import as_array, module_of
 from minigrad.ops import shapes
 from minigrad.ops.keys import indexed
 from minigrad.ops.op import Op, Rule
@@ -135,11 +135,17 @@ def is_view(shown: Any, seen: Any) -> bool:
     return base is not None and (base is seen or base is seen.base)
 
 
-def _put(a: Any, b: Any, view: str, attrs: dict, out: Any = None) -> Any:
+def copied(a: Any, out: Any) -> Any:
+    """`a` where it may be written: in `out` if that is given, else in a copy."""
     if out is None:
-        out = np.copy(a, order="C")  # also of a NumPy scalar
-    elif out is not a:
+        return as_array(a).copy(order="C")  # a NumPy scalar has no memory to view
+    if out is not a:
         np.copyto(out, a)
+    return out
+
+
+def _put(a: Any, b: Any, view: str, attrs: dict, out: Any = None) -> Any:
+    out = copied(a, out)
     VIEWS[view].fn(out, **attrs)[...] = b
     return out
 

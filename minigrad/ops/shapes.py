@@ -98,6 +98,12 @@ def result_dtype(args: Iterable[Any]) -> np.dtype:
     return result
 
 
+REFUSES = {  # by an op's `dtype`: the kind it refuses, what it wants, the remedy
+    "number": ("b", "numbers", "use ~mask, mask & other, or mask.long() first"),
+    "integral": ("f", "bools or integers", "compare first, as in (x > 0) & (y > 0)"),
+}
+
+
 def compute_dtype(op: Any, args: Sequence[Any]) -> np.dtype:
     """The dtype an elementwise op computes in: what its operands are cast to."""
     if op.name == "where":
@@ -126,19 +132,12 @@ def compute_dtype(op: Any, args: Sequence[Any]) -> np.dtype:
         )
     if op.dtype == "float" and dtype.kind != "f":
         return get_default_dtype()
-    if op.dtype == "number" and dtype.kind == "b":
+    refused, expected, remedy = REFUSES.get(op.dtype, ("", "", ""))
+    if dtype.kind == refused:
         raise DTypeError(
-            f"{op.name}: wants numbers",
-            expected="integer or float dtypes",
+            f"{op.name}: wants {expected}",
             got=describe_dtypes(args),
-            remedy="use ~mask, mask & other, or mask.long() first",
-        )
-    if op.dtype == "integral" and dtype.kind == "f":
-        raise DTypeError(
-            f"{op.name}: wants bool or integer operands",
-            expected="bool or integer dtypes",
-            got=describe_dtypes(args),
-            remedy="compare first, as in (x > 0) & (y > 0)",
+            remedy=remedy,
         )
     return dtype
 
