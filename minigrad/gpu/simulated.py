@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -27,8 +26,7 @@ from numpy.lib.stride_tricks import as_strided
 from minigrad.backend import get_default_device, set_default_device
 from minigrad.gpu import blas, capture
 from minigrad.gpu.device import _SIMULATED, Device, _know, out_of_memory
-
-IN, OUT, LAUNCH, ALLOCATE = "to device", "to host", "launch", "allocate"
+from minigrad.gpu.log import ALLOCATE, IN, LAUNCH, OUT, Event, Log
 
 # What CuPy's ufuncs can do beside being called.
 METHODS = {
@@ -39,55 +37,13 @@ METHODS = {
 # The functions of arrays that may be called, each of which CuPy has with these arguments.
 FUNCTIONS = frozenset(
     """
-    all amax amin any argmax argmin argsort array_equal asarray atleast_1d
-    ascontiguousarray broadcast_to clip concatenate copy copyto cumsum diagonal dot einsum
-    empty_like expand_dims flip full_like isfinite max mean min moveaxis nonzero
-    ones_like pad permute_dims prod ravel repeat reshape roll round searchsorted sort
-    squeeze stack std sum swapaxes take take_along_axis tensordot transpose tril triu
-    unique var where zeros_like
+    all any argmax argmin argsort atleast_1d ascontiguousarray broadcast_to concatenate
+    copy copyto diagonal empty_like expand_dims flip isfinite max mean min moveaxis
+    nonzero ravel reshape squeeze stack sum swapaxes take transpose unique where zeros_like
     """.split()
 )
 CREATORS = frozenset("arange empty eye full linspace ones tri zeros".split())
 FACTS = frozenset("ndim shape size result_type can_cast may_share_memory".split())
-
-
-@dataclass(frozen=True)
-class Event:
-    """One line of the log; `bytes` is what crosses over or is taken, 0 for a launch."""
-
-    kind: str
-    what: str
-    bytes: int = 0
-
-    def __str__(self) -> str:
-        size = f", {self.bytes} bytes" if self.bytes else ""
-        return f"{self.kind:<9}  {self.what}{size}"
-
-
-class Log(list):
-    """The events of a simulated device in their order."""
-
-    def of(self, *kinds: str) -> list[Event]:
-        """The events of some kinds: "to device", "to host", "launch", "allocate"."""
-        return [event for event in self if event.kind in kinds]
-
-    @property
-    def transfers(self) -> int:
-        """How often data crossed over, either way."""
-        return len(self.of(IN, OUT))
-
-    @property
-    def launches(self) -> int:
-        """How many kernels were launched."""
-        return len(self.of(LAUNCH))
-
-    @property
-    def moved(self) -> int:
-        """The bytes that crossed over."""
-        return sum(event.bytes for event in self.of(IN, OUT))
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.of(IN, OUT, LAUNCH)))
 
 
 class Simulated(capture.Recorder, Device):

@@ -18,7 +18,7 @@ ABOUT_THE_CPU = """
     a_gradient_set_to_zero a_parameter_prints a_parameter_without_a_gradient
     cuda_is_refused default_device detach_shares_memory every_number_may_change
     gradients_set_to_zero leave_no_cycles makers_take_device memory_is_shared
-    momentum_may_begin nested_values_come_back share_memory_through_dlpack
+    momentum_may_begin share_memory_and_their_writes nested_values_come_back share_memory_through_dlpack
     to_keeps_the_parameters to_takes_all wrong_options_are_refused
 """.split()
 

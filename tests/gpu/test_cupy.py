@@ -10,7 +10,13 @@ import pytest
 
 import minigrad as mg
 from minigrad.autograd.checking import grad_or_zeros, leaf
-from minigrad.gpu.simulated import Module, SimulatedArray
+from minigrad.gpu.simulated import (
+    CREATORS,
+    FACTS,
+    FUNCTIONS,
+    Module,
+    SimulatedArray,
+)
 from minigrad.ops import TABLE
 from minigrad.testing import samples, wanted
 
@@ -126,6 +132,13 @@ def refused(calls):
             if "cublas" not in str(error):  # which a product asks for first
                 found.append(f"{text}: {type(error).__name__}: {error}")
     return found
+
+
+def test_what_the_simulated_device_offers_cupy_has():
+    for name in FUNCTIONS | CREATORS | FACTS:
+        assert callable(getattr(cupy, name)), name
+    for name in vars(SimulatedArray):
+        assert name[0] == "_" or hasattr(cupy.ndarray, name), name
 
 
 @pytest.mark.parametrize("op", TABLE.values(), ids=list(TABLE))
