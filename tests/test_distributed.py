@@ -281,10 +281,9 @@ def test_nccl_with_one_process():
 
 @pytest.mark.gpu
 def test_nccl_with_two_processes_on_two_gpus():
-    import cupy
-
-    if cupy.cuda.runtime.getDeviceCount() < 2:
-        pytest.skip("there is one GPU")
+    cuda = pytest.importorskip("cupy").cuda
+    if not cuda.is_available() or cuda.runtime.getDeviceCount() < 2:
+        pytest.skip("there are no two GPUs")
     runs = []
     for r in range(2):
         settings = {"RANK": r, "WORLD_SIZE": 2, "CUDA_VISIBLE_DEVICES": r}
