@@ -230,7 +230,7 @@ class GRUCell(_Cell):
 
 def _zeros(size: tuple[int, ...], like: Any) -> Any:
     """A state to begin with: in a graph built by hand a Node, as all that follows."""
-    zero = zeros(size, dtype=like.dtype)
+    zero = zeros(size, dtype=like.dtype, device=like.device)
     return constant(zero.array) if isinstance(like, Node) else zero
 
 

@@ -69,6 +69,28 @@ def test_a_network_learns_the_same_on_every_device(optimizer, device):
     assert {t.device.type for t in kept} == {device}
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU, nn.RNNCell, nn.GRUCell])
+def test_a_recurrent_layer_begins_with_zeros_where_its_input_is(kind, device):
+    layer = kind(3, 4).to(device)
+    size = (2, 3) if "Cell" in kind.__name__ else (5, 2, 3)
+    y = layer(mg.ones(size, device=device))
+    y = y[0] if isinstance(y, tuple) else y
+    y.sum().backward()
+    places = {y.device.type, *(p.grad.device.type for p in layer.parameters())}
+    assert places == {device}
+
+
+def test_sequences_of_several_lengths_are_packed_and_padded_on_a_device(device):
+    rows = [mg.ones(n, 3, device=device) for n in (4, 2)]
+    padded = nn.utils.rnn.pad_sequence(rows)
+    packed = nn.utils.rnn.pack_padded_sequence(padded, [4, 2])
+    y, _ = nn.LSTM(3, 2).to(device)(packed)
+    back, lengths = nn.utils.rnn.pad_packed_sequence(y)
+    assert back.device.type == device
+    assert back.shape == (4, 2, 2)
+    assert lengths.tolist() == [4, 2]
+
+
 def test_weights_on_another_device_than_the_input_are_named(simulated):
     layer, x = nn.Linear(3, 2).cuda(), mg.ones(4, 3)
     with pytest.raises(mg.errors.DeviceError, match=r"x \(4, 3\) on cpu|on cuda:0"):

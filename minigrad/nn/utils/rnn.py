@@ -110,7 +110,9 @@ def pad_packed_sequence(
     if sequence.unsorted_indices is not None:
         back = known(sequence.unsorted_indices)
         rows, goes_on = rows[:, back], goes_on[:, back]
-    padding = full((1, *data.shape[1:]), padding_value, dtype=data.dtype)
+    padding = full(
+        (1, *data.shape[1:]), padding_value, dtype=data.dtype, device=data.device
+    )
     padded = cat([data, padding])[rows.T if batch_first else rows]
     return padded, tensor(goes_on.sum(0))
 
@@ -128,7 +130,7 @@ def pad_sequence(
     padded = []
     for s in sequences:
         size = (longest - len(s), *s.shape[1:])
-        parts = [s, full(size, padding_value, dtype=s.dtype)]
+        parts = [s, full(size, padding_value, dtype=s.dtype, device=s.device)]
         padded.append(cat(parts if padding_side == "right" else parts[::-1]))
     return stack(padded, 0 if batch_first else 1)
 
