@@ -498,5 +498,5 @@ check("07.4", unsafe)
 # %% next [markdown]
 # ## Next
 #
-# Lesson 08 puts the pieces together: one network, written in four ways, and the question
+# [Lesson 08](08_two_layer_network.ipynb) puts the pieces together: one network, written in four ways, and the question
 # whether it has learned anything.

@@ -555,5 +555,5 @@ check("08.5", (loss_changes, grad_of_w1_changes, shape_of_x_grad))
 # %% [markdown]
 # ## Next
 #
-# Lesson 09 asks what happens to `if` and `for` when a graph is made: Python runs them once, and then never
+# [Lesson 09](09_control_flow_runs_once.ipynb) asks what happens to `if` and `for` when a graph is made: Python runs them once, and then never
 # again.

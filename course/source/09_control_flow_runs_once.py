@@ -478,5 +478,5 @@ check("09.5", my_words)
 # %% next [markdown]
 # ## Next
 #
-# Lesson 10 goes the other way: a recurrent net with plain `for` and `if`, whose tape is
+# [Lesson 10](10_plain_for_and_if.ipynb) goes the other way: a recurrent net with plain `for` and `if`, whose tape is
 # as long as the word it reads.

@@ -550,4 +550,4 @@ check("10.5", padded)
 # %% next [markdown]
 # ## Next
 #
-# Lesson 11 unrolls the same network in a static graph, where a plain `for` is not enough.
+# [Lesson 11](11_a_loop_in_the_graph.ipynb) unrolls the same network in a static graph, where a plain `for` is not enough.

@@ -9,14 +9,13 @@ import pytest
 
 # What a learner reads to understand the engine, and what was reached elsewhere. Raising a
 # number here is a decision: first look for what can go.
-CORE = 1430  # ops/op.py, methods.py, autodiff.py, eager/
+CORE = 1411  # ops/op.py, methods.py, autodiff.py, eager/
 PACKAGES = {
-    "ops": 2440, "nn": 2515, "optim": 620, "autograd": 925, "viz": 850, "utils": 170,
-    "export": 110, "static": 4000, "native": 2800, "gpu": 3000, "eager": 1020,
-    "modules": 2800,
+    "ops": 2420, "nn": 2515, "optim": 620, "autograd": 925, "viz": 830, "utils": 165,
+    "export": 110, "static": 3810, "native": 2610, "gpu": 2640, "eager": 985,
+    "modules": 2630,
 }  # fmt: skip
 LONGEST = 500  # lines in all
-LONGER = {"gpu/simulated.py": 600}  # a device that is not there, in one piece
 
 NOT_CODE = (
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
@@ -70,4 +69,4 @@ def test_the_core_stays_as_small_as_it_is(texts):
 
 def test_no_file_is_long(texts):
     long = {name: text.count("\n") for name, text in texts.items()}
-    assert {n: k for n, k in long.items() if k > LONGER.get(n, LONGEST)} == {}
+    assert {name: n for name, n in long.items() if n > LONGEST} == {}

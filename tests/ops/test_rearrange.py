@@ -271,11 +271,6 @@ def test_bytes_are_no_index_because_numpy_and_pytorch_read_them_differently():
         mg.ones(3)[mg.tensor([1, 0, 1], dtype=mg.uint8)]
 
 
-def test_norms_that_need_singular_values_say_so():
-    with pytest.raises(NotImplementedError, match="singular values"):
-        mg.linalg.norm(mg.ones(2, 2), "nuc")
-
-
 def test_errors_name_the_call_that_the_user_made():
     x = mg.ones(2, 3)
     with pytest.raises(MinigradError, match="einsum: the dtypes differ"):
