@@ -75,8 +75,10 @@ def fuse(
     from lower numbers alone. So no path ever leaves a group and comes back, and nothing
     must be searched: two walks over the nodes are all.
     """
-    joins = joins or (lambda node: False)
-    order = _views_first(order)
+    if joins is None:  # each on its own, in the order given
+        joins = lambda node: False
+    else:
+        order = _views_first(order)
     members = _join_sources(_join_readers(order, joins), joins)
     if row_of:
         members = _join_rows(members, row_of)
