@@ -15,6 +15,9 @@ FIRST := $(notdir $(wildcard course/notebooks/00_*.ipynb))
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 \
          --nbval-sanitize-with=course/nbval_sanitize.cfg
 
+# Most of the time is a compiler's, so a worker a CPU; the tests of a file stay together.
+WORKERS := -n auto --maxprocesses=8 --dist loadfile
+
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONPATH PYTHONHOME
 
@@ -35,7 +38,7 @@ lint: $(VENV)/.test  ## only the quick checks: ruff, mypy, import order
 	$(VENV)/bin/lint-imports
 
 unit: $(VENV)/.test  ## only the unit tests, and the examples in docstrings
-	$(PY) -m pytest
+	$(PY) -m pytest $(WORKERS)
 	$(PY) -m pytest --doctest-modules minigrad course/coursekit
 
 nbtest: $(VENV)/.test  ## only the notebooks: run again, outputs compared with the stored ones (RUNS=20)
