@@ -254,13 +254,8 @@ def _composites() -> Iterator[tuple[str, Callable[..., Any]]]:
                 yield name, fn
 
 
-APART = (
-    "cast",
-    "transfer",
-    "copy",
-    "fill",
-    "pow",
-)  # reached by other names, or written above
+# Reached by other names, or written above.
+APART = ("cast", "transfer", "copy", "fill", "pow")
 for _op in TABLE.values():
     if _op.kind == "reduce":
         setattr(Methods, _op.name, reduce_with(_op))

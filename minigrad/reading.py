@@ -106,9 +106,8 @@ class Readable(Methods):
         if MODE.get().trace is not None:
             part = super().__getitem__(key)
             if not on_device(part.array):
-                part.array.flags.writeable = (
-                    False  # a write would not reach this tensor
-                )
+                # A write would not reach this tensor.
+                part.array.flags.writeable = False
             return part
         plain = [int(p) if i in numbers else p for i, p in enumerate(parts)]
         return super().__getitem__(tuple(plain))
