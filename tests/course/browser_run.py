@@ -16,12 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/house"))
 from fresh_clone import free_port  # noqa: E402
 
+AT_ONCE = 2  # notebooks; each takes about a CPU
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SETTINGS = {  # all cells in the page at once; no news, no completion pop-ups
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -45,28 +48,20 @@ def main():
     if browser is None:
         sys.exit(f"browser run: none of {', '.join(BROWSERS)} is installed")
     try:
-        from playwright.sync_api import sync_playwright
+        import playwright  # noqa: F401
     except ImportError:
         sys.exit("browser run: install the package playwright")
     books = [Path(name).stem for name in options.notebooks] or [
         path.stem for path in sorted((ROOT / "course/notebooks").glob("*.ipynb"))
     ]
-    faults = 0
     with tempfile.TemporaryDirectory(prefix="browser-run-") as folder:
         shutil.copytree(ROOT / "course", Path(folder, "course"))
         port = free_port()
         lab = start_lab(Path(folder), port, options.dark)
         try:
-            with sync_playwright() as playwright:
-                chromium = playwright.chromium.launch(
-                    executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
-                )
-                for book in books:
-                    start = time.monotonic()
-                    found = visit(chromium, port, book, options.shots)
-                    faults += len(found)
-                    spent = f"{time.monotonic() - start:.0f} s"
-                    print(book, spent, *(found or ["ok"]), sep="\n  ", flush=True)
+            visitor = partial(visit, browser, port, options.shots)
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                faults = sum(pool.map(visitor, books))
         finally:
             lab.terminate()
             lab.wait()
@@ -106,8 +101,22 @@ def start_lab(folder, port, dark):
     )
 
 
-def visit(chromium, port, book, shots):
-    """Run one notebook; what is wrong with it, in words."""
+def visit(browser, port, shots, book):
+    """Run one notebook in a browser of its own, say what is wrong; how many things."""
+    from playwright.sync_api import sync_playwright
+
+    start = time.monotonic()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
+        )
+        found = faults_of_notebook(chromium, port, shots, book)
+    spent = f"{time.monotonic() - start:.0f} s"
+    print("\n  ".join([book, spent, *(found or ["ok"])]), flush=True)
+    return len(found)
+
+
+def faults_of_notebook(chromium, port, shots, book):
     page = chromium.new_page(viewport={"width": 1200, "height": 1000})
     said = []
     page.on("console", lambda m: m.type == "error" and said.append(m.text))
@@ -132,11 +141,11 @@ def visit(chromium, port, book, shots):
 
 
 def open_notebook(page, port, book):
-    address = f"http://127.0.0.1:{port}/lab/tree/notebooks/{book}.ipynb?reset"
+    place = f"workspaces/{book}/tree/notebooks/{book}.ipynb"
     deadline = time.monotonic() + 60
     while True:
         try:
-            page.goto(address)
+            page.goto(f"http://127.0.0.1:{port}/lab/{place}")
             break
         except Exception:  # the server is not up yet
             if time.monotonic() > deadline:
