@@ -3,12 +3,18 @@
 To cuBLAS a matrix lies column by column. Ours lie row by row, so each is to cuBLAS the
 transpose of what it is to us, and y = a @ b becomes y.T = b.T @ a.T: the operands change
 places. `arrange` works that out from strides alone, so it can be tested anywhere.
+
+cuBLAS itself is called by `ctypes`: CuPy's binding refuses every product while a graph is
+captured (https://github.com/cupy/cupy/issues/6290).
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import importlib
 import importlib.metadata
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -107,28 +113,55 @@ def gemm(
         gemm(one, other, y[i], alpha, beta, execute=execute)
 
 
-def cublas(call: Call, a: Any, b: Any, c: Any, alpha: float, beta: float) -> None:
-    """Let cuBLAS do it, on CuPy's arrays and CuPy's current stream."""
-    lib, handle, types = _library()
-    kind, compute = types[c.dtype.name]
-    if kind == types["float32"][0] and matmul.allow_tf32:
-        compute = lib.CUBLAS_COMPUTE_32F_FAST_TF32
-    factors = np.array([alpha, beta], "f8" if c.dtype.name == "float64" else "f4")
-    first = factors.ctypes.data
-    second = first + factors.itemsize
-    sizes = handle(), int(call.turn_a), int(call.turn_b), call.m, call.n, call.k
-    end = compute, lib.CUBLAS_GEMM_DEFAULT
+# What cuBLAS calls the type of an array, and the one that it adds up in.
+TYPES = {"float16": (2, 68), "float32": (0, 68), "float64": (1, 70)}
+TF32, ANY_ALGORITHM = 77, -1
+
+
+def cublas(
+    call: Call, a: Any, b: Any, c: Any, alpha: float, beta: float, room: Any = None
+) -> None:
+    """Let cuBLAS do it, on CuPy's arrays and CuPy's current stream.
+
+    It works in `room`, an array of bytes, where one is given: a captured program has its
+    own, as what cuBLAS allocates by itself belongs to the stream, not to the graph.
+    """
+    lib, handle, stream = _library()
+    kind, compute = TYPES[c.dtype.name]
+    if c.dtype.name == "float32" and matmul.allow_tf32:
+        compute = TF32
+    real = ctypes.c_double if c.dtype.name == "float64" else ctypes.c_float
+    one, other = (ctypes.byref(real(x)) for x in (alpha, beta))
+    own = handle()
+    _done(lib.cublasSetStream_v2(own, stream()))  # forgets the room of the last call
+    if room is not None:
+        _done(lib.cublasSetWorkspace_v2(own, room.data.ptr, room.nbytes))
+    sizes = own, int(call.turn_a), int(call.turn_b), call.m, call.n, call.k
     pa, pb, pc = (x.data.ptr for x in (a, b, c))
     if call.batch == 1:
-        lib.gemmEx(
-            *sizes, first, pa, kind, call.lda, pb, kind, call.ldb,
-            second, pc, kind, call.ldc, *end,
+        status = lib.cublasGemmEx(
+            *sizes, one, pa, kind, call.lda, pb, kind, call.ldb,
+            other, pc, kind, call.ldc, compute, ANY_ALGORITHM,
         )  # fmt: skip
-        return
-    lib.gemmStridedBatchedEx(
-        *sizes, first, pa, kind, call.lda, call.step_a, pb, kind, call.ldb, call.step_b,
-        second, pc, kind, call.ldc, call.step_c, call.batch, *end,
-    )  # fmt: skip
+    else:
+        status = lib.cublasGemmStridedBatchedEx(
+            *sizes, one, pa, kind, call.lda, call.step_a, pb, kind, call.ldb, call.step_b,
+            other, pc, kind, call.ldc, call.step_c, call.batch, compute, ANY_ALGORITHM,
+        )  # fmt: skip
+    _done(status)
+
+
+def _done(status: int) -> None:
+    if status:
+        raise RuntimeError(f"cuBLAS answers with status {status}")
+
+
+def workspace(major: int) -> int:
+    """How many bytes cuBLAS wants to work in, on a GPU of compute capability `major`.
+
+    Source: cublasSetWorkspace in NVIDIA's manual of cuBLAS.
+    """
+    return 32 << 20 if major >= 9 else 4 << 20
 
 
 def absence() -> str:
@@ -137,7 +170,7 @@ def absence() -> str:
 
     try:
         _library()
-    except ImportError:
+    except (ImportError, OSError):
         return f"CuPy or cuBLAS is not installed: {CUPY}"
     return ""
 
@@ -151,18 +184,32 @@ def version() -> str:
 
 
 @functools.cache
-def _library() -> tuple[Any, Any, dict[str, tuple[int, int]]]:
-    """cuBLAS, the handle of the current device, and its names for a dtype."""
-    from cupy.cuda import runtime
+def _library() -> tuple[Any, Callable[[], int], Callable[[], int]]:
+    """cuBLAS, its handle for the current device, and the current stream's address."""
+    from cupy.cuda import get_current_stream, runtime
     from cupy.cuda.device import get_cublas_handle
-    from cupy_backends.cuda.libs import cublas as lib
 
-    types = {
-        "float16": (runtime.CUDA_R_16F, lib.CUBLAS_COMPUTE_32F),
-        "float32": (runtime.CUDA_R_32F, lib.CUBLAS_COMPUTE_32F),
-        "float64": (runtime.CUDA_R_64F, lib.CUBLAS_COMPUTE_64F),
-    }
-    return lib, get_cublas_handle, types
+    importlib.import_module("cupy_backends.cuda.libs.cublas")  # loads the library
+    version = runtime.runtimeGetVersion() // 1000
+    windows = sys.platform == "win32"
+    lib = ctypes.CDLL(
+        f"cublas64_{version}.dll" if windows else f"libcublas.so.{version}"
+    )
+    declare(lib)
+    return lib, get_cublas_handle, lambda: get_current_stream().ptr
+
+
+def declare(lib: Any) -> None:
+    """Tell `ctypes` what the functions take: i an int, l a long one, p an address."""
+    kinds = {"i": ctypes.c_int, "l": ctypes.c_longlong, "p": ctypes.c_void_p}
+    for name, letters in {
+        "SetStream_v2": "pp",
+        "SetWorkspace_v2": "ppl",
+        "GemmEx": "piiiiippiipiippiiii",
+        "GemmStridedBatchedEx": "piiiiippiilpiilppiiliii",
+    }.items():
+        function = getattr(lib, f"cublas{name}")
+        function.argtypes = [kinds[letter] for letter in letters]
 
 
 def reference(call: Call, a: Any, b: Any, c: Any, alpha: float, beta: float) -> None:

@@ -26,24 +26,27 @@ KEPT = 8  # graphs of one sequence, for as many sets of addresses
 class Captured:
     """Launches that are started one by one at first, and together from the second call.
 
-    The first call loads what is loaded late (kernels, cuBLAS's workspace), which cannot
-    happen in a capture. `key` names the addresses that the launches use; each has a graph
-    of its own. Where capturing fails, `refused` says why and every call runs plainly.
+    The first call loads what is loaded late (kernels, libraries), which cannot happen in a
+    capture. `key` names the addresses that the launches use; a set of addresses that comes
+    a second time gets a graph of its own, the oldest of `KEPT` makes room. Where capturing
+    fails, `refused` says why and every call runs plainly.
     """
 
     def __init__(self, device: Any, run: Run) -> None:
         self.device, self.run = device, run
         self.graphs: dict[Hashable, Run] = {}
-        self.warm = False
+        self.seen: dict[Hashable, None] = {}  # the keys that came last
         self.refused = ""
 
     def __call__(self, key: Hashable = None) -> None:
         """Start all launches."""
         start = self.graphs.get(key)
-        if start is None and self.warm and not self.refused:
+        if start is None and key in self.seen and not self.refused:
             start = self._capture(key)
         (start or self.run)()
-        self.warm = True
+        self.seen[key] = None
+        if len(self.seen) > 4 * KEPT:
+            del self.seen[next(iter(self.seen))]
 
     def _capture(self, key: Hashable) -> Run | None:
         try:

@@ -12,6 +12,7 @@ import functools
 import importlib
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ class Device:
     """
 
     simulated = False
+    room: Any = None  # what products work in, if not in cuBLAS's own memory
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
@@ -73,7 +75,7 @@ class Device:
 
     def gemm(self, a: Any, b: Any, y: Any, alpha: float = 1, beta: float = 0) -> None:
         """y = alpha * (a @ b) + beta * y, in place; see `blas.gemm`."""
-        blas.gemm(a, b, y, alpha, beta, execute=blas.cublas)
+        blas.gemm(a, b, y, alpha, beta, execute=partial(blas.cublas, room=self.room))
 
     def convolution(self, what: Any) -> Any:
         """cuDNN's plan for a convolution that `cudnn.describe` gave; None without one."""
@@ -93,6 +95,11 @@ class Device:
         y = importlib.import_module("cupyx").empty_pinned(array.shape, array.dtype)
         y[...] = array
         return y
+
+    def workspace(self) -> Any:
+        """Memory for the products of one program, as `room`."""
+        capability = self.xp.cuda.Device(self.index).compute_capability
+        return self.xp.empty(blas.workspace(int(capability[:-1])), np.uint8)
 
     def record(self, run: Callable[[], Any]) -> Callable[[], Any]:
         """Note down the launches of `run` without running them; gives what starts them."""

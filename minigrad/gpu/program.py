@@ -3,14 +3,19 @@
 Which problem this solves: a launch costs Python microseconds, and a tiny step has fifty of
 them. The first call runs them one by one; from the second on the whole program is one CUDA
 graph, started at once. Not where Python must see a number in between (a `while`, a
-branch), where an op has no kernel, or where large arguments would have to be copied first
-to where the graph reads them: there the GPU has work enough to wait for.
+branch), or where an op has no kernel.
+
+A graph knows addresses. Arguments and results of up to `SMALL` bytes are copied to and
+from memory of the program's own. Larger ones stay where they are: when all of them are for
+the second time where they were before, as in a training loop, that set of addresses gets a
+graph. So a program holds the buffers of its plan, its small arguments, what cuBLAS works
+in if it multiplies (32 MiB from Hopper on, 4 before) and up to `capture.KEPT` graphs; of
+large arguments and results it keeps nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -19,8 +24,9 @@ import numpy as np
 from minigrad.backend import CPU, moved, on_device
 from minigrad.eager.cell import Cell
 from minigrad.errors import DeviceError
-from minigrad.gpu.actions import Action
+from minigrad.gpu.actions import Action, Product
 from minigrad.gpu.capture import Captured
+from minigrad.gpu.control import Rounds
 from minigrad.gpu.device import current
 from minigrad.gpu.streams import Event
 from minigrad.gpu.writer import Writer, layout
@@ -159,29 +165,51 @@ class Cuda:
             for slot, shape, dtype in self._results
             if np.dtype(dtype).itemsize * int(np.prod(shape)) > SMALL
         }
-        large = self._large or any(nbytes(x) > SMALL for x in inputs)
-        self.captured = not (large or writer.left or writer.fetches)
+        self.captured = not (writer.left or writer.fetches)
+        small = SMALL if self.captured else 0
+        self._there = [  # are read where they lie
+            i for i, x in enumerate(inputs) if nbytes(x) > small and not self._small[i]
+        ]
         self._after: Callable[[Action], None] | None = None
         head, tail = actions
         if self._refused is None:  # nothing has to be looked at in between
             head, tail = [*head, *tail], []
         self._actions = head, tail
-        self._head, self._tail = self._runner(head), self._runner(tail)
         self.arrays = [
             x if x is None or on_device(x) else device.put(x) for x in writer.arrays
         ]
         for i, x in enumerate(inputs):
-            if self.captured or self._small[i]:
+            if i not in self._there:
                 self.arrays[i] = device.xp.empty(x.shape, x.dtype)
+        self._parts = [self._part(actions) for actions in self._actions]
 
-    def _runner(self, actions: list[Action]) -> Callable[[], None]:
-        run = lambda: self.run(actions)
-        return Captured(self.device, run) if self.captured and actions else run
+    def _part(self, actions: list[Action]) -> Captured:
+        flat = list(_flat(actions))
+        pairs = [pair for x in flat if isinstance(x, Rounds) for pair in x.swaps]
+        home = {slot: self.arrays[slot] for pair in pairs for slot in pair}
+        multiplies = self.captured and any(isinstance(x, Product) for x in flat)
+        room = self.device.workspace() if multiplies else None
+
+        def run() -> None:
+            # Rounds of a loop exchange buffers: every run, and so every graph, begins with
+            # the same ones, and all leave their results in the same ones.
+            for slot, array in home.items():
+                self.arrays[slot] = array
+            self.device.room = room
+            try:
+                self.run(actions)
+            finally:
+                self.device.room = None
+
+        part = Captured(self.device, run)
+        if not (self.captured and actions):
+            part.refused = "Python has to see every run, or there is nothing to do"
+        return part
 
     # --- a call ----------------------------------------------------------------------------
     def function(self, *arrays: Any) -> list:
         """Run on arrays that fit their placeholders; new device arrays come back."""
-        return self._call(arrays, self._head, self._tail)
+        return self._call(arrays, *self._parts)
 
     def timed(self, add: Callable[[str, str, int, float], None]) -> Callable[..., list]:
         """`function`, launch by launch; `add` is told of each its number, its line in the
@@ -193,8 +221,10 @@ class Cuda:
             marks: list[tuple[Action | None, Event]] = [(None, _mark())]
             self._after = lambda action: marks.append((action, _mark()))
             try:
-                parts = (partial(self.run, part) for part in self._actions)
-                results = self._call(arrays, *parts)
+                parts = (part.run for part in self._parts)
+                results = self._call(
+                    arrays, *(lambda _, run=run: run() for run in parts)
+                )
             finally:
                 self._after = None
             marks[-1][1].synchronize()
@@ -210,16 +240,22 @@ class Cuda:
         self._feed([*arrays, *(cell.array for cell in self.host.cells)])
         for slot, (shape, dtype) in self._large.items():
             self.arrays[slot] = self.device.xp.empty(shape, dtype)
-        head()
-        if self._refused is not None and self._was_refused():
-            return self._reference(*arrays)
-        tail()
+        elsewhere = [*self._there, *self._large]
+        key = tuple(self.arrays[slot].data.ptr for slot in elsewhere)
+        try:
+            head(key)
+            if self._refused is not None and self._was_refused():
+                return self._reference(*arrays)
+            tail(key)
+            results = [
+                self.arrays[slot] if slot in self._large else self.arrays[slot].copy()
+                for slot, _, _ in self._results
+            ]
+        finally:
+            for slot in elsewhere:
+                self.arrays[slot] = None
         for cell in self._cells:
             cell.version += 1
-        results = [
-            self.arrays[slot] if slot in self._large else self.arrays[slot].copy()
-            for slot, _, _ in self._results
-        ]
         given = len(results) - len(self.host.copied)
         back = zip(self.host.copied, results[given:])
         for cell, array in (*self.host.next(), *back):
@@ -230,19 +266,19 @@ class Cuda:
     def _feed(self, arrays: Sequence[Any]) -> None:
         """Put inputs where the program reads them; what lies on the host comes over."""
         for i, array in enumerate(arrays):
-            if self._small[i]:
-                if self._held.get(i) != array.tobytes():
-                    self._held[i] = array.tobytes()
-                    self.device.write(self.arrays[i], array)
-            elif self.captured and on_device(array):
-                self.arrays[i][...] = array
-            elif self.captured:
-                self.device.write(self.arrays[i], array)
-            else:
+            if i in self._there:
                 held = array if on_device(array) else self.device.put(array)
                 # Kernels read row by row, and four elements at once.
                 fits = held.flags.c_contiguous and held.data.ptr % 16 == 0
                 self.arrays[i] = held if fits else held.copy()
+            elif self._small[i]:
+                if self._held.get(i) != array.tobytes():
+                    self._held[i] = array.tobytes()
+                    self.device.write(self.arrays[i], array)
+            elif on_device(array):
+                self.arrays[i][...] = array
+            else:
+                self.device.write(self.arrays[i], array)
 
     def _was_refused(self) -> bool:
         flag = self.arrays[self._refused]  # type: ignore[index]

@@ -1,5 +1,6 @@
 """The arguments of cuBLAS, tried out on a column-major product written in NumPy."""
 
+import ctypes
 import itertools
 import types
 
@@ -123,28 +124,29 @@ def test_other_dtypes_are_refused(dtypes):
         calls_for(*(np.zeros((2, 2), t) for t in dtypes))
 
 
-# What cuBLAS is told, by a stand-in for CuPy's binding.
+# What cuBLAS is told, by a stand-in for its library.
 
 
 class Array:
-    """As much of a CuPy array as is read: dtype and address."""
+    """As much of a CuPy array as is read: dtype, size and address."""
 
-    def __init__(self, dtype, address):
-        self.dtype = np.dtype(dtype)
+    def __init__(self, dtype, address, nbytes=0):
+        self.dtype, self.nbytes = np.dtype(dtype), nbytes
         self.data = types.SimpleNamespace(ptr=address)
 
 
 @pytest.fixture
 def told(monkeypatch):
     calls = []
-    lib = types.SimpleNamespace(
-        gemmEx=lambda *args: calls.append(("gemmEx", args)),
-        gemmStridedBatchedEx=lambda *args: calls.append(("batched", args)),
-        CUBLAS_GEMM_DEFAULT=-1,
-        CUBLAS_COMPUTE_32F_FAST_TF32=77,
-    )
-    kinds = {"float16": (2, 68), "float32": (0, 68), "float64": (1, 70)}
-    monkeypatch.setattr(blas, "_library", lambda: (lib, lambda: 99, kinds))
+
+    def note(name, status=0):
+        return lambda *args: calls.append((name, args)) or status
+
+    names = "SetStream_v2 SetWorkspace_v2 GemmEx GemmStridedBatchedEx".split()
+    lib = types.SimpleNamespace(**{f"cublas{name}": note(name) for name in names})
+    lib.note = note
+    monkeypatch.setattr(blas, "_library", lambda: (lib, lambda: 99, lambda: 55))
+    calls.append(lib)
     return calls
 
 
@@ -152,48 +154,86 @@ def call(batch=1):
     return blas.Call(True, True, False, 2, 3, 4, 5, 6, 7, 8, 9, 10, batch)
 
 
-def run(dtype, batch=1):
+def run(dtype, batch=1, room=None):
     a, b, c = (Array(dtype, place) for place in (1000, 2000, 3000))
-    blas.cublas(call(batch), a, b, c, -0.5, 1)
+    blas.cublas(call(batch), a, b, c, -0.5, 1, room)
+
+
+def number(reference):
+    return reference._obj.value
 
 
 def test_cublas_is_told_sizes_places_and_types(told):
     run("f4")
-    ((name, args),) = told
-    assert name == "gemmEx"
+    _, stream, (name, args) = told
+    assert stream == ("SetStream_v2", (99, 55))
+    assert name == "GemmEx"
     assert args[:6] == (99, 1, 0, 2, 3, 4)
     assert args[7:13] == (1000, 0, 5, 2000, 0, 7)
     assert args[14:] == (3000, 0, 9, 68, -1)
-    assert args[13] - args[6] == 4, "beta stands after alpha, both float32"
+    assert (number(args[6]), number(args[13])) == (-0.5, 1)
+    assert type(args[6]._obj) is ctypes.c_float
 
 
 def test_cublas_is_told_the_steps_of_a_batch(told):
     run("f8", batch=3)
-    ((name, args),) = told
-    assert name == "batched"
+    name, args = told[-1]
+    assert name == "GemmStridedBatchedEx"
     assert args[7:15] == (1000, 1, 5, 6, 2000, 1, 7, 8)
     assert args[16:] == (3000, 1, 9, 10, 3, 70, -1)
-    assert args[15] - args[6] == 8
+    assert type(args[6]._obj) is type(args[15]._obj) is ctypes.c_double
+
+
+def test_a_program_s_room_is_named_after_the_stream_which_makes_cublas_forget_it(told):
+    run("f4", room=Array("u1", 4000, 512))
+    assert told[1:3] == [
+        ("SetStream_v2", (99, 55)),
+        ("SetWorkspace_v2", (99, 4000, 512)),
+    ]
+
+
+def test_what_cublas_refuses_is_an_error(told):
+    told[0].cublasGemmEx = told[0].note("GemmEx", status=15)
+    with pytest.raises(RuntimeError, match="status 15"):
+        run("f4")
 
 
 def test_tf32_is_a_switch_for_float32_alone(told, monkeypatch):
     monkeypatch.setattr(blas.matmul, "allow_tf32", True)
     for dtype in ("f2", "f4", "f8"):
         run(dtype)
-    assert [args[-2] for _, args in told] == [68, 77, 70]
+    products = [args for name, args in told[1:] if name == "GemmEx"]
+    assert [args[-2] for args in products] == [68, 77, 70]
 
 
-def test_cupys_binding_takes_as_many_arguments():
-    """The stand-in above is as long as the real function; needs cuBLAS, not a GPU."""
+def test_the_functions_of_cublas_take_as_many_arguments():
+    """Those that CuPy's binding passes on, which says what they are."""
+    functions = {
+        f"cublas{name}": types.SimpleNamespace()
+        for name in "SetStream_v2 SetWorkspace_v2 GemmEx GemmStridedBatchedEx".split()
+    }
+    blas.declare(types.SimpleNamespace(**functions))
+    counts = [len(function.argtypes) for function in functions.values()]
+    assert counts == [2, 3, 19, 23]
     try:
-        lib, _handle, kinds = blas._library.__wrapped__()
+        lib, *_ = blas._library.__wrapped__()
+        from cupy.cuda import runtime
+        from cupy_backends.cuda.libs import cublas
     except ImportError as absent:
         pytest.skip(f"no CuPy or no cuBLAS: {str(absent).splitlines()[0]}")
-    assert kinds == {"float16": (2, 68), "float32": (0, 68), "float64": (1, 70)}
-    assert (lib.CUBLAS_GEMM_DEFAULT, lib.CUBLAS_COMPUTE_32F_FAST_TF32) == (-1, 77)
-    assert (lib.CUBLAS_OP_N, lib.CUBLAS_OP_T) == (0, 1)
-    assert lib.gemmEx.__doc__.count(",") == 18
-    assert lib.gemmStridedBatchedEx.__doc__.count(",") == 22
+    assert lib.cublasGemmEx.argtypes[-1] is ctypes.c_int
+    assert cublas.gemmEx.__doc__.count(",") == 18
+    assert cublas.gemmStridedBatchedEx.__doc__.count(",") == 22
+    kinds = runtime.CUDA_R_16F, runtime.CUDA_R_32F, runtime.CUDA_R_64F
+    sums = (
+        cublas.CUBLAS_COMPUTE_32F,
+        cublas.CUBLAS_COMPUTE_32F,
+        cublas.CUBLAS_COMPUTE_64F,
+    )
+    assert list(blas.TYPES.values()) == list(zip(kinds, sums))
+    assert blas.TF32 == cublas.CUBLAS_COMPUTE_32F_FAST_TF32
+    assert blas.ANY_ALGORITHM == cublas.CUBLAS_GEMM_DEFAULT
+    assert (cublas.CUBLAS_OP_N, cublas.CUBLAS_OP_T) == (0, 1)
 
 
 def test_the_switch_has_pytorchs_names():

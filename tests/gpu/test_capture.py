@@ -71,13 +71,24 @@ def test_python_runs_at_capture_and_not_after(toy):
 
 def test_every_set_of_addresses_has_a_graph_and_the_oldest_goes(toy):
     step = capture.Captured(toy, lambda: toy.launch(lambda x: x + 1))
-    for key in [*range(capture.KEPT + 1), *range(1, capture.KEPT + 1)]:
+    for key in [*range(capture.KEPT), *range(capture.KEPT)]:
         step(key)
-    step(1)
-    assert list(step.graphs) == list(range(1, capture.KEPT + 1))
+    step(0)
+    assert list(step.graphs) == list(range(capture.KEPT))
     step(99)
-    assert 1 not in step.graphs
+    assert toy.recorded == capture.KEPT, "it may never come again"
+    step(99)
+    assert 0 not in step.graphs
+    assert 99 in step.graphs
     assert toy.value == 1 + 2 * capture.KEPT + 3
+
+
+def test_what_is_remembered_of_addresses_that_do_not_come_again_is_bounded(toy):
+    step = capture.Captured(toy, lambda: toy.launch(lambda x: x + 1))
+    for key in range(100 * capture.KEPT):
+        step(key)
+    assert not step.graphs
+    assert len(step.seen) <= 4 * capture.KEPT
 
 
 def test_what_allocates_runs_plainly_and_says_why(toy):
@@ -187,10 +198,11 @@ ADD = 'extern "C" __global__ void add(float *a) { a[threadIdx.x] += 1; }'
 
 
 @pytest.mark.gpu
-def test_a_gpu_replays_kernels_and_products():
+def test_a_gpu_replays_kernels_and_products(monkeypatch):
     device = current()
     a, b, y = (device.put(np.eye(4, dtype=np.float32)) for _ in range(3))
     add = device.kernel(ADD, "add")
+    monkeypatch.setattr(device, "room", device.workspace())
 
     def run():
         add((1,), (16,), (a,))

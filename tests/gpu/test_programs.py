@@ -74,6 +74,49 @@ def test_large_arguments_are_read_where_they_lie(log):
     assert "Four<float>" in program.source
 
 
+def test_large_arguments_that_come_again_get_a_graph_each(log):
+    x = mg.placeholder((600, 700))
+    program = mg.compile([x], (x * 2).sum(), target="cuda")
+    fed = [mg.full((600, 700), float(k), device="cuda") for k in range(2)]
+    launches = []
+    for k in (0, 1, 0, 1, 0):
+        del log[:]
+        assert program(fed[k]).item() == 840_000 * k
+        launches.append(next(event.what for event in log.of("launch")))
+    assert "graph" not in launches[:2]
+    assert launches[2:] == ["graph"] * 3
+    held = mg.cuda.memory_allocated()
+    fed.clear()
+    assert held - mg.cuda.memory_allocated() == 2 * 600 * 700 * 4
+
+
+def test_large_results_have_memory_of_their_own_each():
+    x = mg.placeholder((600, 700))
+    program = mg.compile([x], (x * 2).tanh(), target="cuda")
+    fed = [mg.full((600, 700), float(k), device="cuda") for k in range(2)]
+    kept = [program(fed[k]) for k in (0, 1, 0, 1)]
+    assert len({y.data_ptr() for y in kept}) == 4
+    assert [y[0, 0].item() for y in kept] == pytest.approx(2 * [0, np.tanh(2)])
+
+
+def test_graphs_of_a_loop_leave_their_results_in_one_place():
+    """A carry and its next value change places three times; the update follows them."""
+    x, at = mg.placeholder((300, 1000)), mg.placeholder((1,), dtype="int64")
+    ones, turn = (mg.constant(np.float32(a)) for a in ([[1, 1]], [[0, 1], [-1, 0]]))
+    start = x.sum() * ones + 1
+    last, _ = mg.scan(lambda carry, _: (carry @ turn, None), start, length=3)
+    w = mg.variable(mg.zeros(1, 2, device="cuda"))
+    program = mg.compile([x, at], x[0][at], {w: last})
+    fed = [mg.full((300, 1000), k / 1000, device="cuda") for k in range(2)]
+    for _ in range(2):  # the first half is run, and captured, by itself
+        with pytest.raises(GraphError, match="index"):
+            program(fed[0], [5000])
+    for k in (1, 0, 0, 1, 0):
+        program(fed[k], [1])
+        first = 300 * k + 1
+        np.testing.assert_allclose(w.get_value(), [[first, -first]], rtol=1e-4)
+
+
 @pytest.mark.parametrize("offset", [0, 1])
 def test_arguments_that_begin_anywhere_are_right(offset):
     n = 1 << 18
