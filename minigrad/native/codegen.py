@@ -32,8 +32,9 @@ from minigrad.native.convolution import CONVOLUTIONS, convolution
 from minigrad.native.entry import Native
 from minigrad.native.expressions import CTYPES, Scalars
 from minigrad.native.loops import indent, visited
+from minigrad.native.lower import SPELT_OUT, lowered
 from minigrad.native.memory import Memory
-from minigrad.native.rowwise import row_of, rows, unfolded, walks_again
+from minigrad.native.rowwise import row_of, rows, walks_again
 from minigrad.native.timers import CLOCK, Timers
 from minigrad.static.fuse import Group
 from minigrad.static.node import VARIABLE, Node, topological
@@ -46,7 +47,6 @@ KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
     "put": kernels.put,
     "zeros": kernels.zeros,
     "cat": kernels.cat,
-    "logsumexp": walks.logsumexp,
     "argmax": walks.argument,
     "argmin": walks.argument,
     "cumsum": walks.cumsum,
@@ -76,6 +76,7 @@ def obstacle(wanted: Sequence[Node]) -> str:
         return "a stack of unknown height leaves a body or the program"
     for node in topological(wanted):
         known = node.op.kind in ("source", "fact", "item", "control") or node.op.view
+        known = known or node.op in SPELT_OUT
         for body in node.op.bodies().values() if node.op.kind == "control" else ():
             if why := obstacle(body):
                 return why
@@ -111,7 +112,7 @@ def emit(
         raise NotNative("native code reads NumPy's arrays as CPython keeps them")
     if why := obstacle(wanted) or build.explain_absence():
         raise NotNative(why)
-    wanted = unfolded(accumulate(wanted))
+    wanted = lowered(accumulate(wanted))
     nodes = topological(wanted)
     if not all(cell.array.flags.writeable for cell in cells):
         raise NotNative("a variable that is updated is read-only")

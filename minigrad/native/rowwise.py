@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.native.expressions import REFUSED
 from minigrad.native.kernels import Writer, combine, ctype, operator_of, start_of
 from minigrad.native.loops import COUNTERS, PARALLEL, collapse, visited
-from minigrad.ops.elementwise import exp, log, where
-from minigrad.ops.op import on_behalf_of
-from minigrad.ops.reduce import amax, amin, logsumexp, sum
+from minigrad.ops.reduce import amax, amin, sum
 from minigrad.static.fuse import Group, levels, walked
-from minigrad.static.node import Node, topological
+from minigrad.static.node import CONSTANT, Node
 
-ALONG = sum, amax, amin, logsumexp
+ALONG = sum, amax, amin
 LONGEST = 4096  # elements of a row: what it leaves fits the cache, and sums stay exact
 
 
@@ -30,30 +28,12 @@ def row_of(node: Node) -> tuple[int, ...] | None:
     """The shape whose rows this op could walk along together with others."""
     reduces = node.op.kind == "reduce"
     shape = node.inputs[0].shape if reduces else node.shape
-    if not shape or shape[-1] > LONGEST or node.dtype.kind not in "fb":
+    if not shape or shape[-1] > LONGEST or node.op.name in REFUSED:
         return None
     if reduces:
         last = node.attrs["axis"] == (len(shape) - 1,) and node.attrs["keepdims"]
         return shape if last and shape[-1] > 1 and node.op in ALONG else None
     return shape if node.op.kind == "elementwise" and node.op.c else None
-
-
-def unfolded(outputs: Sequence[Node]) -> list[Node]:
-    """`outputs` with each logsumexp along rows as the walks that it takes."""
-    new: dict[Node, Node] = {}
-    for node in topological(outputs):
-        inputs = tuple(new[x] for x in node.inputs)
-        same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
-        better = node if same else node.on(inputs)
-        if node.op is logsumexp and row_of(node):
-            with on_behalf_of(node.origin):
-                (x,) = inputs
-                top = amax(x, **node.attrs)
-                top = where(abs(top) < np.inf, top, 0)
-                total = sum(exp(x - top), **node.attrs)
-                better = log(total) + top
-        new[node] = better
-    return [new[node] for node in outputs]
 
 
 def walks_again(group: Group) -> bool:
@@ -79,13 +59,15 @@ class Rows:
         self.level = levels(group.nodes)
         self.names: dict[Node, str] = {}
         self.numbers = itertools.count()
-        loaded = []
+        loaded, counted = [], []
         for x in group.inputs:
             known = w.constant(x)
-            if known is None:
-                loaded.append(x)
-            else:
+            if known is not None:
                 self.names[x] = known
+            elif self._counts(x):
+                counted.append(x)
+            else:
+                loaded.append(x)
         ndim = len(self.shape)
         places = [w.read(x).over(x.shape, ndim) for x in loaded]
         places += [w.write(x).over(x.shape, ndim) for x in group.outputs]
@@ -98,7 +80,13 @@ class Rows:
         self.loaded = dict(zip(loaded, found))
         self.stored = dict(zip(group.outputs, found[len(loaded) :], strict=True))
         self.counters = COUNTERS[: len(self.sizes) + 1]
+        self.names |= {x: f"({ctype(x)}){self.counters[-1]}" for x in counted}
         self.cost = 0
+
+    def _counts(self, x: Node) -> bool:
+        """Does the constant hold what the loop's own counter says?"""
+        own = x.op is CONSTANT and x.shape == self.shape[-1:] and x.dtype.kind == "i"
+        return own and np.array_equal(x.value, np.arange(len(x.value)))
 
     def lines(self) -> list[str]:
         if math.prod(self.shape) == 0:

@@ -59,26 +59,6 @@ def _count(node: Node, axes: tuple[int, ...]) -> int:
     return math.prod(node.inputs[0].shape[i] for i in axes)
 
 
-def logsumexp(w: Writer, node: Node) -> list[str]:
-    axes, real = node.attrs["axis"], ctype(node)
-    exp, log = (w.scalars.function(f, node.dtype) for f in ("exp", "log"))
-    n = _count(node, axes)
-
-    def body(read: str, write: str) -> list[str]:
-        return [
-            f"{real} top = -INFINITY, sum = 0;",
-            f"for (int64_t q = 0; q < {n}; q++)",
-            f"  top = {read} > top || {read} != {read} ? {read} : top;",
-            "top = isfinite(top) ? top : 0;",
-            "#pragma omp simd reduction(+:sum)",
-            f"for (int64_t q = 0; q < {n}; q++)",
-            f"  sum += {exp}(({real}){read} - top);",
-            f"{write} = {log}(sum) + top;",
-        ]
-
-    return ["{", *_walk(w, node, axes, body), "}"]
-
-
 def argument(w: Writer, node: Node) -> list[str]:
     axes, sign = node.attrs["axis"], ">" if node.op.name == "argmax" else "<"
     real = ctype(node.inputs[0])

@@ -78,7 +78,7 @@ def fuse(
     if joins is None:  # each on its own, in the order given
         joins = lambda node: False
     else:
-        order = _views_first(order)
+        order = _early_first(order, row_of)
     members = _join_sources(_join_readers(order, joins), joins)
     if row_of:
         members = _join_rows(members, row_of)
@@ -89,13 +89,20 @@ def _walks(node: Node, joins: Joins) -> bool:
     return node.op.kind == "elementwise" and joins(node)
 
 
-def _views_first(order: Sequence[Node]) -> list[Node]:
-    """What only shows a source is there from the start: no group has to wait for it."""
+def _early_first(order: Sequence[Node], row_of: RowOf | None) -> list[Node]:
+    """What only shows a source is there from the start: no group has to wait for it.
+
+    Nor shall rows wait for what has no need of any, as labels and their number.
+    """
     early: set[Node] = set()
+    late: set[Node] = set()
     for node in order:
         if node.op.kind == "source" or (node.op.view and early.issuperset(node.inputs)):
             early.add(node)
-    return sorted(order, key=lambda node: node not in early)
+        row = row_of(node) if row_of else None
+        if (row and len(row) > 1 < row[-1]) or not late.isdisjoint(node.inputs):
+            late.add(node)
+    return sorted(order, key=lambda node: (node not in early, node in late))
 
 
 def _leads(node: Node, joins: Joins) -> bool:
@@ -186,11 +193,22 @@ def walked(nodes: Sequence[Node], row_of: RowOf) -> tuple[int, ...]:
 
 
 def levels(nodes: Sequence[Node]) -> dict[Node, int]:
-    """After how many walks along a row each of these values is known."""
+    """After how many walks along a row each of these values is known.
+
+    An element that only a later walk reads is left to that one, if nothing or one element
+    at most has to be kept for it.
+    """
     level: dict[Node, int] = {}
+    first: dict[Node, int] = {}  # the walk that reads a value first
     for node in nodes:
         before = max((level.get(x, 0) for x in node.inputs), default=0)
         level[node] = before + (node.op.kind == "reduce")
+    for node in reversed(nodes):
+        wide = [x for x in node.inputs if x in level and x.shape == node.shape]
+        if node.op.kind != "reduce" and node in first and len(wide) < 2:
+            level[node] = first[node]
+        walk = level[node] - (node.op.kind == "reduce")
+        first.update((x, min(first.get(x, walk), walk)) for x in node.inputs)
     return level
 
 

@@ -193,10 +193,10 @@ def add_rows(node: Node) -> Node | None:
 # --- the same number, computed where less is lost ------------------------------------------
 
 
-def _parts(node: Node, *path: Op) -> Node | None:
+def parts(node: Node | None, *path: Op) -> Node | None:
     """The operand found by following first operands through these ops, or None."""
     for op in path:
-        if node.op is not op:
+        if node is None or node.op is not op:
             return None
         node = node.inputs[0]
     return node
@@ -204,29 +204,29 @@ def _parts(node: Node, *path: Op) -> Node | None:
 
 def log_of_exp(node: Node) -> Node | None:
     """log(exp(x)) is x, and so log(softmax(x)) is log_softmax(x)."""
-    return _parts(node, log, exp)
+    return parts(node, log, exp)
 
 
 def log_of_softmax(node: Node) -> Node | None:
     """log(exp(x) / sum(exp(x))), written by hand, is x - logsumexp(x)."""
-    x = _parts(node, log, div, exp)
+    x = parts(node, log, div, exp)
     if x is None:
         return None
     total = node.inputs[0].inputs[1]
-    if _parts(total, reduce.sum, exp) is not x or not total.attrs["keepdims"]:
+    if parts(total, reduce.sum, exp) is not x or not total.attrs["keepdims"]:
         return None
     return x - reduce.logsumexp(x, **total.attrs)
 
 
 def log_of_sum_of_exp(node: Node) -> Node | None:
     """log(sum(exp(x))) is logsumexp(x), which does not overflow."""
-    x = _parts(node, log, reduce.sum, exp)
+    x = parts(node, log, reduce.sum, exp)
     return None if x is None else reduce.logsumexp(x, **node.inputs[0].attrs)
 
 
 def log_of_sigmoid(node: Node) -> Node | None:
     """log(sigmoid(x)) is min(x, 0) - log(1 + exp(-|x|)), which does not underflow."""
-    x = _parts(node, log, sigmoid)
+    x = parts(node, log, sigmoid)
     return None if x is None else clamp_max(x, max=0) - log1p(exp(-abs(x)))
 
 
@@ -242,7 +242,7 @@ def log_near_one(node: Node) -> Node | None:
 
 def exp_near_zero(node: Node) -> Node | None:
     """exp(x) - 1 is expm1(x), which keeps the digits of a small x."""
-    x = _parts(node, sub, exp)
+    x = parts(node, sub, exp)
     if x is None or not _is(node.inputs[1], 1) or x.shape != node.shape:
         return None
     return expm1(x)
@@ -286,7 +286,7 @@ def rewritten(
     stages = {}
     for stage, members in STAGES.items():
         chosen = [rewrite for rewrite in rewrites if rewrite in members]
-        outputs = stages[stage] = _walked(outputs, chosen)
+        outputs = stages[stage] = walked(outputs, chosen)
     return stages | {"optimized": optimize(outputs, rewrites)}
 
 
@@ -311,15 +311,15 @@ def in_order(outputs: Sequence[Node]) -> list:
 
 def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) -> list:
     """`outputs` over a graph with the rewrites applied and equal nodes merged."""
-    better = _walked(outputs, rewrites)
+    better = walked(outputs, rewrites)
     if rewrites and any(node.op.kind == "control" for node in topological(better)):
         # What moves out of a body, or into it, may meet its like there.
         better = tidy(better, partial(optimize, rewrites=rewrites))
-        better = _walked(better, rewrites)
+        better = walked(better, rewrites)
     return better
 
 
-def _walked(outputs: Sequence[Node], rewrites: Sequence[Rewrite]) -> list:
+def walked(outputs: Sequence[Node], rewrites: Sequence[Rewrite]) -> list:
     new: dict[Node, Node] = {}
     seen: dict[tuple, Node] = {}
     for node in topological(outputs):

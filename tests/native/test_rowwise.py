@@ -1,11 +1,13 @@
 """Softmax, normalisation and their like: all walks along a row in one step."""
 
+import re
+
 import numpy as np
 import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from tests.native.test_equal import check
+from tests.native.test_equal import check, native
 
 rng = np.random.default_rng(0)
 X = mg.placeholder((37, 70), "float64", name="x")
@@ -35,6 +37,8 @@ CASES = {
     "twice": (lambda: (X.softmax(1) * W).softmax(1), 1),
     "a single row": (lambda: (X[3:4] * 2).softmax(1), 1),
     "a view": (lambda: X[::2, 1:].softmax(1), 1),
+    "kept again": (lambda: X.exp() / X.exp().sum(1).sqrt().unsqueeze(1), 1),
+    "kept after a number": (lambda: X * (X.mean(1) * 2 + X.amax(1))[:, None], 2),
     "columns": (lambda: X.T.log_softmax(1), 1),
     "a product in between": (lambda: (X.softmax(1) @ T.T).softmax(1), 3),
 }  # fmt: skip
@@ -66,7 +70,8 @@ def test_cross_entropy_and_its_gradient():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
 def test_rows_that_are_not_finite(bad):
     x = FEEDS[X].copy()
-    x[0, 3], x[1], x[2] = bad, bad, [bad] + [-np.inf] * 69
+    x[0, 3], x[1], x[2] = bad, [bad] + [1e4] * 69, [bad] + [-np.inf] * 69
+    x[3] = bad if not np.isfinite(bad) else 0.0
     outputs = [
         X.softmax(1),
         X.log_softmax(1),
@@ -75,6 +80,142 @@ def test_rows_that_are_not_finite(bad):
     ]
     with np.errstate(all="ignore"):
         check(outputs, FEEDS | {X: x}, rtol=1e-12)
+
+
+def test_a_row_of_equal_elements_is_shared_evenly_however_large_they_are():
+    (got,) = native([X.softmax(1)], {X: np.full(X.shape, 1e300)})
+    np.testing.assert_allclose(got.array, 1 / 70, rtol=1e-12)
+
+
+# --- labels ------------------------------------------------------------------------------
+
+Y = mg.placeholder((37,), "int64", name="labels")
+LABELS = np.arange(37) * 7 % 70
+RULES = {
+    "mean": {},
+    "sum": {"reduction": "sum"},
+    "one for each": {"reduction": "none"},
+    "some ignored": {"ignore_index": int(LABELS[5])},
+    "weights": {"weight": W.square()},
+    "smoothed": {"label_smoothing": 0.1},
+    "all of it": {"weight": W.square(), "label_smoothing": 0.2, "ignore_index": 0},
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_label_is_a_comparison_in_its_row(name):
+    loss = F.cross_entropy(X * 2, Y, **RULES[name])
+    outputs = [loss, *mg.gradients((loss * loss).sum(), [X])]
+    feeds = FEEDS | {Y: LABELS}
+    check(outputs, feeds, rtol=1e-11, atol=1e-13)
+    found = labels(outputs, feeds)
+    assert not any("index_add" in label or "zeros" in label for label in found)
+
+
+def trained(dtype, target):
+    """Two steps down the slope of a cross entropy of weights, and whatever is left."""
+    w, y = mg.variable(FEEDS[X].astype(dtype)), mg.placeholder((37,), "int64")
+    loss = F.cross_entropy(w, y)
+    new = w - 3.0 * mg.gradients(loss, w)
+    program = mg.compile([y], loss, updates={w: new}, target=target)
+    return program, w, [program(LABELS).numpy(), program(LABELS).numpy(), w.get_value()]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_loss_gradient_and_update_are_one_step_over_the_rows(dtype):
+    program, _, got = trained(dtype, "native")
+    for a, b in zip(got, trained(dtype, "interpreter")[2], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5 if dtype == "float32" else 1e-12)
+    wide = [
+        s for s in program._build.plan.steps if (37, 70) in [x.shape for x in s.nodes]
+    ]
+    assert len(wide) == 1
+    assert not program._build.plan.copied
+
+
+@pytest.mark.parametrize("wrong", [-1, 70, 2**40, -(2**33)])
+def test_a_label_that_does_not_exist_changes_nothing(wrong):
+    program, w, (*_, before) = trained("float32", "native")
+    with pytest.raises(mg.errors.GraphError):
+        program(np.where(np.arange(37) == 36, wrong, LABELS))
+    np.testing.assert_array_equal(w.get_value(), before)
+
+
+def test_a_label_is_looked_at_where_nobody_asks_for_the_loss():
+    row = mg.placeholder((37, 1), "float64")
+    loss = F.cross_entropy(T * X + row, Y, reduction="sum")
+    outputs, feeds = (
+        mg.gradients(loss, [row, T]),
+        FEEDS | {Y: LABELS, row: np.ones((37, 1))},
+    )
+    check(outputs, feeds, rtol=1e-11, atol=1e-12)
+    with pytest.raises(mg.errors.GraphError):
+        native(outputs, feeds | {Y: LABELS + 70})
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_labels_that_count_from_the_end(kept):
+    at = np.arange(37), Y
+    if kept:
+        at = np.arange(37)[:, None], Y[:, None]
+    loss = -X.log_softmax(1)[at].mean()
+    outputs, feeds = (
+        [loss, *mg.gradients(loss, [X])],
+        FEEDS | {Y: LABELS - 70 * (LABELS % 2)},
+    )
+    check(outputs, feeds, rtol=1e-11, atol=1e-13)
+    assert not any("index_add" in label for label in labels(outputs, feeds))
+    with pytest.raises(mg.errors.GraphError):
+        native(outputs, feeds | {Y: LABELS - 71})
+
+
+def test_labels_that_only_look_alike():
+    shuffled = mg.constant(np.arange(37)[::-1].copy())
+    outputs = []
+    for key in ((shuffled, Y), (Y % 37, Y), (Y % 37,)):
+        y = X[key]
+        outputs += [y, *mg.gradients((y * y).sum(), [X])]
+    check(outputs, FEEDS | {Y: LABELS}, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (1, 1), (4, 5000), (2, 3, 4), (3, 1)])
+def test_labels_of_every_shape(shape):
+    x, y = mg.placeholder(shape, "float64"), mg.placeholder((*shape[:-1], 1), "int64")
+    p = x.log_softmax(-1).gather(-1, y)
+    feeds = {x: rng.normal(size=shape), y: rng.integers(0, shape[-1], y.shape)}
+    check([p, *mg.gradients((p * p).sum(), [x])], feeds, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_labels_of_rows_that_are_not_finite(bad):
+    x = FEEDS[X].copy()
+    x[0, LABELS[0]], x[1, 5], x[2] = bad, bad, bad
+    loss = F.cross_entropy(X, Y, reduction="none")
+    with np.errstate(all="ignore"):
+        outputs = [loss, *mg.gradients(loss.sum(), [X])]
+        check(outputs, FEEDS | {X: x, Y: LABELS}, rtol=1e-11, atol=1e-13)
+
+
+# --- the same inside of loops ------------------------------------------------------------
+
+
+def test_rows_in_a_body_are_walked_in_one_step():
+    xs, ys = mg.placeholder((6, 5, 8), "float64"), mg.placeholder((6, 5), "int64")
+
+    def body(h, row):
+        x, y = row
+        h = (h + x).softmax(1)
+        return h, F.cross_entropy(h * 3, y)
+
+    h, losses = mg.scan(body, xs[0], (xs, ys))
+    outputs = [h, losses, mg.gradients(losses.sum() + (h * h).sum(), xs)]
+    feeds = {xs: rng.normal(size=xs.shape), ys: rng.integers(0, 8, ys.shape)}
+    expected = mg.compile([*feeds], outputs, target="interpreter")(*feeds.values())
+    for got, want in zip(native(outputs, feeds), expected, strict=True):
+        np.testing.assert_allclose(got.array, want.array, rtol=1e-10, atol=1e-13)
+    source = mg.compile([*feeds], losses, target="native").source
+    assert len(re.findall("for .*trip", source)) == 1
+    assert "double kept" in source
 
 
 @pytest.mark.parametrize(
