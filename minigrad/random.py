@@ -25,7 +25,7 @@ from minigrad.errors import ArgumentError, DTypeError, ShapeError
 from minigrad.methods import Methods
 from minigrad.ops.elementwise import cast, log
 from minigrad.ops.formulas import floats
-from minigrad.ops.indexing import argsort_along
+from minigrad.ops.indexing import argsort
 from minigrad.ops.op import MODE, Op, Value, mode
 from minigrad.ops.randomness import (
     advance,
@@ -188,7 +188,7 @@ def randperm(n: int, *, dtype: Any = None, **options: Any) -> Tensor:
     """The integers 0 to n - 1 in random order, as int64."""
     keys = _integers("randperm", 0, 2**63, shape_of((n,), "randperm"), **options)
     with mode(watch=None):
-        order = argsort_along(keys, axis=0, descending=False)
+        order = argsort(keys, axis=0, descending=False)
     return order if dtype is None else order.to(dtype)
 
 

@@ -23,7 +23,7 @@ from minigrad.ops.composite import (
 )
 from minigrad.ops.elementwise import cast, where
 from minigrad.ops.extents import agree, alike, product
-from minigrad.ops.indexing import ARRAY, argsort_along
+from minigrad.ops.indexing import ARRAY
 from minigrad.ops.movement import broadcast_to, permute, reshape
 from minigrad.ops.shapes import describe, normalize_axis, sizes
 
@@ -407,7 +407,7 @@ def argsort(
 ) -> Any:
     """Where the elements in order along `dim` come from; always stable."""
     axis = normalize_axis("argsort", dim, a.ndim)
-    return argsort_along(a, axis=axis, descending=bool(descending))
+    return indexing.argsort(a, axis=axis, descending=bool(descending))
 
 
 def sort(a: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Any:

@@ -12,8 +12,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from minigrad.ops import shapes
-from minigrad.ops.elementwise import into
-from minigrad.ops.op import Op
+from minigrad.ops.kinds import draw, into, kind, row
 
 
 class Group:
@@ -36,17 +35,12 @@ class Group:
 GROUP: ContextVar[Group] = ContextVar("minigrad_group", default=Group())  # noqa: B039
 
 
-def _all_reduce(a: Any, *earlier: Any, out: Any = None) -> Any:
-    """`earlier` is what must have been exchanged before."""
-    return into(GROUP.get().sum(a), out)
-
-
-all_reduce = Op(
-    "all_reduce",
-    _all_reduce,
-    (lambda g: all_reduce(g),),  # each process's a is in every process's y
+@row(
+    kind("effect"),
+    lambda g: all_reduce(g),  # each process's a is in every process's y
     infer=shapes.like_first,
-    kind="effect",
-    doc="the sum of a over all processes",
-    sample=lambda rng: [([rng.normal(size=(2, 3))], {})],
+    sample=draw((2, 3)),
 )
+def all_reduce(a: Any, *earlier: Any, out: Any = None) -> Any:
+    """The sum of a over all processes; `earlier` is what must be exchanged before."""
+    return into(GROUP.get().sum(a), out)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.ops import shapes
-from minigrad.ops.elementwise import into
+from minigrad.ops.kinds import into
 from minigrad.ops.op import MODE, Op
 from minigrad.printing import tensor_text
 

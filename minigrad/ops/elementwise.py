@@ -17,57 +17,32 @@ import numpy as np
 from minigrad.backend import device as place
 from minigrad.backend import moved, on_device
 from minigrad.ops import shapes
+from minigrad.ops.kinds import draw, into, row
 from minigrad.ops.op import Op, Rule
 
-
-def normal(*sizes: tuple[int, ...], low: float = -2.0, high: float = 2.0) -> Callable:
-    """A sample maker: one float64 array per shape, uniform between `low` and `high`."""
-
-    def sample(rng: np.random.Generator) -> list:
-        return [([rng.uniform(low, high, size) for size in sizes], {})]
-
-    return sample
-
-
-ONE = ((3, 4),)
-TWO = ((3, 4), (4,))
+ONE, TWO = ((3, 4),), ((3, 4), (4,))
+positive = draw(*TWO, low=0.5)
 
 
 def elementwise(
-    name: str,
-    fn: Callable[..., Any],
-    *vjp: Rule | None,
-    doc: str,
-    c: str = "",
-    dtype: str = "same",
-    sample: Callable[..., Any] | None = None,
+    name: str, fn: Callable[..., Any], *vjp: Rule | None, c: str = "", **own: Any
 ) -> Op:
-    default = normal(*(ONE if len(vjp) == 1 else TWO))
-    return Op(
-        name,
-        fn,
-        vjp,
-        infer=shapes.elementwise,
-        kind="elementwise",
-        doc=doc,
-        dtype=dtype,
-        c=c,
-        sample=sample or default,
-    )
+    """A row of this page; where nothing else is said, `c` says what it computes."""
+    usual = {"doc": c, "sample": draw(*(ONE if len(vjp) == 1 else TWO))}
+    infer = shapes.elementwise
+    return Op(name, fn, vjp, infer=infer, kind="elementwise", c=c, **{**usual, **own})
 
 
 def function(
-    name: str,
-    fn: Callable[..., Any],
-    rule: Rule,
-    doc: str,
-    low: float = -2.0,
-    c: str = "",
+    name: str, fn: Any, rule: Rule, doc: str, low: float = -2.0, c: str = ""
 ) -> Op:
     """A row for a function of one float, sampled from `low` to `-low`, or upwards."""
-    sample = normal(*ONE, low=low, high=2.0 if low > 0 else -low)
+    sample = draw(*ONE, low=low, high=2.0 if low > 0 else -low)
     c = c or f"{name}(a)"
     return elementwise(name, fn, rule, doc=doc, c=c, dtype="float", sample=sample)
+
+
+number = functools.partial(elementwise, dtype="number")  # not of bools
 
 
 def zero(g: Any) -> Any:
@@ -75,22 +50,40 @@ def zero(g: Any) -> Any:
     return fill(g, value=0)
 
 
-def positive(*sizes: tuple[int, ...]) -> Callable:
-    return normal(*sizes, low=0.5, high=2.0)
-
-
-def into(y: Any, out: Any) -> Any:
-    """`y`, in the memory that was handed out for it, if there is any."""
-    if out is None:
-        return y
-    np.copyto(out, y)
-    return out
-
-
 # --- arithmetic ------------------------------------------------------------------------
 
+add = elementwise("add", np.add, lambda g: g, lambda g: g, c="a + b")
+sub = number("sub", np.subtract, lambda g: g, lambda g: -g, c="a - b")
+mul = elementwise("mul", np.multiply, lambda g, b: g * b, lambda g, a: g * a, c="a * b")
+div = elementwise(
+    "div",
+    np.true_divide,
+    lambda g, b: g / b,
+    lambda g, a, b: -g * ((a / b) / b),
+    c="a / b",
+    dtype="float",
+    sample=positive,
+)
+pow = number(
+    "pow",
+    np.power,
+    # Where the answer is 0, the other branch is kept finite: it is differentiated too.
+    lambda g, a, b: where(b == 0, 0, g * (b * a ** where(b == 0, 1, b - 1))),
+    lambda g, y, a, b: where(
+        (a == 0) & (b >= 0), 0, g * (y * log(where((a == 0) & (b >= 0), 1, a)))
+    ),
+    doc="a ** b",
+    c="pow(a, b)",
+    sample=positive,
+)
+neg = number("neg", np.negative, lambda g: -g, c="-a")
+square = number("square", np.square, lambda g, a: g * (a * 2), c="a * a")
+abs = number("abs", np.absolute, lambda g, a: g * sign(a), doc="|a|", c="abs(a)")
 
-def _sign(a: Any, out: Any = None) -> Any:
+
+@row(number, zero, c="(a > 0) - (a < 0)")
+def sign(a: Any, out: Any = None) -> Any:
+    """-1, 0 or 1; 0 for nan."""
     return np.subtract(a > 0, a < 0, out=out, dtype=a.dtype, casting="unsafe")
 
 
@@ -103,124 +96,37 @@ def _whole_division(fn: Callable[..., Any]) -> Callable:
     return divide
 
 
-add = elementwise("add", np.add, lambda g: g, lambda g: g, doc="a + b", c="a + b")
-sub = elementwise(
-    "sub",
-    np.subtract,
-    lambda g: g,
-    lambda g: -g,
-    doc="a - b",
-    c="a - b",
-    dtype="number",
-)
-mul = elementwise(
-    "mul", np.multiply, lambda g, b: g * b, lambda g, a: g * a, doc="a * b", c="a * b"
-)
-div = elementwise(
-    "div",
-    np.true_divide,
-    lambda g, b: g / b,
-    lambda g, a, b: -g * ((a / b) / b),
-    doc="a / b; integers give floats",
-    c="a / b",
-    dtype="float",
-    sample=positive(*TWO),
-)
-pow = elementwise(
-    "pow",
-    np.power,
-    # Where the answer is 0, the other branch is kept finite: it is differentiated too.
-    lambda g, a, b: where(b == 0, 0, g * (b * a ** where(b == 0, 1, b - 1))),
-    lambda g, y, a, b: where(
-        (a == 0) & (b >= 0), 0, g * (y * log(where((a == 0) & (b >= 0), 1, a)))
-    ),
-    doc="a ** b",
-    c="pow(a, b)",
-    dtype="number",
-    sample=positive(*TWO),
-)
-neg = elementwise("neg", np.negative, lambda g: -g, doc="-a", c="-a", dtype="number")
-square = elementwise(
-    "square",
-    np.square,
-    lambda g, a: g * (a * 2),
-    doc="a * a",
-    c="a * a",
-    dtype="number",
-)
-abs = elementwise(
-    "abs", np.absolute, lambda g, a: g * sign(a), doc="|a|", c="abs(a)", dtype="number"
-)
-sign = elementwise(
-    "sign",
-    _sign,
-    zero,
-    doc="-1, 0 or 1; 0 for nan",
-    c="(a > 0) - (a < 0)",
-    dtype="number",
-)
-floor_divide = elementwise(
+floor_divide = number(
     "floor_divide",
     _whole_division(np.floor_divide),
     zero,
     zero,
     doc="a / b rounded down",
     c="floor_divide(a, b)",
-    dtype="number",
-    sample=positive(*TWO),
+    sample=positive,
 )
-remainder = elementwise(
+remainder = number(
     "remainder",
     _whole_division(np.remainder),
     lambda g: g,
     lambda g, a, b: -g * floor_divide(a, b),
     doc="what floor_divide leaves over; it has the sign of b",
     c="remainder(a, b)",
-    dtype="number",
-    sample=positive(*TWO),
+    sample=positive,
 )
 
 # --- exponentials and their inverses ----------------------------------------------------
 
 
-def _sigmoid(a: Any, out: Any = None) -> Any:
+@row(function, lambda g, y: g * (y * (1 - y)), c="1 / (1 + exp(-a))")
+def sigmoid(a: Any, out: Any = None) -> Any:
+    """1 / (1 + e ** -a)."""
     # Where exp overflows, the result is 0. By tanh, small results would lose their digits.
     one = a.dtype.type(1)
     y = np.exp(np.negative(a, out=out), out=out)
     return np.divide(one, np.add(y, one, out=out), out=out)
 
 
-def _erf(a: Any, out: Any = None) -> Any:
-    """W. J. Cody, Rational Chebyshev approximations for the error function, 1969.
-
-    Within 5 ulp in float64. From |a| = 6 on the result is 1; up to there the middle one
-    of his three formulas is good enough for erf, and it saves the third.
-    """
-    x = np.minimum(np.absolute(a, dtype=np.float64), 6.0)
-    near = np.minimum(x, 0.46875)
-    square = near * near
-    y = near * _polynomial(_ERF_P, square) / _polynomial(_ERF_Q, square)
-    far = 1 - np.exp(-x * x) * _polynomial(_ERFC_P, x) / _polynomial(_ERFC_Q, x)
-    y = np.copysign(np.where(x > 0.46875, far, y), a)
-    return into(y.astype(a.dtype), out)
-
-
-def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
-    return functools.reduce(lambda y, c: y * x + c, coefficients)  # Horner's scheme
-
-
-# fmt: off
-_ERF_P = (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2,
-          3.77485237685302021e2, 3.20937758913846947e3)
-_ERF_Q = (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3,
-          2.84423683343917062e3)
-_ERFC_P = (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594,
-           6.61191906371416295e1, 2.98635138197400131e2, 8.81952221241769090e2,
-           1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3)
-_ERFC_Q = (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2,
-           1.62138957456669019e3, 3.29079923573345963e3, 4.36261909014324716e3,
-           3.43936767414372164e3, 1.23033935480374942e3)
-# fmt: on
 LN2, LN10 = math.log(2), math.log(10)
 ERF_SLOPE = 2 / math.sqrt(math.pi)
 
@@ -247,16 +153,39 @@ atan = function("atan", np.arctan, lambda g, a: g / (1 + a * a), "the arc tangen
 sinh = function("sinh", np.sinh, lambda g, a: g * cosh(a), "the hyperbolic sine")
 cosh = function("cosh", np.cosh, lambda g, a: g * sinh(a), "the hyperbolic cosine")
 tanh = function("tanh", np.tanh, lambda g, y: g * (1 - y * y), "the hyperbolic tangent")
-sigmoid = function(
-    "sigmoid",
-    _sigmoid,
-    lambda g, y: g * (y * (1 - y)),
-    "1 / (1 + e ** -a)",
-    c="1 / (1 + exp(-a))",
-)
-erf = function(
-    "erf", _erf, lambda g, a: g * (ERF_SLOPE * exp(-(a * a))), "the error function"
-)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
+    return functools.reduce(lambda y, c: y * x + c, coefficients)  # Horner's scheme
+
+
+# W. J. Cody, Rational Chebyshev approximations for the error function, 1969: within 5 ulp
+# in float64. From |a| = 6 on the result is 1; up to there the middle one of his three
+# formulas is good enough for erf, and it saves the third.
+# fmt: off
+_ERF_P = (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2,
+          3.77485237685302021e2, 3.20937758913846947e3)
+_ERF_Q = (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3,
+          2.84423683343917062e3)
+_ERFC_P = (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594,
+           6.61191906371416295e1, 2.98635138197400131e2, 8.81952221241769090e2,
+           1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3)
+_ERFC_Q = (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2,
+           1.62138957456669019e3, 3.29079923573345963e3, 4.36261909014324716e3,
+           3.43936767414372164e3, 1.23033935480374942e3)
+# fmt: on
+
+
+@row(function, lambda g, a: g * (ERF_SLOPE * exp(-(a * a))))
+def erf(a: Any, out: Any = None) -> Any:
+    """The error function."""
+    x = np.minimum(np.absolute(a, dtype=np.float64), 6.0)
+    near = np.minimum(x, 0.46875)
+    square = near * near
+    y = near * _polynomial(_ERF_P, square) / _polynomial(_ERF_Q, square)
+    far = 1 - np.exp(-x * x) * _polynomial(_ERFC_P, x) / _polynomial(_ERFC_Q, x)
+    y = np.copysign(np.where(x > 0.46875, far, y), a)
+    return into(y.astype(a.dtype), out)
 
 
 def _per_square(x: Any, a: Any, b: Any) -> Any:
@@ -278,69 +207,56 @@ atan2 = elementwise(
 # --- kinks: the subgradients are PyTorch's ----------------------------------------------
 
 
-def _relu(a: Any, out: Any = None) -> Any:
+@row(number, lambda g, y: g * (y > 0), c="a <= 0 ? 0 : a")
+def relu(a: Any, out: Any = None) -> Any:
+    """The larger of a and 0."""
     return np.maximum(a, a.dtype.type(0), out=out)
 
 
-def _clamp_min(a: Any, min: Any, out: Any = None) -> Any:
+@row(
+    elementwise,
+    lambda g, a, min: g * (a >= min),
+    c="a < min ? min : a",
+    sample=draw(*ONE, min=[-0.5]),
+)
+def clamp_min(a: Any, min: Any, out: Any = None) -> Any:
+    """Where a >= min a, else min."""
     return np.maximum(a, a.dtype.type(min), out=out)
 
 
-def _clamp_max(a: Any, max: Any, out: Any = None) -> Any:
+@row(
+    elementwise,
+    lambda g, a, max: g * (a <= max),
+    c="a > max ? max : a",
+    sample=draw(*ONE, max=[0.5]),
+)
+def clamp_max(a: Any, max: Any, out: Any = None) -> Any:
+    """Where a <= max a, else max."""
     return np.minimum(a, a.dtype.type(max), out=out)
 
 
-def _bounded(**bound: float) -> Callable:
-    return lambda rng: [([rng.uniform(-2, 2, (3, 4))], bound)]
+def _of_larger(g: Any, a: Any, b: Any) -> Any:
+    return where(a == b, g / 2, g * (a > b))
 
 
-relu = elementwise(
-    "relu",
-    _relu,
-    lambda g, y: g * (y > 0),
-    doc="max(a, 0)",
-    c="a <= 0 ? 0 : a",
-    dtype="number",
-)
-clamp_min = elementwise(
-    "clamp_min",
-    _clamp_min,
-    lambda g, a, min: g * (a >= min),
-    doc="a where a >= min, else min",
-    c="a < min ? min : a",
-    sample=_bounded(min=-0.5),
-)
-clamp_max = elementwise(
-    "clamp_max",
-    _clamp_max,
-    lambda g, a, max: g * (a <= max),
-    doc="a where a <= max, else max",
-    c="a > max ? max : a",
-    sample=_bounded(max=0.5),
-)
-maximum = elementwise(
-    "maximum",
-    np.maximum,
-    lambda g, a, b: where(a == b, g / 2, g * (a > b)),
-    lambda g, a, b: where(a == b, g / 2, g * (b > a)),
-    doc="the larger of a and b; a tie shares the gradient",
-    c="a >= b || a != a ? a : b",
-)
-minimum = elementwise(
-    "minimum",
-    np.minimum,
-    lambda g, a, b: where(a == b, g / 2, g * (a < b)),
-    lambda g, a, b: where(a == b, g / 2, g * (b < a)),
-    doc="the smaller of a and b; a tie shares the gradient",
-    c="a <= b || a != a ? a : b",
-)
+def _of_smaller(g: Any, a: Any, b: Any) -> Any:
+    return where(a == b, g / 2, g * (a < b))
+
+
+def _extreme(name: str, fn: Any, rules: tuple, word: str, sign: str) -> Op:
+    doc = f"the {word} of a and b; a tie shares the gradient"
+    return elementwise(name, fn, *rules, doc=doc, c=f"a {sign} b || a != a ? a : b")
+
+
+maximum = _extreme("maximum", np.maximum, (_of_larger, _of_smaller), "larger", ">=")
+minimum = _extreme("minimum", np.minimum, (_of_smaller, _of_larger), "smaller", "<=")
 
 
 def _step(name: str, fn: Callable[..., Any], doc: str) -> Op:
     def step(a: Any, out: Any = None) -> Any:  # before 2.1 NumPy makes integers floats
         return fn(a, out=out) if a.dtype.kind == "f" else np.positive(a, out=out)
 
-    return elementwise(name, step, zero, doc=doc, c=f"{name}(a)", dtype="number")
+    return number(name, step, zero, doc=doc, c=f"{name}(a)")
 
 
 floor = _step("floor", np.floor, "the next whole number below")
@@ -352,8 +268,7 @@ trunc = _step("trunc", np.trunc, "the next whole number towards 0")
 
 
 def _comparison(name: str, fn: Callable[..., Any], sign: str) -> Op:
-    text = f"a {sign} b"
-    return elementwise(name, fn, None, None, doc=text, c=text, dtype="bool")
+    return elementwise(name, fn, None, None, c=f"a {sign} b", dtype="bool")
 
 
 eq = _comparison("eq", np.equal, "==")
@@ -364,12 +279,12 @@ gt = _comparison("gt", np.greater, ">")
 ge = _comparison("ge", np.greater_equal, ">=")
 
 
-def _bitwise(name: str, fn: Callable[..., Any], doc: str, count: int = 2) -> Op:
+def _bitwise(name: str, fn: Callable[..., Any], c: str, count: int = 2) -> Op:
     def flags(rng: np.random.Generator) -> list:
-        return [([rng.uniform(-1, 1, (3, 4)) > 0 for _ in range(count)], {})]
+        return [(list(rng.uniform(-1, 1, (count, 3, 4)) > 0), {})]
 
     rules = (None,) * count
-    return elementwise(name, fn, *rules, doc=doc, c=doc, dtype="integral", sample=flags)
+    return elementwise(name, fn, *rules, c=c, dtype="integral", sample=flags)
 
 
 bitwise_and = _bitwise("bitwise_and", np.bitwise_and, "a & b")
@@ -380,24 +295,51 @@ bitwise_not = _bitwise("bitwise_not", np.invert, "~a", count=1)
 # --- choosing, casting, overwriting -----------------------------------------------------
 
 
-def _where(a: Any, b: Any, c: Any, out: Any = None) -> Any:
+@row(
+    elementwise,
+    None,
+    lambda g, a: where(a, g, 0),
+    lambda g, a: where(a, 0, g),
+    c="a ? b : c",
+    sample=lambda rng: [([rng.uniform(size=(3, 1)) > 0.5, *draw(*TWO)(rng)[0][0]], {})],
+)
+def where(a: Any, b: Any, c: Any, out: Any = None) -> Any:
+    """Where a is true b, else c."""
     y = np.where(a, b, c)
     return into(y[()] if isinstance(a, np.generic) else y, out)  # a number stays one
 
 
-def _cast(a: Any, dtype: np.dtype, out: Any = None) -> Any:
+@row(
+    elementwise,
+    lambda g: g,  # the engine gives every cotangent the dtype of its value
+    c="a",
+    dtype="given",
+    sample=draw(*ONE, dtype=[np.dtype("float64")]),
+)
+def cast(a: Any, dtype: np.dtype, out: Any = None) -> Any:
+    """The same numbers in another dtype."""
     if out is None:
         return a.astype(dtype, order="C")
     np.copyto(out, a, casting="unsafe")
     return out
 
 
-def _transfer(a: Any, device: str, back: str, out: Any = None) -> Any:
+@row(
+    elementwise,
+    lambda g, device, back: transfer(g, device=back, back=device),
+    c="a",
+    dtype="first",
+    sample=draw(*ONE, device=["cpu"], back=["cpu"]),
+)
+def transfer(a: Any, device: str, back: str, out: Any = None) -> Any:
+    """What a holds, on another device; a program computes it where it runs."""
     y = moved(a, place(device))
     return into(y.copy() if y is a and out is None else y, out)
 
 
-def _copy(a: Any, b: Any, out: Any = None) -> Any:
+@row(elementwise, zero, lambda g: g, c="b", dtype="first")
+def copy(a: Any, b: Any, out: Any = None) -> Any:
+    """What `a.copy_(b)` leaves in a: b in the shape and dtype of a."""
     if np.ndim(b) > a.ndim:
         raise ValueError("the new value has more dims")
     out = np.empty_like(a, order="C") if out is None else out
@@ -407,57 +349,9 @@ def _copy(a: Any, b: Any, out: Any = None) -> Any:
     return out
 
 
-def _fill(a: Any, value: Any, out: Any = None) -> Any:
+@row(elementwise, zero, c="value", dtype="first", sample=draw(*ONE, value=[1.5]))
+def fill(a: Any, value: Any, out: Any = None) -> Any:
+    """A constant in the shape and dtype of a."""
     out = np.empty_like(a, order="C") if out is None else out
     out[...] = value
     return out
-
-
-where = elementwise(
-    "where",
-    _where,
-    None,
-    lambda g, a: where(a, g, 0),
-    lambda g, a: where(a, 0, g),
-    doc="b where a is true, else c",
-    c="a ? b : c",
-    sample=lambda rng: [
-        ([rng.uniform(-1, 1, (3, 1)) > 0, *normal(*TWO)(rng)[0][0]], {})
-    ],
-)
-cast = elementwise(
-    "cast",
-    _cast,
-    lambda g: g,  # the engine gives every cotangent the dtype of its value
-    doc="a in another dtype",
-    c="a",
-    dtype="given",
-    sample=lambda rng: [([rng.normal(size=(3, 4))], {"dtype": np.dtype("float64")})],
-)
-transfer = elementwise(
-    "transfer",
-    _transfer,
-    lambda g, device, back: transfer(g, device=back, back=device),
-    doc="a on another device; a program computes it where it runs",
-    c="a",
-    dtype="first",
-    sample=lambda rng: [([rng.normal(size=(3, 4))], {"device": "cpu", "back": "cpu"})],
-)
-copy = elementwise(
-    "copy",
-    _copy,
-    zero,
-    lambda g: g,
-    doc="b in the shape and dtype of a: what `a.copy_(b)` leaves in a",
-    c="b",
-    dtype="first",
-)
-fill = elementwise(
-    "fill",
-    _fill,
-    zero,
-    doc="a constant in the shape and dtype of a",
-    c="value",
-    dtype="first",
-    sample=lambda rng: [([rng.normal(size=(3, 4))], {"value": 1.5})],
-)

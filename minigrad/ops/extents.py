@@ -16,6 +16,7 @@ import numpy as np
 
 from minigrad.backend import device_of, int64, moved
 from minigrad.errors import GraphError, user_scope
+from minigrad.ops.kinds import draw, into, kind
 from minigrad.ops.op import Op
 
 
@@ -128,30 +129,18 @@ def resolved(value: Any, extents: dict[Unknown, int]) -> Any:
 
 
 def _fact(
-    name: str,
-    fn: Callable[..., Any],
-    shape: Callable[..., tuple],
-    attrs: dict,
-    doc: str,
+    name: str, fn: Callable[..., Any], shape: Callable[..., tuple], axis: Any, doc: str
 ) -> Op:
     """An op that reads the shape of its argument, not its elements."""
 
-    def fill(a: Any, out: Any = None, **attrs: Any) -> Any:
-        y = moved(np.asarray(fn(a.shape, **attrs), int64), device_of(a))
-        if out is None:
-            return y
-        np.copyto(out, y)
-        return out
+    def fill(a: Any, axis: Any, out: Any = None) -> Any:
+        return into(moved(np.asarray(fn(a.shape, axis), int64), device_of(a)), out)
 
-    return Op(
-        name,
-        fill,
-        (None,),
-        infer=lambda op, args, attrs: (shape(args[0].shape, **attrs), int64),
-        kind="fact",
-        doc=doc,
-        sample=lambda rng: [([rng.normal(size=(3, 4))], attrs)],
-    )
+    def infer(op: Op, args: tuple, attrs: dict) -> tuple:
+        return shape(args[0].shape, attrs["axis"]), int64
+
+    sample = draw((3, 4), axis=[axis])
+    return kind("fact")(name, fill, None, infer=infer, doc=doc, sample=sample)
 
 
 def _along(n: Any, ndim: int, axis: int) -> tuple:
@@ -162,14 +151,14 @@ _count = _fact(
     "count",
     lambda shape, axis: math.prod(shape[i] for i in axis),
     lambda shape, axis: (),
-    {"axis": (0, 1)},
+    (0, 1),
     "how many elements there are along the axes",
 )
 _positions = _fact(
     "positions",
     lambda shape, axis: np.arange(shape[axis]).reshape(_along(-1, len(shape), axis)),
     lambda shape, axis: _along(shape[axis], len(shape), axis),
-    {"axis": 1},
+    1,
     "0, 1, 2, ... along an axis; size 1 along the others",
 )
 

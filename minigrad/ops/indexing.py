@@ -14,6 +14,7 @@ import numpy as np
 from minigrad.backend import as_array, int64, on_device, uint8
 from minigrad.ops import shapes
 from minigrad.ops.keys import indexed
+from minigrad.ops.kinds import draw, into, kind, row
 from minigrad.ops.movement import copied, zeros
 from minigrad.ops.op import Op
 
@@ -29,44 +30,6 @@ def fill_key(key: Key, arrays: tuple, lowest: int | None = None) -> Key:
         raise IndexError("bytes are an index only as .bool() or .long()")
     rest = iter(arrays)
     return tuple(next(rest) if part is ARRAY or part == ARRAY else part for part in key)
-
-
-def _index(
-    a: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
-) -> Any:
-    y = as_array(a[_settled(a, fill_key(key, arrays, lowest))])
-    if not y.flags.c_contiguous:  # NumPy may answer in another memory order
-        y = y.copy(order="C")
-    if out is None:
-        return y
-    np.copyto(out, y)
-    return out
-
-
-def _index_put(
-    a: Any, b: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
-) -> Any:
-    at, out = _settled(a, fill_key(key, arrays, lowest)), copied(a, out)
-    out[at] = b
-    return out
-
-
-def _index_add(
-    a: Any, b: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
-) -> Any:
-    at, out = _settled(a, fill_key(key, arrays, lowest)), copied(a, out)
-    if on_device(out) and out.dtype.kind != "f":
-        _add_integers(out, at, b)
-    else:
-        np.add.at(out, at, b)
-    return out
-
-
-def _add_integers(out: Any, at: Key, b: Any) -> None:
-    """`np.add.at` on a device, whose atomic additions know no signed 64-bit integers."""
-    wide = out.astype(np.uint64)  # adds up the same, modulo 2 ** 64
-    np.add.at(wide, at, (b if hasattr(b, "dtype") else int64.type(b)).astype(np.uint64))
-    np.copyto(out, wide, casting="unsafe")
 
 
 def _settled(a: Any, key: Key) -> Key:
@@ -109,7 +72,94 @@ def _axes_of(part: Any) -> int:
     return part.ndim if mask else 1
 
 
-def _argsort(a: Any, axis: int, descending: bool, out: Any = None) -> Any:
+def _fits(op: Op, args: tuple, attrs: dict) -> tuple:
+    """What is put or added must broadcast to what the key picks."""
+    a, b, *arrays = args
+    if shapes.shape_of(b):  # one number fits anywhere, also where a mask decides
+        shapes.demand_fit(op.name, b, indexed(index, (a, *arrays), attrs)[0])
+    return shapes.like_first(op, args, attrs)
+
+
+indexing = kind("indexing")
+KEYS = ((ARRAY,), (ARRAY, ARRAY), (np.s_[1:3], ARRAY))
+
+
+@row(
+    indexing,
+    lambda g, sa, rest, key: index_add(zeros(g, shape=sa), g, *rest, key=key),
+    infer=indexed,
+    sample=lambda rng: [
+        (
+            [rng.normal(size=(4, 3)), *[np.array([0, 2, 2])] * key.count(ARRAY)],
+            {"key": key},
+        )
+        for key in KEYS
+    ],
+)
+def index(
+    a: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
+) -> Any:
+    """a[key] where the key holds integer or bool arrays; always a copy."""
+    y = as_array(a[_settled(a, fill_key(key, arrays, lowest))])
+    if not y.flags.c_contiguous:  # NumPy may answer in another memory order
+        y = y.copy(order="C")
+    return into(y, out)
+
+
+@row(
+    indexing,
+    lambda g, rest, key: index_put(g, 0, *rest, key=key),
+    lambda g, rest, key: index(g, *rest, key=key),
+    infer=_fits,
+    sample=lambda rng: [
+        ([*rng.normal(size=(2, 3, 3)), np.array([0, 2, 1])], {"key": (ARRAY,)})
+    ],
+)
+def index_put(
+    a: Any, b: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
+) -> Any:
+    """A copy of a with a[key] = b."""
+    at, out = _settled(a, fill_key(key, arrays, lowest)), copied(a, out)
+    out[at] = b
+    return out
+
+
+@row(
+    indexing,
+    lambda g: g,
+    lambda g, rest, key: index(g, *rest, key=key),
+    infer=_fits,
+    sample=lambda rng: [
+        ([*rng.normal(size=(2, 3, 3)), np.array([0, 2, 2])], {"key": (ARRAY,)})
+    ],
+)
+def index_add(
+    a: Any, b: Any, *arrays: Any, key: Key, lowest: int | None = None, out: Any = None
+) -> Any:
+    """A copy of a with b added at a[key], positions that repeat adding up."""
+    at, out = _settled(a, fill_key(key, arrays, lowest)), copied(a, out)
+    if on_device(out) and out.dtype.kind != "f":
+        _add_integers(out, at, b)
+    else:
+        np.add.at(out, at, b)
+    return out
+
+
+def _add_integers(out: Any, at: Key, b: Any) -> None:
+    """`np.add.at` on a device, whose atomic additions know no signed 64-bit integers."""
+    wide = out.astype(np.uint64)  # adds up the same, modulo 2 ** 64
+    np.add.at(wide, at, (b if hasattr(b, "dtype") else int64.type(b)).astype(np.uint64))
+    np.copyto(out, wide, casting="unsafe")
+
+
+@row(
+    indexing,
+    None,
+    infer=lambda op, args, attrs: (shapes.shape_of(args[0]), int64),
+    sample=draw((3, 4), axis=[0, 1, 1], descending=[False, False, True]),
+)
+def argsort(a: Any, axis: int, descending: bool, out: Any = None) -> Any:
+    """Where sorted elements along an axis come from; equal ones keep their order."""
     x = np.atleast_1d(a)
     if descending:  # equal elements keep their order, so a reversed result will not do
         y = x.shape[axis] - 1 - np.argsort(np.flip(x, axis), axis, kind="stable")
@@ -119,80 +169,3 @@ def _argsort(a: Any, axis: int, descending: bool, out: Any = None) -> Any:
     out = np.empty_like(a, int64, order="C") if out is None else out
     out[...] = y.reshape(a.shape)
     return out
-
-
-def _fits(op: Op, args: tuple, attrs: dict) -> tuple:
-    """What is put or added must broadcast to what the key picks."""
-    a, b, *arrays = args
-    given = shapes.shape_of(b)
-    if not given:  # one number fits anywhere, also where a symbolic mask decides
-        return tuple(a.shape), a.dtype
-    picked, _ = indexed(index, (a, *arrays), attrs)
-    shapes.demand_fit(op.name, b, picked)
-    return tuple(a.shape), a.dtype
-
-
-def _sample(rng: np.random.Generator) -> list:
-    a, rows = rng.normal(size=(4, 3)), np.array([0, 2, 2])
-    return [
-        ([a, rows], {"key": (ARRAY,)}),
-        ([a, rows, np.array([1, 0, 1])], {"key": (ARRAY, ARRAY)}),
-        ([a, rows], {"key": (np.s_[1:3], ARRAY)}),
-    ]
-
-
-def _put_sample(rng: np.random.Generator) -> list:
-    a, rows = rng.normal(size=(4, 3)), np.array([0, 2])
-    return [([a, rng.normal(size=(2, 3)), rows], {"key": (ARRAY,)})]
-
-
-def _add_sample(rng: np.random.Generator) -> list:
-    a, rows = rng.normal(size=(4, 3)), np.array([0, 2, 2])
-    return [([a, rng.normal(size=(3, 3)), rows], {"key": (ARRAY,)})]
-
-
-def _op(name: str, fn: Any, vjp: tuple, infer: Any, sample: Any, doc: str) -> Op:
-    return Op(name, fn, vjp, infer=infer, kind="indexing", doc=doc, sample=sample)
-
-
-index = _op(
-    "index",
-    _index,
-    (lambda g, sa, rest, key: index_add(zeros(g, shape=sa), g, *rest, key=key),),
-    indexed,
-    _sample,
-    "a[key] where the key holds integer or bool arrays; always a copy",
-)
-index_put = _op(
-    "index_put",
-    _index_put,
-    (
-        lambda g, rest, key: index_put(g, 0, *rest, key=key),
-        lambda g, rest, key: index(g, *rest, key=key),
-    ),
-    _fits,
-    _put_sample,
-    "a copy of a with a[key] = b",
-)
-index_add = _op(
-    "index_add",
-    _index_add,
-    (lambda g: g, lambda g, rest, key: index(g, *rest, key=key)),
-    _fits,
-    _add_sample,
-    "a copy of a with b added at a[key], positions that repeat adding up",
-)
-argsort_along = _op(
-    "argsort",
-    _argsort,
-    (None,),
-    lambda op, args, attrs: (shapes.shape_of(args[0]), int64),
-    lambda rng: [
-        (
-            [rng.permuted([[1.0, 3, 2, 0]] * 3, axis=1)],
-            {"axis": axis, "descending": down},
-        )
-        for axis, down in ((0, False), (1, False), (1, True))
-    ],
-    "where the elements in order along an axis come from; equal ones keep their order",
-)

@@ -9,12 +9,26 @@ import numpy as np
 from minigrad.backend import CPU, Array, device_of, late, moved, on_device
 from minigrad.errors import ShapeError
 from minigrad.ops import shapes
-from minigrad.ops.elementwise import into, square, where
+from minigrad.ops.elementwise import square, where
 from minigrad.ops.formulas import floats
+from minigrad.ops.kinds import draw, into, kind, row
 from minigrad.ops.op import Op
 
+contraction = kind("contraction")
 
-def _matmul(a: Any, b: Any, out: Any = None) -> Any:
+
+@row(
+    contraction,
+    lambda g, b: matmul(g, b.swapaxes(-1, -2)),
+    lambda g, a: matmul(a.swapaxes(-1, -2), g),
+    infer=shapes.contraction,
+    sample=lambda rng: [
+        ([rng.normal(size=(*m, 3, 4)), rng.normal(size=(*n, 4, 2))], {})
+        for m, n in (((), ()), ((5,), (5,)), ((5, 1), (2,)))
+    ],
+)
+def matmul(a: Any, b: Any, out: Any = None) -> Any:
+    """The matrix product of the last two axes."""
     if a.dtype != b.dtype or a.ndim < 2 or b.ndim < 2:
         raise TypeError("matmul wants matrices of one dtype")
     if type(a) is not Array and on_device(a) and late("cuda")().rounds(a):
@@ -39,46 +53,18 @@ def _rounded(a: Any, b: Any, out: Any) -> Any:
     return y
 
 
-matmul = Op(
-    "matmul",
-    _matmul,
-    (
-        lambda g, b: matmul(g, b.swapaxes(-1, -2)),
-        lambda g, a: matmul(a.swapaxes(-1, -2), g),
-    ),
-    infer=shapes.contraction,
-    kind="contraction",
-    doc="the matrix product of the last two axes",
-    sample=lambda rng: [
-        ([rng.normal(size=(3, 4)), rng.normal(size=(4, 2))], {}),
-        ([rng.normal(size=(5, 3, 4)), rng.normal(size=(5, 4, 2))], {}),
-        ([rng.normal(size=(5, 1, 3, 4)), rng.normal(size=(2, 4, 2))], {}),
-    ],
-)
-
-
-def _gemm(a: Any, b: Any, c: Any, alpha: float, out: Any = None) -> Any:
-    return np.add(a, _matmul(b, c) * a.dtype.type(alpha), out=out)
-
-
-gemm = Op(
-    "gemm",
-    _gemm,
-    (
-        lambda g: g,
-        lambda g, c, alpha: matmul(g, c.swapaxes(-1, -2)) * alpha,
-        lambda g, b, alpha: matmul(b.swapaxes(-1, -2), g) * alpha,
-    ),
+@row(
+    contraction,
+    lambda g: g,
+    lambda g, c, alpha: matmul(g, c.swapaxes(-1, -2)) * alpha,
+    lambda g, b, alpha: matmul(b.swapaxes(-1, -2), g) * alpha,
     infer=shapes.accumulation,
-    kind="contraction",
-    doc="a + alpha * (b @ c): what BLAS does in one go, in the memory of a",
-    sample=lambda rng: [
-        (
-            [rng.normal(size=(3, 2)), rng.normal(size=(3, 4)), rng.normal(size=(4, 2))],
-            {"alpha": -0.5},
-        ),
-    ],
+    sample=draw((3, 2), (3, 4), (4, 2), alpha=[-0.5]),
 )
+def gemm(a: Any, b: Any, c: Any, alpha: float, out: Any = None) -> Any:
+    """What BLAS does in one go, in the memory of a: a + alpha * (b @ c)."""
+    return np.add(a, matmul.fn(b, c) * a.dtype.type(alpha), out=out)
+
 
 # --- singular values: a = u @ diag(s) @ vh, the values in s falling ----------------------
 
@@ -105,12 +91,6 @@ def _turned(g: Any, u: Any, s: Any, vh: Any) -> Any:
     return matmul(whole, vh)
 
 
-def _transposed_turn(g: Any, u: Any, s: Any, vh: Any) -> Any:
-    """The same for vh: it turns as the left vectors of the transposed matrix do."""
-    turned = _turned(g.swapaxes(-1, -2), vh.swapaxes(-1, -2), s, u.swapaxes(-1, -2))
-    return turned.swapaxes(-1, -2)
-
-
 def _svd(name: str, part: int, rule: Any, doc: str) -> Op:
     def compute(a: Any, out: Any = None) -> Any:
         if a.dtype.kind != "f":
@@ -131,26 +111,25 @@ def _svd(name: str, part: int, rule: Any, doc: str) -> Op:
     def sample(rng: np.random.Generator) -> list:
         return [([rng.normal(size=size)], {}) for size in ((3, 3), (2, 4, 3), (2, 3))]
 
-    return Op(
-        name, compute, (rule,), infer=infer, kind="matrix", doc=doc, sample=sample
+    return kind("matrix")(name, compute, rule, infer=infer, doc=doc, sample=sample)
+
+
+def _u_rule(g: Any, y: Any, a: Any) -> Any:
+    return _turned(g, y, svd_s(a), svd_vh(a))
+
+
+def _s_rule(g: Any, a: Any) -> Any:
+    return matmul(svd_u(a) * _row(g), svd_vh(a))
+
+
+def _vh_rule(g: Any, y: Any, a: Any) -> Any:
+    """It turns as the left vectors of the transposed matrix do."""
+    turned = _turned(
+        g.swapaxes(-1, -2), y.swapaxes(-1, -2), svd_s(a), svd_u(a).swapaxes(-1, -2)
     )
+    return turned.swapaxes(-1, -2)
 
 
-svd_u = _svd(
-    "svd_u",
-    0,
-    lambda g, y, a: _turned(g, y, svd_s(a), svd_vh(a)),
-    "the left singular vectors, as columns",
-)
-svd_s = _svd(
-    "svd_s",
-    1,
-    lambda g, a: matmul(svd_u(a) * _row(g), svd_vh(a)),
-    "the singular values, the largest first",
-)
-svd_vh = _svd(
-    "svd_vh",
-    2,
-    lambda g, y, a: _transposed_turn(g, svd_u(a), svd_s(a), y),
-    "the right singular vectors, as rows",
-)
+svd_u = _svd("svd_u", 0, _u_rule, "the left singular vectors, as columns")
+svd_s = _svd("svd_s", 1, _s_rule, "the singular values, the largest first")
+svd_vh = _svd("svd_vh", 2, _vh_rule, "the right singular vectors, as rows")

@@ -7,7 +7,6 @@ the tape and the graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,59 +14,58 @@ import numpy as np
 from minigrad.backend import as_array, module_of
 from minigrad.ops import shapes
 from minigrad.ops.keys import indexed
-from minigrad.ops.op import Op, Rule
+from minigrad.ops.kinds import draw, kind, row
+from minigrad.ops.op import Op
 
 Shape = tuple[int, ...]
 
 
-def movement(
-    name: str,
-    fn: Callable[..., Any],
-    vjp: Rule,
-    infer: Callable[..., Any],
-    sample: Callable[..., Any],
-    doc: str,
-) -> Op:
-    return Op(
-        name,
-        fn,
-        (vjp,),
-        infer=infer,
-        kind="movement",
-        doc=doc,
-        sample=sample,
-        view=True,
-    )
+moved = kind("movement")
+view = kind("movement", view=True)
+CUBE = (2, 3, 4)
+KEYS = [
+    (0, ...),
+    (..., 1),
+    (1, 2, 3, ...),
+    (None, 1, np.s_[::-2], ...),
+    (np.s_[1:], np.s_[:0:-1], np.s_[1:3], ...),
+]
 
 
-def _samples(**choices: list) -> Callable:
-    ((name, values),) = choices.items()
-    return lambda rng: [([rng.normal(size=(2, 3, 4))], {name: v}) for v in values]
+@row(
+    view,
+    lambda g, sa: g.reshape(sa),
+    infer=shapes.reshaped,
+    sample=draw(CUBE, shape=[(6, 4), (24,), (2, 1, 12), (-1, 2)]),
+)
+def reshape(a: Any, shape: Shape) -> Any:
+    """The same elements in another shape; a view where the layout allows."""
+    return a.reshape(shape)
 
 
 def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(axes.index(i) for i in range(len(axes)))
 
 
-reshape = movement(
-    "reshape",
-    lambda a, shape: a.reshape(shape),
-    lambda g, sa: g.reshape(sa),
-    shapes.reshaped,
-    _samples(shape=[(6, 4), (24,), (2, 1, 12), (-1, 2)]),
-    "the same elements in another shape; a view where the layout allows",
-)
-permute = movement(
-    "permute",
-    lambda a, axes: a.transpose(axes),
+@row(
+    view,
     lambda g, axes: permute(g, axes=inverse(axes)),
-    shapes.permuted,
-    _samples(axes=[(2, 0, 1), (0, 2, 1)]),
-    "the axes in another order",
+    infer=shapes.permuted,
+    sample=draw(CUBE, axes=[(2, 0, 1), (0, 2, 1)]),
 )
+def permute(a: Any, axes: tuple[int, ...]) -> Any:
+    """The axes in another order."""
+    return a.transpose(axes)
 
 
-def _broadcast_to(a: Any, shape: Shape) -> Any:
+@row(
+    view,
+    lambda g: g,  # the engine sums what was broadcast
+    infer=shapes.broadcasted,
+    sample=draw(CUBE, shape=[(5, 2, 3, 4), (2, 3, 4)]),
+)
+def broadcast_to(a: Any, shape: Shape) -> Any:
+    """Axes of size 1 repeated without copying."""
     if a.shape == shape:
         return a[...]  # what repeats nothing stays writable
     if a.size != 1 or type(a) is not np.ndarray:
@@ -78,55 +76,37 @@ def _broadcast_to(a: Any, shape: Shape) -> Any:
     return y
 
 
-broadcast_to = movement(
-    "broadcast_to",
-    _broadcast_to,
-    lambda g: g,  # the engine sums what was broadcast
-    shapes.broadcasted,
-    _samples(shape=[(5, 2, 3, 4), (2, 3, 4)]),
-    "size-1 axes repeated without copying",
-)
-slice = movement(
-    "slice",
-    lambda a, key: a[key],
+@row(
+    view,
     lambda g, sa, key: put(zeros(g, shape=sa), g, view="slice", attrs={"key": key}),
-    indexed,
-    _samples(
-        key=[
-            (0, ...),
-            (..., 1),
-            (1, 2, 3, ...),
-            (None, 1, np.s_[::-2], ...),
-            (np.s_[1:], np.s_[:0:-1], np.s_[1:3], ...),
-        ]
-    ),
-    "a[key] for ints, slices, None; an Ellipsis in it keeps 0-d results views",
+    infer=indexed,
+    sample=draw(CUBE, key=KEYS),
 )
+def slice(a: Any, key: tuple) -> Any:
+    """a[key] for ints, slices, None; an Ellipsis in it keeps 0-d results views."""
+    return a[key]
 
 
-def _diagonal(a: Any, offset: int, axis1: int, axis2: int) -> Any:
-    y = a.diagonal(offset, axis1, axis2)
-    if type(a) is np.ndarray:
-        y.flags.writeable = a.flags.writeable  # NumPy shows diagonals read-only
-    return y
-
-
-diagonal = movement(
-    "diagonal",
-    _diagonal,
+@row(
+    view,
     lambda g, sa, offset, axis1, axis2: put(
         zeros(g, shape=sa),
         g,
         view="diagonal",
         attrs={"offset": offset, "axis1": axis1, "axis2": axis2},
     ),
-    shapes.diagonal,
-    lambda rng: [
-        ([rng.normal(size=(2, 3, 4))], {"offset": k, "axis1": i, "axis2": j})
-        for k, i, j in ((0, 0, 1), (1, 2, 0), (-1, 1, 2))
-    ],
-    "the elements where two axes have indices `offset` apart, as a last axis",
+    infer=shapes.diagonal,
+    sample=draw(CUBE, offset=[0, 1, -1], axis1=[0, 2, 1], axis2=[1, 0, 2]),
 )
+def diagonal(a: Any, offset: int, axis1: int, axis2: int) -> Any:
+    """The elements where two axes have indices `offset` apart, as a last axis."""
+    y = a.diagonal(offset, axis1, axis2)
+    if type(a) is np.ndarray:
+        y.flags.writeable = a.flags.writeable  # NumPy shows diagonals read-only
+    return y
+
+
+VIEWS = {op.name: op for op in (reshape, permute, broadcast_to, slice, diagonal)}
 
 
 def is_view(shown: Any, seen: Any) -> bool:
@@ -144,12 +124,6 @@ def copied(a: Any, out: Any) -> Any:
     return out
 
 
-def _put(a: Any, b: Any, view: str, attrs: dict, out: Any = None) -> Any:
-    out = copied(a, out)
-    VIEWS[view].fn(out, **attrs)[...] = b
-    return out
-
-
 def _put_zero_inplace(g: Any, view: str, attrs: dict) -> tuple[Any, Any]:
     """Both cotangents of `put` when nobody else holds `g`: row-by-row fills stay linear."""
     part = VIEWS[view].fn(g, **attrs)
@@ -163,51 +137,41 @@ def _fits(op: Op, args: tuple, attrs: dict) -> tuple:
     view = VIEWS[attrs["view"]]
     shown, _ = view.infer(view, args[:1], attrs["attrs"])
     shapes.demand_fit("put", args[1], shown)
-    return args[0].shape, args[0].dtype
+    return shapes.like_first(op, args, attrs)
 
 
-VIEWS = {op.name: op for op in (reshape, permute, broadcast_to, slice, diagonal)}
-
-put = Op(
-    "put",
-    _put,
-    (
-        lambda g, view, attrs: put(g, 0, view=view, attrs=attrs),
-        lambda g, view, attrs: VIEWS[view](g, **attrs),
-    ),
+@row(
+    moved,
+    lambda g, view, attrs: put(g, 0, view=view, attrs=attrs),
+    lambda g, view, attrs: VIEWS[view](g, **attrs),
     infer=_fits,
-    kind="movement",
-    doc="a, with the elements that the view of it shows replaced by b",
-    sample=lambda rng: [
-        (
-            [rng.normal(size=(3, 4)), rng.normal(size=(4,))],
-            {"view": "slice", "attrs": {"key": (1, ...)}},
-        ),
-        (
-            [rng.normal(size=(3, 4)), rng.normal(size=(4, 3))],
-            {"view": "permute", "attrs": {"axes": (1, 0)}},
-        ),
-    ],
+    sample=draw(
+        (3, 4),
+        (3,),
+        view=["slice", "permute"],
+        attrs=[{"key": (..., 1)}, {"axes": (1, 0)}],
+    ),
     vjp_inplace=_put_zero_inplace,
 )
+def put(a: Any, b: Any, view: str, attrs: dict, out: Any = None) -> Any:
+    """What a is once the elements that the view of it shows are replaced by b."""
+    out = copied(a, out)
+    VIEWS[view].fn(out, **attrs)[...] = b
+    return out
 
 
-def _zeros(a: Any, shape: Shape, out: Any = None) -> Any:
+@row(
+    moved,
+    lambda g, sa: zeros(g, shape=sa),
+    infer=lambda op, args, attrs: (tuple(attrs["shape"]), args[0].dtype),
+    sample=draw((2,), shape=[(3, 2)]),
+)
+def zeros(a: Any, shape: Shape, out: Any = None) -> Any:
+    """Zeros of the given shape in the dtype of a."""
     if out is None:
         return module_of(a).zeros(shape, a.dtype)
     out[...] = 0
     return out
-
-
-zeros = Op(
-    "zeros",
-    _zeros,
-    (lambda g, sa: zeros(g, shape=sa),),
-    infer=lambda op, args, attrs: (tuple(attrs["shape"]), args[0].dtype),
-    kind="movement",
-    doc="zeros of the given shape in the dtype of a",
-    sample=lambda rng: [([rng.normal(size=(2,))], {"shape": (3, 2)})],
-)
 
 
 def _cat(*arrays: Any, axis: int, out: Any = None) -> Any:
@@ -229,7 +193,5 @@ cat = Op(
     infer=shapes.joined,
     kind="movement",
     doc="arrays joined along an existing axis",
-    sample=lambda rng: [
-        ([rng.normal(size=(2, n, 2)) for n in (1, 3, 2)], {"axis": 1}),
-    ],
+    sample=draw((2, 1, 2), (2, 3, 2), (2, 2, 2), axis=[1]),
 )

@@ -27,7 +27,7 @@ from minigrad.backend import (
 )
 from minigrad.errors import DTypeError
 from minigrad.ops import shapes
-from minigrad.ops.elementwise import into
+from minigrad.ops.kinds import into, kind
 from minigrad.ops.op import Op
 
 Shape = tuple[int, ...]
@@ -82,7 +82,7 @@ def _infer(op: Op, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
 
 
 def _random(name: str, fn: Callable[..., Any], doc: str, *choices: dict) -> Op:
-    def draw(state: Any, out: Any = None, **attrs: Any) -> Any:
+    def random(state: Any, out: Any = None, **attrs: Any) -> Any:
         if not on_device(state):
             return fn(state, out=out, **attrs)
         drawn = as_array(fn(moved(state, CPU), **attrs))  # the CPU's numbers exactly
@@ -92,14 +92,13 @@ def _random(name: str, fn: Callable[..., Any], doc: str, *choices: dict) -> Op:
         seed = rng.integers(2**62)
         return [([np.array([seed, 8])], dict(attrs)) for attrs in choices]
 
-    return Op(name, draw, (None,), infer=_infer, kind="random", doc=doc, sample=sample)
+    return kind("random")(name, random, None, infer=_infer, doc=doc, sample=sample)
 
 
-_FLOATS = (
-    {"shape": (3, 4), "dtype": float64},
-    {"shape": (5,), "dtype": float32},
-    {"shape": (), "dtype": float64},
-)
+_FLOATS = [
+    {"shape": shape, "dtype": dtype}
+    for shape, dtype in (((3, 4), float64), ((5,), float32), ((), float64))
+]
 random_uniform = _random(
     "random_uniform", _uniform, "evenly distributed numbers in [0, 1)", *_FLOATS
 )
