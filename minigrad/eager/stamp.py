@@ -24,11 +24,11 @@ _OPERAND = """
     if isinstance(b, Tensor):
         xb = b.array
         if xb.dtype is not xa.dtype:
-            return general(op, (a, b), {})
+            return general(op, (a, b), attrs)
     elif (type(b) is float or type(b) is int) and xa.dtype.kind == "f":
         xb = asarray(b, xa.dtype)
     else:
-        return otherwise(op, a, b)"""
+        return otherwise(op, a, b, attrs)"""
 
 _TEMPLATE = """\
 def {name}({args}{attributes}):
@@ -108,10 +108,10 @@ def stamp(
     return scope[op.name]
 
 
-def _otherwise(op: Op, a: Any, b: Any) -> Any:
+def _otherwise(op: Op, a: Any, b: Any, attrs: dict) -> Any:
     """An operand of another kind: a Node takes the call over."""
     world = type(b) if isinstance(b, Value) and b._priority > a._priority else type(a)
-    return getattr(world, "apply_general", world.apply)(op, (a, b), {})
+    return getattr(world, "apply_general", world.apply)(op, (a, b), attrs)
 
 
 def _recording(op: Op, names: str, scope: dict[str, Any]) -> str:

@@ -15,9 +15,8 @@ of 64 small images takes an eighth of the time that it takes with the batch firs
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +24,7 @@ import numpy as np
 from minigrad.backend import int64, module_of, on_device
 from minigrad.errors import DTypeError, ShapeError, user_scope
 from minigrad.ops import shapes
+from minigrad.ops.kinds import into, kind, row
 from minigrad.ops.op import Op
 
 Sizes = tuple[int, ...]
@@ -58,16 +58,18 @@ class Window(NamedTuple):
             )
         return counts
 
-    def taps(self, counts: Sizes) -> Iterator[tuple[Sizes, tuple[slice, ...]]]:
-        """Each place in the window, with what is there as the window slides."""
-        for at in itertools.product(*map(range, self.kernel)):
-            steps = zip(at, self.dilation, self.stride, counts)
-            yield (
-                at,
-                tuple(
-                    np.s_[i * d : i * d + s * (n - 1) + 1 : s] for i, d, s, n in steps
-                ),
-            )
+
+def _every(a: Any, window: Window, counts: Sizes, first: int = 1) -> Any:
+    """A view: each window of the axes from `first` on, (*place in it, *position)."""
+    last = first + len(window.kernel)
+    steps = a.strides[first:last]
+    holes = (n * d for n, d in zip(steps, window.dilation))
+    strides = (n * s for n, s in zip(steps, window.stride))
+    return module_of(a).lib.stride_tricks.as_strided(
+        a,
+        (*a.shape[:first], *window.kernel, *counts, *a.shape[last:]),
+        (*a.strides[:first], *holes, *strides, *a.strides[last:]),
+    )
 
 
 # --- batch last --------------------------------------------------------------------------
@@ -112,19 +114,17 @@ def _blocks(counts: Sizes, batch: int) -> int:
 
 def _columns(a: Any, window: Window, groups: int) -> Any:
     """The windows of `a` as (blocks, groups, place in the window, position * batch)."""
-    counts, laid = window.counts(a.shape[2:]), _laid(a, window)
-    blocks, kernel = _blocks(counts, len(a)), window.kernel
-    rows = counts[0] // blocks
-    s, *inner, last = laid.strides
-    steps = tuple(n * step for n, step in zip(inner, window.stride))
-    holes = tuple(n * d for n, d in zip(inner, window.dilation))
-    every = module_of(laid).lib.stride_tricks.as_strided(
-        laid,
-        (blocks, a.shape[1], *kernel, rows, *counts[1:], len(a)),
-        (steps[0] * rows, s, *holes, *steps, last),
+    n, channels, *size = a.shape
+    (high, *wide), kernel = window.counts(size), window.kernel
+    blocks = _blocks((high, *wide), n)
+    every = _every(_laid(a, window), window, (high, *wide))
+    split = every.reshape(channels, *kernel, blocks, high // blocks, *wide, n)
+    return np.moveaxis(split, 1 + len(kernel), 0).reshape(
+        blocks,
+        groups,
+        channels // groups * math.prod(kernel),
+        high // blocks * math.prod(wide) * n,
     )
-    places = a.shape[1] // groups * math.prod(kernel)
-    return every.reshape(blocks, groups, places, rows * math.prod(counts[1:]) * len(a))
 
 
 def _rows(g: Any, groups: int) -> Any:
@@ -154,8 +154,83 @@ def _new(shape: Sizes, like: Any, out: Any, dtype: Any = None) -> Any:
 
 # --- convolution -------------------------------------------------------------------------
 
+IMAGE, FOUND = "x (batch, channels, ...)", "g (batch, filters, ...)"
+FILTERS = "w (filters, channels / groups, ...)"
 
-def _conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
+
+def _infer(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
+    """The rule that all three share; two of the three shapes give the third."""
+    (n, c, *size), (m, d, *places) = (x.shape for x in args)
+    called, window, groups = user_scope() or op.name, attrs["window"], attrs["groups"]
+    shapes.demand_one_dtype(called, args)
+    _demand_numbers(called, args)
+    shape: Sizes
+    if op.name == "conv":
+        fits, shape = c == d * groups and m % groups == 0, (n, m)
+        expected = f"{IMAGE}, {FILTERS}"
+    elif op.name == "conv_input":
+        fits, shape = c == m and c % groups == 0, (n, d * groups, *attrs["size"])
+        expected = f"{FOUND}, {FILTERS}"
+    else:
+        fits = n == m and c % groups == d % groups == 0
+        fits = fits and window.counts(size) == tuple(places)
+        shape, expected = (d, c // groups, *window.kernel), f"{IMAGE}, {FOUND}"
+    if not fits:
+        raise ShapeError(
+            f"{called}: the operands do not fit together",
+            expected=expected + f", groups={groups}" * (groups != 1),
+            got=shapes.describe_all(args),
+        )
+    if op.name == "conv":
+        shape += window.counts(size)
+    return shape, args[0].dtype
+
+
+def _demand_numbers(called: str, args: tuple) -> None:
+    if args[0].dtype.kind == "b":
+        raise DTypeError(
+            f"{called}: wants numbers",
+            expected="an integer or float dtype",
+            got=shapes.describe_dtypes(args),
+            remedy="x.float()",
+        )
+
+
+WINDOWS = (  # for samples: (size, window)
+    ((5,), Window((2,), (1,), ((0, 1),), (2,))),
+    ((4, 5), Window((3, 2), (2, 1), ((1, 1), (0, 0)), (1, 2))),
+)
+
+
+def _sample(*operands: int, sized: bool = False) -> Callable:
+    """Two of x, w and g, for windows of one and two dims, and groups."""
+
+    def sample(rng: np.random.Generator) -> list:
+        calls = []
+        for (size, window), batch, groups in zip(WINDOWS, (2, 1), (1, 2)):
+            x, w = (batch, 2, *size), (2, 2 // groups, *window.kernel)
+            shapes = x, w, (batch, 2, *window.counts(size))
+            attrs: dict = {"window": window, "groups": groups}
+            attrs |= {"size": size} if sized else {}
+            calls.append(([rng.normal(size=shapes[i]) for i in operands], attrs))
+        return calls
+
+    return sample
+
+
+convolution = kind("contraction", infer=_infer)
+
+
+@row(
+    convolution,
+    lambda g, sa, b, window, groups: conv_input(
+        g, b, size=sa[2:], window=window, groups=groups
+    ),
+    lambda g, a, window, groups: conv_weight(a, g, window=window, groups=groups),
+    sample=_sample(0, 1),
+)
+def conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
+    """What b's filters find at every position of a."""
     _numbers_of_one_dtype(a, b)
     counts = window.counts(a.shape[2:])
     y = np.matmul(_filters(b, groups), _columns(a, window, groups))
@@ -166,26 +241,46 @@ def _conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     return out
 
 
-def _conv_input(
+@row(
+    convolution,
+    lambda g, b, window, groups: conv(g, b, window=window, groups=groups),
+    lambda g, a, window, groups: conv_weight(g, a, window=window, groups=groups),
+    sample=_sample(2, 1, sized=True),
+)
+def conv_input(
     a: Any, b: Any, size: Sizes, window: Window, groups: int, out: Any = None
 ) -> Any:
+    """What conv has for a derivative by its input: a's positions spread by b's filters."""
     _numbers_of_one_dtype(a, b)
-    n, channels, counts = len(a), b.shape[1] * groups, a.shape[2:]
+    n, channels, (high, *wide) = len(a), b.shape[1] * groups, a.shape[2:]
     columns = np.matmul(_filters(b, groups).swapaxes(1, 2), _rows(a, groups))
-    blocks = columns.shape[0]
-    columns = columns.reshape(
-        blocks, channels, *window.kernel, counts[0] // blocks, *counts[1:], n
-    )
+    blocks, kernel = columns.shape[0], window.kernel
+    parts = columns.reshape(blocks, channels, *kernel, high // blocks, *wide, n)
     y = module_of(a).zeros((channels, *window.padded(size), n), a.dtype)
-    for at, seen in window.taps(counts):
-        part = columns[(ALL, ALL, *at)].swapaxes(0, 1)
-        y[(ALL, *seen)] += part.reshape(channels, *counts, n)
+    _add_windows(y, np.moveaxis(parts, 0, 1 + len(kernel)), window, (high, *wide))
     out = _new((n, channels, *size), a, out)
     np.copyto(out, np.moveaxis(y, -1, 0)[_inner(out.shape, window)])
     return out
 
 
-def _conv_weight(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
+def _add_windows(y: Any, parts: Any, window: Window, counts: Sizes) -> None:
+    """Add (channels, *place in the window, *position) where the windows of `y` are."""
+    every = _every(y, window, counts)
+    for at in np.ndindex(*window.kernel):
+        here = every[(ALL, *at)]
+        here += parts[(ALL, *at)].reshape(here.shape)
+
+
+@row(
+    convolution,
+    lambda g, sa, b, window, groups: conv_input(
+        b, g, size=sa[2:], window=window, groups=groups
+    ),
+    lambda g, a, window, groups: conv(a, g, window=window, groups=groups),
+    sample=_sample(0, 2),
+)
+def conv_weight(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
+    """What conv has for a derivative by its weight: a's windows, weighted by b."""
     _numbers_of_one_dtype(a, b)
     products = np.matmul(_rows(b, groups), _columns(a, window, groups).swapaxes(2, 3))
     out = _new((b.shape[1], a.shape[1] // groups, *window.kernel), a, out)
@@ -194,254 +289,82 @@ def _conv_weight(a: Any, b: Any, window: Window, groups: int, out: Any = None) -
     return out
 
 
-def _expect(op: Op, fits: bool, expected: str, args: tuple, groups: int) -> None:
-    if not fits:
-        raise ShapeError(
-            f"{user_scope() or op.name}: the operands do not fit together",
-            expected=expected + f", groups={groups}" * (groups != 1),
-            got=shapes.describe_all(args),
-        )
-
-
-def _wants_numbers(op: Op, args: tuple) -> DTypeError:
-    return DTypeError(
-        f"{user_scope() or op.name}: wants numbers",
-        expected="an integer or float dtype",
-        got=shapes.describe_dtypes(args),
-        remedy="x.float()",
-    )
-
-
-def _infer(shape: Callable[..., Sizes]) -> Callable[..., tuple]:
-    """The rule that all three share; `shape` gives what is different."""
-
-    def infer(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
-        a, b = args
-        if a.dtype != b.dtype:
-            raise DTypeError(
-                f"{user_scope() or op.name}: the dtypes differ",
-                expected="two operands of one dtype",
-                got=shapes.describe_dtypes(args),
-            )
-        if a.dtype.kind == "b":
-            raise _wants_numbers(op, args)
-        return shape(op, args, **attrs), a.dtype
-
-    return infer
-
-
-def _conv_shape(op: Op, args: tuple, window: Window, groups: int) -> Sizes:
-    a, b = args
-    fits = groups > 0 and a.shape[1] == b.shape[1] * groups and b.shape[0] % groups == 0
-    expected = "x (batch, channels, ...), w (filters, channels / groups, ...)"
-    _expect(op, fits, expected, args, groups)
-    return a.shape[0], b.shape[0], *window.counts(a.shape[2:])
-
-
-def _input_shape(
-    op: Op, args: tuple, size: Sizes, window: Window, groups: int
-) -> Sizes:
-    a, b = args
-    fits = groups > 0 and a.shape[1] == b.shape[0] and b.shape[0] % groups == 0
-    expected = "x (batch, channels, ...), w (channels, filters / groups, ...)"
-    _expect(op, fits, expected, args, groups)
-    return a.shape[0], b.shape[1] * groups, *size
-
-
-def _weight_shape(op: Op, args: tuple, window: Window, groups: int) -> Sizes:
-    a, b = args
-    fits = a.shape[0] == b.shape[0] and a.shape[1] % groups == b.shape[1] % groups == 0
-    fits = fits and window.counts(a.shape[2:]) == tuple(b.shape[2:])
-    expected = "x (batch, channels, ...), g (batch, filters, a number each position)"
-    _expect(op, fits, expected, args, groups)
-    return b.shape[1], a.shape[1] // groups, *window.kernel
-
-
-WINDOWS = {  # for samples: (size, window)
-    1: ((5,), Window((2,), (1,), ((0, 1),), (2,))),
-    2: ((4, 5), Window((3, 2), (2, 1), ((1, 1), (0, 0)), (1, 2))),
-}
-
-
-def _sample(name: str) -> Callable:
-    """The operands of one of the three for windows of one and two dims, and groups."""
-
-    def sample(rng: np.random.Generator) -> list:
-        calls = []
-        for dims, batch, groups in ((1, 2, 1), (2, 1, 2)):
-            size, window = WINDOWS[dims]
-            x = rng.normal(size=(batch, 2, *size))
-            w = rng.normal(size=(2, 2 // groups, *window.kernel))
-            g = rng.normal(size=(batch, 2, *window.counts(size)))
-            args = {"conv": [x, w], "conv_input": [g, w], "conv_weight": [x, g]}[name]
-            more = {"size": size} if name == "conv_input" else {}
-            calls.append((args, {**more, "window": window, "groups": groups}))
-        return calls
-
-    return sample
-
-
-def _convolution(
-    name: str, fn: Any, shape: Any, first: Any, second: Any, doc: str
-) -> Op:
-    return Op(
-        name,
-        fn,
-        (first, second),
-        infer=_infer(shape),
-        kind="contraction",
-        doc=doc,
-        sample=_sample(name),
-    )
-
-
-conv = _convolution(
-    "conv",
-    _conv,
-    _conv_shape,
-    lambda g, sa, b, window, groups: conv_input(
-        g, b, size=sa[2:], window=window, groups=groups
-    ),
-    lambda g, a, window, groups: conv_weight(a, g, window=window, groups=groups),
-    "b's filters at every position of a",
-)
-conv_input = _convolution(
-    "conv_input",
-    _conv_input,
-    _input_shape,
-    lambda g, b, window, groups: conv(g, b, window=window, groups=groups),
-    lambda g, a, window, groups: conv_weight(g, a, window=window, groups=groups),
-    "what conv has for a derivative by its input: a's positions spread by b's filters",
-)
-conv_weight = _convolution(
-    "conv_weight",
-    _conv_weight,
-    _weight_shape,
-    lambda g, sa, b, window, groups: conv_input(
-        b, g, size=sa[2:], window=window, groups=groups
-    ),
-    lambda g, a, window, groups: conv(a, g, window=window, groups=groups),
-    "what conv has for a derivative by its weight: a's windows, weighted by b",
-)
-
 # --- windows by themselves ---------------------------------------------------------------
 
 
-def _windows(a: Any, window: Window, out: Any = None) -> Any:
-    counts, padded = window.counts(a.shape[2:]), _pad(a, window)
-    out = _new((*a.shape[:2], *window.kernel, *counts), a, out)
-    for at, seen in window.taps(counts):
-        out[(ALL, ALL, *at)] = padded[(ALL, ALL, *seen)]
-    return out
-
-
-def _overlap(a: Any, size: Sizes, window: Window, out: Any = None) -> Any:
-    y = module_of(a).zeros((*a.shape[:2], *window.padded(size)), a.dtype)
-    for at, seen in window.taps(window.counts(size)):
-        y[(ALL, ALL, *seen)] += a[(ALL, ALL, *at)]
-    out = _new((*a.shape[:2], *size), a, out)
-    np.copyto(out, y[_inner(out.shape, window)])
-    return out
-
-
-def _max_at(a: Any, window: Window, out: Any = None) -> Any:
-    size, counts = a.shape[2:], window.counts(a.shape[2:])
-    lowest = -np.inf if a.dtype.kind == "f" else np.iinfo(a.dtype).min
-    laid, taps = _laid(a, window, lowest), list(window.taps(counts))
-    best = functools.reduce(np.maximum, (laid[(ALL, *seen)] for _, seen in taps))
-    # The earlier a place in the window, the higher its rank: bytes are quick to compare.
-    xp = module_of(a)
-    ranks = xp.zeros(best.shape, np.min_scalar_type(len(taps)))
-    starts, insides = _places(size, window, counts)
-    for rank, (_, seen), inside in zip(range(len(taps), 0, -1), taps, insides):
-        here = laid[(ALL, *seen)]
-        found = ((here == best) | (here != here)) & xp.asarray(inside)
-        np.maximum(ranks, np.multiply(found, rank, dtype=ranks.dtype), out=ranks)
-    jumps = xp.array([_flat(size, at, window.dilation) for at, _ in taps])
-    out = _new((*a.shape[:2], *counts), a, out, int64)
-    np.take(jumps, len(taps) - np.moveaxis(ranks, -1, 0).astype(int64), out=out)
-    return np.add(out, xp.asarray(starts), out=out)
-
-
-def _flat(size: Sizes, at: Any, scale: Sizes) -> Any:
-    """The position `at` (times `scale`) in an array of shape `size`, flattened."""
-    flat: Any = 0
-    for n, i, times in zip(size, at, scale):
-        flat = flat * n + i * times
-    return flat
-
-
-def _places(size: Sizes, window: Window, counts: Sizes) -> tuple[Any, list]:
-    """Where in the flattened input windows start; which places in them are inside."""
-    grid = np.ix_(
-        *(
-            np.arange(n) * step - before
-            for n, step, (before, _) in zip(counts, window.stride, window.padding)
-        )
-    )
-    insides = [
-        functools.reduce(
-            np.logical_and,
-            (
-                (start + i * d >= 0) & (start + i * d < n)
-                for start, i, d, n in zip(grid, at, window.dilation, size)
-            ),
-        )[..., None]
-        for at, _ in window.taps(counts)
-    ]
-    return _flat(size, grid, (1,) * len(size)), insides
-
-
-def _position_shape(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
-    (a,) = args
-    if a.dtype.kind == "b":
-        raise _wants_numbers(op, args)
-    return (*a.shape[:2], *attrs["window"].counts(a.shape[2:])), int64
-
-
-windows = Op(
-    "windows",
-    _windows,
-    (lambda g, sa, window: overlap(g, size=sa[2:], window=window),),
-    infer=lambda op, args, attrs: (
-        (
-            *args[0].shape[:2],
-            *attrs["window"].kernel,
-            *attrs["window"].counts(args[0].shape[2:]),
-        ),
-        args[0].dtype,
+@row(
+    kind("movement"),
+    lambda g, sa, window: overlap(g, size=sa[2:], window=window),
+    infer=shapes.by_first(
+        lambda sa, window: (*sa[:2], *window.kernel, *window.counts(sa[2:]))
     ),
-    kind="movement",
-    doc="every window of a, as (batch, channels, *place in the window, *position)",
     sample=lambda rng: [
         ([rng.normal(size=(2, 2, *size))], {"window": window})
-        for size, window in WINDOWS.values()
+        for size, window in WINDOWS
     ],
 )
-overlap = Op(
-    "overlap",
-    _overlap,
-    (lambda g, window: windows(g, window=window),),
-    infer=lambda op, args, attrs: (
-        (*args[0].shape[:2], *attrs["size"]),
-        args[0].dtype,
-    ),
-    kind="movement",
-    doc="windows back in their places, adding up where they overlap",
+def windows(a: Any, window: Window, out: Any = None) -> Any:
+    """Every window of a, as (batch, channels, *place in the window, *position)."""
+    every = _every(_pad(a, window), window, window.counts(a.shape[2:]), first=2)
+    return into(every.copy(order="C") if out is None else every, out)
+
+
+@row(
+    kind("movement"),
+    lambda g, window: windows(g, window=window),
+    infer=shapes.by_first(lambda sa, size, window: (*sa[:2], *size)),
     sample=lambda rng: [
         (
             [rng.normal(size=(2, 2, *window.kernel, *window.counts(size)))],
             {"size": size, "window": window},
         )
-        for size, window in WINDOWS.values()
+        for size, window in WINDOWS
     ],
 )
-max_at = Op(
-    "max_at",
-    _max_at,
-    (None,),
-    infer=_position_shape,
-    kind="indexing",
-    doc="where in each channel, flattened, every window has its (first) largest element",
-    sample=windows.sample,
-)
+def overlap(a: Any, size: Sizes, window: Window, out: Any = None) -> Any:
+    """Windows back in their places, adding up where they overlap."""
+    y = module_of(a).zeros((*a.shape[:2], *window.padded(size)), a.dtype)
+    rows = a.shape[0] * a.shape[1]
+    parts, flat = (x.reshape(rows, *x.shape[2:]) for x in (a, y))
+    _add_windows(flat, parts, window, window.counts(size))
+    out = _new((*a.shape[:2], *size), a, out)
+    np.copyto(out, y[_inner(out.shape, window)])
+    return out
+
+
+def _position_shape(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
+    (a,) = args
+    _demand_numbers(user_scope() or op.name, args)
+    return (*a.shape[:2], *attrs["window"].counts(a.shape[2:])), int64
+
+
+@row(kind("indexing"), None, infer=_position_shape, sample=windows.sample)
+def max_at(a: Any, window: Window, out: Any = None) -> Any:
+    """Where in each channel, flattened, every window has its (first) largest element."""
+    xp, size, counts = module_of(a), a.shape[2:], window.counts(a.shape[2:])
+    lowest = -np.inf if a.dtype.kind == "f" else np.iinfo(a.dtype).min
+    every = _every(_laid(a, window, lowest), window, counts)
+    real = _pad(xp.ones((1, 1, *size), bool), window)
+    inside = _every(real[0], window, counts)[..., None]
+    taps = [(ALL, *at) for at in np.ndindex(*window.kernel)]
+    best = functools.reduce(np.maximum, (every[at] for at in taps))
+    # The earlier a place in the window, the higher its rank: bytes are quick to compare.
+    ranks = xp.zeros(best.shape, np.min_scalar_type(len(taps)))
+    for rank, at in zip(range(len(taps), 0, -1), taps):
+        here = every[at]
+        found = ((here == best) | (here != here)) & inside[at]
+        np.maximum(ranks, np.multiply(found, rank, dtype=ranks.dtype), out=ranks)
+    steps = zip(counts, window.stride, window.padding)
+    starts = _flat(size, [np.arange(n) * s - before for n, s, (before, _) in steps])
+    holes = zip(window.kernel, window.dilation)
+    jumps = _flat(size, [np.arange(n) * d for n, d in holes]).ravel()
+    out = _new((*a.shape[:2], *counts), a, out, int64)
+    first = len(taps) - np.moveaxis(ranks, -1, 0).astype(int64)
+    np.take(xp.asarray(jumps), first, out=out)
+    return np.add(out, xp.asarray(starts), out=out)
+
+
+def _flat(size: Sizes, along: Sequence[Any]) -> Any:
+    """The positions of a grid in an array of shape `size`, flattened."""
+    steps = (at * math.prod(size[i + 1 :]) for i, at in enumerate(along))
+    return functools.reduce(np.add.outer, steps)

@@ -155,7 +155,7 @@ def _add_integers(out: Any, at: Key, b: Any) -> None:
 @row(
     indexing,
     None,
-    infer=lambda op, args, attrs: (shapes.shape_of(args[0]), int64),
+    infer=shapes.by_first(lambda sa, **attrs: sa, int64),
     sample=draw((3, 4), axis=[0, 1, 1], descending=[False, False, True]),
 )
 def argsort(a: Any, axis: int, descending: bool, out: Any = None) -> Any:

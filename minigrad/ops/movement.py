@@ -163,7 +163,7 @@ def put(a: Any, b: Any, view: str, attrs: dict, out: Any = None) -> Any:
 @row(
     moved,
     lambda g, sa: zeros(g, shape=sa),
-    infer=lambda op, args, attrs: (tuple(attrs["shape"]), args[0].dtype),
+    infer=shapes.by_first(lambda sa, shape: tuple(shape)),
     sample=draw((2,), shape=[(3, 2)]),
 )
 def zeros(a: Any, shape: Shape, out: Any = None) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -307,13 +307,7 @@ def contraction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     got, called = describe_all(args, " @ "), user_scope() or op.name
     if len(a.shape) < 2 or len(b.shape) < 2:
         raise ShapeError(f"{called}: wants matrices", expected="ndim >= 2", got=got)
-    if a.dtype != b.dtype:
-        raise DTypeError(
-            f"{called}: the dtypes differ",
-            expected="two operands of one dtype",
-            got=describe_dtypes(args),
-            remedy=f"{name_of(b, 'b')}.to({name_of(a, 'a')}.dtype)",
-        )
+    demand_one_dtype(called, args)
     if not agree(a.shape[-1], b.shape[-2]):
         raise ShapeError(
             f"{called}: the inner sizes differ",
@@ -322,6 +316,17 @@ def contraction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
             remedy=_matmul_remedy(a, b),
         )
     return (*broadcast(op, args, without=2), a.shape[-2], b.shape[-1]), a.dtype
+
+
+def demand_one_dtype(called: str, args: tuple) -> None:
+    a, b = args
+    if a.dtype != b.dtype:
+        raise DTypeError(
+            f"{called}: the dtypes differ",
+            expected="two operands of one dtype",
+            got=describe_dtypes(args),
+            remedy=f"{name_of(b, 'b')}.to({name_of(a, 'a')}.dtype)",
+        )
 
 
 def accumulation(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
@@ -424,8 +429,15 @@ def diagonal(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     return (*(n for i, n in enumerate(a.shape) if i not in axes), length), a.dtype
 
 
-def like_first(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
-    return shape_of(args[0]), args[0].dtype
+def by_first(shape: Callable[..., Shape], dtype: np.dtype | None = None) -> Callable:
+    """A rule by formula, of the first argument's shape and the attributes."""
+    return lambda op, args, attrs: (
+        shape(shape_of(args[0]), **attrs),
+        dtype or args[0].dtype,
+    )
+
+
+like_first = by_first(lambda sa, **attrs: sa)
 
 
 def _known_one(sizes: Sequence[Any]) -> Any:
