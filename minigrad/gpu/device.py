@@ -81,6 +81,25 @@ class Device:
         """cuDNN's plan for a convolution that `cudnn.describe` gave; None without one."""
         return cudnn.plan(what)
 
+    def convolve(
+        self, name: str, a: Any, b: Any, shape: tuple[int, ...], window: Any, out: Any
+    ) -> Any:
+        """The op `name` by cuDNN, into `out` if given; None where it has no plan."""
+        if a.dtype != b.dtype or a.dtype.kind != "f" or 0 in (*a.shape, *shape):
+            return None
+        what = cudnn.describe(name, a.shape, b.shape, shape, a.dtype.name, window)
+        plan = self.convolution(what)
+        if plan is None:
+            return None
+        a, b = map(self.xp.ascontiguousarray, (a, b))
+        fits = out is not None and out.flags.c_contiguous
+        y = out if fits else self.xp.empty(shape, a.dtype)
+        plan(a, b, y, self.xp.empty(max(1, plan.workspace), np.uint8), self.stream)
+        if out is None or fits:
+            return y
+        out[...] = y
+        return out
+
     @property
     def stream(self) -> int:
         """The address of the current queue of launches."""

@@ -17,11 +17,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.backend import int64, module_of, on_device
+from minigrad.backend import int64, late, module_of, on_device
 from minigrad.errors import DTypeError, ShapeError, user_scope
 from minigrad.ops import shapes
 from minigrad.ops.kinds import into, kind, row
@@ -221,6 +222,21 @@ def _sample(*operands: int, sized: bool = False) -> Callable:
 convolution = kind("contraction", infer=_infer)
 
 
+def _by_library(fn: Any) -> Callable:
+    """`fn`, or on a GPU what cuDNN computes, where it has a plan for the sizes."""
+    named: Any = SimpleNamespace(name=fn.__name__)
+
+    @functools.wraps(fn)
+    def run(a: Any, b: Any, out: Any = None, **attrs: Any) -> Any:
+        y = None
+        if on_device(a):
+            shape, _ = _infer(named, (a, b), attrs)
+            y = late("cuda")().convolve(named.name, a, b, shape, attrs["window"], out)
+        return fn(a, b, out=out, **attrs) if y is None else y
+
+    return run
+
+
 @row(
     convolution,
     lambda g, sa, b, window, groups: conv_input(
@@ -229,6 +245,7 @@ convolution = kind("contraction", infer=_infer)
     lambda g, a, window, groups: conv_weight(a, g, window=window, groups=groups),
     sample=_sample(0, 1),
 )
+@_by_library
 def conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     """What b's filters find at every position of a."""
     _numbers_of_one_dtype(a, b)
@@ -247,6 +264,7 @@ def conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     lambda g, a, window, groups: conv_weight(g, a, window=window, groups=groups),
     sample=_sample(2, 1, sized=True),
 )
+@_by_library
 def conv_input(
     a: Any, b: Any, size: Sizes, window: Window, groups: int, out: Any = None
 ) -> Any:
@@ -279,6 +297,7 @@ def _add_windows(y: Any, parts: Any, window: Window, counts: Sizes) -> None:
     lambda g, a, window, groups: conv(a, g, window=window, groups=groups),
     sample=_sample(0, 2),
 )
+@_by_library
 def conv_weight(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     """What conv has for a derivative by its weight: a's windows, weighted by b."""
     _numbers_of_one_dtype(a, b)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.gpu import simulated
+from minigrad.ops import conv
 
 
 def test_the_articles_net_learns_the_same_on_every_device(device):
@@ -125,6 +127,49 @@ def test_there_is_one_gpu_in_a_process():
         mg.cuda.set_device(0)
         with pytest.raises(mg.errors.DeviceError, match="CUDA_VISIBLE_DEVICES"):
             mg.ones(1, device="cuda:1")
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+def test_convolutions_and_their_gradients_go_by_cudnns_plans(dims, monkeypatch):
+    ops = {"conv_fprop": conv.conv, "conv_dgrad": conv.conv_input}
+    asked = []
+
+    class Plan:
+        workspace = 64
+
+        def __init__(self, what):
+            asked.append(what.method)
+            self.fn = ops.get(what.method, conv.conv_weight).fn
+            more = {"size": what.output[-dims:]} if what.method == "conv_dgrad" else {}
+            self.attrs = {"window": window, "groups": 1, **more}
+
+        def __call__(self, a, b, y, workspace, stream):
+            assert all(x.flags.c_contiguous for x in (a, b, y))
+            assert workspace.nbytes == 64
+            y._values[...] = self.fn(a._values, b._values, **self.attrs)
+
+    window = conv.Window((3,) * dims, (2,) * dims, ((1, 1),) * dims, (1,) * dims)
+    forward = mg.nn.functional.conv1d if dims == 1 else mg.nn.functional.conv2d
+
+    def found(where):
+        mg.manual_seed(0)
+        x = mg.randn(2, *[8] * dims, 3).to(where).movedim(-1, 1).requires_grad_()
+        w = mg.randn(4, 3, *[3] * dims).to(where).requires_grad_()
+        y = forward(x, w, stride=2, padding=1)
+        (y * y).sum().backward()
+        return [t.detach().cpu().numpy() for t in (y, x.grad, w.grad)]
+
+    monkeypatch.setattr(simulated.Simulated, "convolution", lambda _, what: Plan(what))
+    with mg.cuda.simulate():
+        for got, want in zip(found("cuda"), found("cpu"), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+    assert sorted(asked) == ["conv_dgrad", "conv_fprop", "conv_wgrad"]
+
+
+def test_a_convolution_on_a_device_refuses_what_it_does_on_the_cpu(device):
+    x, w = mg.ones(1, 3, 8, 8, device=device), mg.ones(4, 2, 3, 3, device=device)
+    with pytest.raises(mg.errors.ShapeError, match="do not fit together"):
+        mg.nn.functional.conv2d(x, w)
 
 
 def test_memory_is_counted_while_it_is_held():
