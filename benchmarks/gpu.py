@@ -28,6 +28,7 @@ from benchmarks.cases import Case, Problem, elements, images, net, recurrent
 from benchmarks.harness import Failed, admit, started
 from benchmarks.peers.on_gpu import GPU_PEERS, SIMULATE, Sample, runner_of
 from benchmarks.report import RESULTS, _rounded
+from minigrad.__main__ import doctor
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 540.0  # seconds for the whole call
@@ -70,6 +71,12 @@ CASES = (
     Case(
         "elementwise chain, 12 ops on 1e8", "elements", partial(repeated, CHAIN), gate=2
     ),
+    Case(
+        "net large 8192-4096-4096-1024, products in TF32",
+        "tf32",
+        partial(net, 8192, 4096, 4096, 1024, 1e-12),
+        gate=3,
+    ),
 )
 TINY = {
     "net": partial(net, 4, 5, 6, 3, 1e-4),
@@ -77,6 +84,7 @@ TINY = {
     "scan": partial(recurrent, 3, 3, 5, 6, 1e-3),
     "cnn": partial(images, 4),
     "elements": partial(repeated, TINY_CHAIN),
+    "tf32": partial(net, 4, 5, 6, 3, 1e-4),
 }
 
 
@@ -175,16 +183,17 @@ def ask(runners: dict[str, Any], names: Any, *request: Any) -> tuple[Any, dict]:
 
 
 def describe(call: Call, runners: dict[str, Any]) -> None:
-    """Device, versions and how fast it copies."""
+    """Device, versions and how fast it copies, whoever does it fastest."""
     about = {}
     for name in runners:
         answer, failures = ask(runners, [name], "describe")
         about[name] = answer or failures[name]
     gpus = [n for n in ("eager", "torch") if "device" in about.get(n, {})]
-    copy, _ = ask(runners, gpus, "bandwidth", call.chain)
+    copies = [ask(runners, [name], "bandwidth", call.chain)[0] for name in gpus]
     call.report["peers"] = about
+    call.report["versions"] = doctor().splitlines()
     call.report["device"] = about[gpus[0]]["device"] if gpus else "no GPU"
-    call.report["copy_gb_s"] = (copy or 0.0) / 1e9
+    call.report["copy_gb_s"] = max(copy or 0.0 for copy in [0.0, *copies]) / 1e9
 
 
 def add_bandwidth(rows: dict[str, dict], size: int, copy: float) -> None:
@@ -232,8 +241,10 @@ def row_of(call: Call, case: Case, runners: dict[str, Any]) -> dict[str, dict]:
 
 def tiny_cases() -> list[Case]:
     """One of each kind, as small as can be."""
-    kinds = {case.kind: case for case in reversed(CASES)}
-    return [replace(case, problem=TINY[kind]) for kind, case in kinds.items()]
+    kinds: dict[str, Case] = {}
+    for case in CASES:
+        kinds.setdefault(case.kind, replace(case, problem=TINY[case.kind]))
+    return list(kinds.values())
 
 
 def table(name: str, rows: dict[str, dict]) -> str:

@@ -19,7 +19,7 @@ from benchmarks.harness import Make, Runner
 from benchmarks.peers import Peer, define_by_run
 
 SIMULATE = "MINIGRAD_BENCHMARK_SIMULATE"
-KINDS = ("elements", "net", "rnn", "scan", "cnn")
+KINDS = ("elements", "net", "rnn", "scan", "cnn", "tf32")
 SAMPLE, MOST = 0.01, 1000  # seconds of steps that are waited for together; how many
 
 
@@ -113,6 +113,8 @@ def _peer(functions: Any, home: Moved, *args: Any, **options: Any) -> SimpleName
         for kind in KINDS
         if hasattr(functions, kind)
     }
+    if "net" in made:
+        made["tf32"] = partial(_rounded, made["net"], home)
     clock = SimpleNamespace(wait=lambda: None, mark=Mark, between=lambda *_: None)
     name = "CPU"
     if home.where == "cuda":
@@ -122,6 +124,15 @@ def _peer(functions: Any, home: Moved, *args: Any, **options: Any) -> SimpleName
         name = home.cuda.get_device_name()
     about = {"device": name, "version": getattr(home, "__version__", "(checkout)")}
     return SimpleNamespace(**made, **vars(clock), home=home, about=about)
+
+
+def _rounded(make: Callable[[Any], Any], home: Moved, problem: Any) -> Any:
+    """A net in TF32. The switch stays as it is then, so no other case comes after."""
+    if hasattr(home, "config"):
+        home.config.update("jax_default_matmul_precision", "tensorfloat32")
+    elif hasattr(home, "backends"):
+        home.backends.cuda.matmul.allow_tf32 = True
+    return make(problem)
 
 
 _kept = ExitStack()  # until the process ends

@@ -1,5 +1,6 @@
 """The script for a GPU works before there is one: all of it, on tiny cases."""
 
+import datetime
 import inspect
 import json
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ import pytest
 
 from benchmarks import gpu
 from benchmarks.harness import Failed
+from benchmarks.peers import on_gpu
 from benchmarks.peers.on_gpu import GPU_PEERS, KINDS, GpuRunner, Sample
 
 SLOW = {"compiled", "jax"}  # they compile for half a minute
@@ -57,6 +59,37 @@ def test_what_is_tried_out_is_marked_and_not_kept(tried):
     assert report["simulated"] is True
     assert report["device"] == "simulated GPU"
     assert list(folder.iterdir()) == []
+
+
+def test_the_report_names_versions_and_the_date(tried):
+    versions = [line.split()[0] for line in tried[0]["versions"]]
+    assert {"minigrad", "driver", "CuPy", "cuBLAS", "cuDNN"} <= set(versions)
+    assert tried[0]["date"] == datetime.date.today().isoformat()
+
+
+def test_tf32_is_switched_on_for_the_last_case_alone():
+    kinds = [case.kind for case in gpu.CASES]
+    assert kinds.index("tf32") == len(kinds) - 1
+    matmul, seen = SimpleNamespace(allow_tf32=False), []
+    home = SimpleNamespace(
+        backends=SimpleNamespace(cuda=SimpleNamespace(matmul=matmul)), where="cpu"
+    )
+    peer = on_gpu._peer(SimpleNamespace(net=seen.append), home)
+    peer.net("exact")
+    assert matmul.allow_tf32 is False
+    peer.tf32("rounded")
+    assert matmul.allow_tf32 is True
+    assert seen == ["exact", "rounded"]
+
+
+def test_the_copy_s_speed_is_that_of_whoever_copies_fastest(tmp_path):
+    def runner(speed):
+        answers = {"describe": {"device": "it"}, "bandwidth": speed}
+        return SimpleNamespace(ask=lambda request, *_: answers[request])
+
+    made = call(tmp_path)
+    gpu.describe(made, {"eager": runner(1e12), "torch": runner(3e12)})
+    assert made.report["copy_gb_s"] == 3000
 
 
 def test_every_case_names_a_problem_with_the_arguments_it_takes():
