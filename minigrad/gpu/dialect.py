@@ -69,7 +69,7 @@ def over_elements(count: int) -> tuple[int, int]:
     return max(1, min(-(-count // threads), BLOCKS)), threads
 
 
-def _power(n: int) -> int:
+def power(n: int) -> int:
     """The next power of two."""
     return 1 << max(0, n - 1).bit_length()
 
@@ -141,20 +141,15 @@ class Share(NamedTuple):
             "}",
         ]
 
-    @property
-    def first(self) -> str:
-        """The thread that is lane 0 of the same result."""
-        return "threadIdx.x - lane" + ("" if self.along else f" * {self.columns}")
-
 
 def share(kept: int, folded: int, along: bool, splits: bool = True) -> Share:
     """Enough threads for each result, and for neighbours neighbouring elements."""
     if along:
-        lanes = min(BLOCK, _power(folded))
-        columns = min(BLOCK // lanes, _power(kept))
+        lanes = min(BLOCK, power(folded))
+        columns = min(BLOCK // lanes, power(kept))
     else:
-        columns = min(BLOCK if kept >= 1 << 16 else WARP, _power(kept))
-        lanes = min(BLOCK // columns, _power(folded))
+        columns = min(BLOCK if kept >= 1 << 16 else WARP, power(kept))
+        lanes = min(BLOCK // columns, power(folded))
     blocks = -(-kept // columns)
     pieces = 1
     if splits and folded > 8 * lanes:

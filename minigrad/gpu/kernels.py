@@ -221,50 +221,8 @@ def _rows(w: Any, node: Node) -> tuple[Share, str, list[str], str, str]:
     )
     read = f"{source.pointer}[{start.position(counters)} + {inside}]"
     w.grid = how.grid, (how.threads,)
-    head = how.head(kind)
-    place = unravelled("at", counters, sizes, kind)
-    head += [*place] if counters else []
+    head = [*how.head(kind), *unravelled("at", counters, sizes, kind)]
     return how, kind, head, read, Operand(to.pointer, strides, to.offset).at(counters)
-
-
-def logsumexp(w: Any, node: Node) -> list:
-    """The largest of a row, then the sum of what is left of it."""
-    if math.prod(node.shape) == 0:
-        return []
-    real = ctype(node)
-    exp, log = (w.scalars.function(f, node.dtype) for f in ("exp", "log"))
-
-    def write() -> list[str]:
-        how, kind, head, read, out = _rows(w, node)
-        value = f"({real}){read}"
-        top = lambda here, there: [
-            f"if (tops[{there}] > tops[{here}] || tops[{there}] != tops[{there}])",
-            f"  tops[{here}] = tops[{there}];",
-        ]
-        return [
-            *head,
-            f"__shared__ {real} tops[{how.threads}], sums[{how.threads}];",
-            f"{real} top = -INFINITY, sum = 0;",
-            f"if (at < {how.kept}) {{",
-            *how.loop(kind),
-            f"const {real} a = {value};",
-            "top = a > top || a != a ? a : top;",
-            "}", "}",
-            "tops[threadIdx.x] = top;",
-            *how.tree(top),
-            "__syncthreads();",
-            f"top = tops[{how.first}];",
-            "top = isfinite(top) ? top : 0;",
-            f"if (at < {how.kept}) {{",
-            *how.loop(kind),
-            f"sum += {exp}({value} - top);",
-            "}", "}",
-            "sums[threadIdx.x] = sum;",
-            *how.tree(lambda here, there: [f"sums[{here}] += sums[{there}];"]),
-            f"if (lane == 0 && at < {how.kept}) {out} = {log}(sums[threadIdx.x]) + top;",
-        ]  # fmt: skip
-
-    return w.block(write, [node])
 
 
 def argument(w: Any, node: Node) -> list:
@@ -277,12 +235,8 @@ def argument(w: Any, node: Node) -> list:
         how, kind, head, read, out = _rows(w, node)
 
         def merge(here: str, there: str) -> list[str]:
-            a, b, i, j = (
-                f"tops[{here}]",
-                f"tops[{there}]",
-                f"bests[{here}]",
-                f"bests[{there}]",
-            )
+            a, b = f"tops[{here}]", f"tops[{there}]"
+            i, j = f"bests[{here}]", f"bests[{there}]"
             tie = f"({b} == {a} || ({b} != {b} && {a} != {a})) && {j} < {i}"
             better = f"{b} {sign} {a} || ({b} != {b} && {a} == {a}) || ({tie})"
             return [

@@ -32,6 +32,7 @@ from minigrad.gpu.streams import Event
 from minigrad.gpu.writer import Writer, layout
 from minigrad.native.accumulate import accumulate
 from minigrad.native.kernels import joins
+from minigrad.native.lower import lowered
 from minigrad.native.nested import is_counted
 from minigrad.static.loop import substitute
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, topological
@@ -62,14 +63,14 @@ def emit(
         )
     inputs = [*inputs, *host.inputs.values()]
     wanted, cells = host.left(wanted, cells)
-    wanted = accumulate(substitute(wanted, host.inputs))
+    wanted = lowered(accumulate(substitute(wanted, host.inputs)))
     known = {x: np.empty(x.shape, x.dtype) for x in inputs}
     variables = [x for x in topological(wanted) if x.op is VARIABLE]
     known |= {x: layout(x.value.array) for x in variables}
     final = settle_reshapes(wanted, known)
     outputs = final[: len(wanted) - len(cells)]
     updates = dict(zip(cells, final[len(outputs) :]))
-    plan = make_plan(outputs, updates, check_nan, joins)
+    plan = make_plan(outputs, updates, check_nan, joins, row_of=Writer.row_of)
     writer = Writer(plan, inputs, check_nan, device)
     actions = writer.everything(outputs)
     program = Cuda(device, writer, actions, inputs, host, reference)

@@ -166,17 +166,17 @@ template <class... P, void (*F)(P...)> struct Kernel<F> {
 
 static uint64_t slots[MOST];
 
-template <class T> static T from_lane(T value, int lane) {
-  int thread = running, warp = thread / warpSize * warpSize;
+template <class T> static T from_row(T value, int lane, int length) {
+  int thread = running, first = thread / length * length;
   memcpy(&slots[thread], &value, sizeof value);
   wait(AT_WARP);
-  if (lane >= 0 && lane < warpSize && warp + lane < total)
-    memcpy(&value, &slots[warp + lane], sizeof value);
+  if (lane >= 0 && lane < length && first + lane < total)
+    memcpy(&value, &slots[first + lane], sizeof value);
   wait(AT_WARP);
   return value;
 }
 
-static int lane() { return running % warpSize; }
+static int lane(int length) { return running % length; }
 
 } // namespace shim
 
@@ -190,11 +190,11 @@ static void __threadfence_block() {}
 #define PLAIN template <class T> static inline T
 #define SAME(T) std::common_type_t<T> // not deduced: converted, as CUDA's overloads do
 
-// Every lane takes part, in rows of 32 lanes.
-PLAIN __shfl_sync(unsigned, T a, int lane) { return shim::from_lane(a, lane & 31); }
-PLAIN __shfl_down_sync(unsigned, T a, int d) { return shim::from_lane(a, shim::lane() + d); }
-PLAIN __shfl_up_sync(unsigned, T a, int d) { return shim::from_lane(a, shim::lane() - d); }
-PLAIN __shfl_xor_sync(unsigned, T a, int m) { return shim::from_lane(a, shim::lane() ^ m); }
+// Every lane takes part, in rows of `n` lanes; from outside its row it gets its own value.
+PLAIN __shfl_sync(unsigned, T a, int lane, int n = 32) { return shim::from_row(a, lane & (n - 1), n); }
+PLAIN __shfl_down_sync(unsigned, T a, int d, int n = 32) { return shim::from_row(a, shim::lane(n) + d, n); }
+PLAIN __shfl_up_sync(unsigned, T a, int d, int n = 32) { return shim::from_row(a, shim::lane(n) - d, n); }
+PLAIN __shfl_xor_sync(unsigned, T a, int m, int n = 32) { return shim::from_row(a, shim::lane(n) ^ m, n); }
 
 PLAIN shim_swap(T *p, T b) { T a = *p; *p = b; return a; }
 PLAIN atomicAdd(T *p, SAME(T) b) { return shim_swap(p, T(*p + b)); }

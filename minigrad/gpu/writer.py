@@ -17,7 +17,15 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import int32
-from minigrad.gpu import control, fused, kernels, products, randomness, windows
+from minigrad.gpu import (
+    control,
+    fused,
+    kernels,
+    products,
+    randomness,
+    rowwise,
+    windows,
+)
 from minigrad.gpu.actions import Action, Call, Launch
 from minigrad.gpu.dialect import HEAD, CudaScalars, dealt, over_elements, unravelled
 from minigrad.native.codegen import comments
@@ -26,6 +34,7 @@ from minigrad.native.kernels import joins
 from minigrad.native.loops import Operand, indent
 from minigrad.native.memory import Memory
 from minigrad.native.nested import is_counted
+from minigrad.native.rowwise import walks_again
 from minigrad.static.fuse import Group
 from minigrad.static.node import Node
 from minigrad.static.plan import Plan, nbytes
@@ -40,7 +49,6 @@ KERNELS: dict[str, Callable[[Any, Node], list | None]] = {
     "index_put": kernels.written,
     "index_add": kernels.written,
     "cumsum": kernels.cumsum,
-    "logsumexp": kernels.logsumexp,
     "argmax": kernels.argument,
     "argmin": kernels.argument,
     "argsort": kernels.argsort,
@@ -71,6 +79,7 @@ class Writer(Memory):
         False  # an index is looked at where it is used; a flag says that one was bad
     )
     gemm = True
+    row_of = staticmethod(rowwise.row_of)
 
     def __init__(
         self,
@@ -252,7 +261,8 @@ class Writer(Memory):
             actions = kernel(self, first)
             return self._called(first) if actions is None else actions
         if known and joins(first):
-            return fused.fused(self, step)
+            write = rowwise.rows if walks_again(step) else fused.fused
+            return write(self, step)
         return [action for node in step.nodes for action in self._called(node)]
 
     def _finite(self, node: Node) -> list[str]:

@@ -158,6 +158,7 @@ class _Writer(Memory):
         return name
 
     copied = staticmethod(kernels.copied)
+    row_of = staticmethod(row_of)
 
     def refuse(self, condition: str) -> str:
         return f"if ({condition}) return 1;"

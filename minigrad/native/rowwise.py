@@ -26,9 +26,15 @@ LONGEST = 4096  # elements of a row: what it leaves fits the cache, and sums sta
 
 def row_of(node: Node) -> tuple[int, ...] | None:
     """The shape whose rows this op could walk along together with others."""
+    shape = walkable(node)
+    return shape if shape and shape[-1] <= LONGEST else None
+
+
+def walkable(node: Node) -> tuple[int, ...] | None:
+    """The shape whose rows this op could walk along, were they of any length."""
     reduces = node.op.kind == "reduce"
     shape = node.inputs[0].shape if reduces else node.shape
-    if not shape or shape[-1] > LONGEST or node.op.name in REFUSED:
+    if not shape or node.op.name in REFUSED:
         return None
     if reduces:
         last = node.attrs["axis"] == (len(shape) - 1,) and node.attrs["keepdims"]
@@ -43,19 +49,19 @@ def walks_again(group: Group) -> bool:
 
 
 def rows(w: Writer, group: Group) -> list[str]:
-    return Rows(w, group).lines()
+    return Loops(w, group).lines()
 
 
 class Rows:
-    """The lines for a group: one loop over rows, and in it the walks along a row.
+    """A group's walks along a row: what is read, when each value is known, how it is called.
 
     `level` says of a value after how many walks it is known. A name stands for an element
-    in one walk, or for what there is one of in a row.
+    in one walk, or for what there is one of in a row. Each dialect says who walks.
     """
 
     def __init__(self, w: Writer, group: Group) -> None:
         self.w, self.group = w, group
-        self.shape = walked(group.nodes, row_of)
+        self.shape = walked(group.nodes, walkable)
         self.level = levels(group.nodes)
         self.names: dict[Node, str] = {}
         self.numbers = itertools.count()
@@ -88,6 +94,46 @@ class Rows:
         own = x.op is CONSTANT and x.shape == self.shape[-1:] and x.dtype.kind == "i"
         return own and np.array_equal(x.value, np.arange(len(x.value)))
 
+    def _once(self) -> list[str]:
+        """What is read once in a row."""
+        lines = []
+        for x, place in self.loaded.items():
+            if not place.strides[-1]:
+                lines.append(self._load(x))
+        return lines
+
+    def _when(self, node: Node) -> int:
+        """The walk that a node takes part in."""
+        return self.level[node] - (node.op.kind == "reduce")
+
+    def _computed(self, node: Node) -> str:
+        self.names[node] = name = f"t{next(self.numbers)}"
+        self.cost += 16 if "(" in node.op.c else 1
+        text = self.w.scalars.expression(node, [self.names[x] for x in node.inputs])
+        return f"const {ctype(node)} {name} = {text};"
+
+    def _single(self, level: int) -> list[str]:
+        """What there is one of in a row, known as soon as `level` walks are over."""
+        return [
+            self._computed(x)
+            for x in self.group.nodes
+            if self.level[x] == level and x.shape[-1] == 1 and x.op.kind != "reduce"
+        ]
+
+    def _load(self, x: Node) -> str:
+        """Read an element of an operand."""
+        self.names[x] = name = f"a{next(self.numbers)}"
+        return f"const {ctype(x)} {name} = {self.loaded[x].at(self.counters)};"
+
+    def _store(self, x: Node) -> str:
+        """Write an element, or what there is one of in a row."""
+        last = self.counters[-1] if x.shape[-1] > 1 else "0"
+        return f"{self.stored[x].at([*self.counters[:-1], last])} = {self.names[x]};"
+
+
+class Loops(Rows):
+    """The lines of C: one loop over rows, and in it a loop for each walk along a row."""
+
     def lines(self) -> list[str]:
         if math.prod(self.shape) == 0:
             return []
@@ -96,32 +142,11 @@ class Rows:
         for node, name in kept.items():
             body.append(f"{ctype(node)} {name}[{self.shape[-1]}];")
         for level in range(max(self.level.values()) + 1):
-            here = [x for x in self.group.nodes if self.level[x] == level]
-            for node in here:
-                if node.shape[-1] == 1 and node.op.kind != "reduce":
-                    body.append(self._computed(node))
-            body += self._walk(level, kept)
-        for node, place in self.stored.items():
-            if node.shape[-1] == 1:
-                body.append(
-                    f"{place.at([*self.counters[:-1], '0'])} = {self.names[node]};"
-                )
+            body += [*self._single(level), *self._walk(level, kept)]
+        body += [self._store(x) for x in self.stored if x.shape[-1] == 1]
         threads = math.prod(self.shape) * self.cost >= PARALLEL and len(self.sizes) > 0
         pragma = ["#pragma omp parallel for"] if threads else []
         return pragma + visited(self.counters[:-1], self.sizes, body)
-
-    def _once(self) -> list[str]:
-        """What is read once in a row."""
-        lines = []
-        for x, place in self.loaded.items():
-            if not place.strides[-1]:
-                self.names[x] = name = f"a{next(self.numbers)}"
-                lines.append(f"const {ctype(x)} {name} = {place.at(self.counters)};")
-        return lines
-
-    def _when(self, node: Node) -> int:
-        """The walk that a node takes part in."""
-        return self.level[node] - (node.op.kind == "reduce")
 
     def _kept(self) -> list[Node]:
         """The elements that a later walk reads again."""
@@ -136,12 +161,6 @@ class Rows:
             )
         )
 
-    def _computed(self, node: Node) -> str:
-        self.names[node] = name = f"t{next(self.numbers)}"
-        self.cost += 16 if "(" in node.op.c else 1
-        text = self.w.scalars.expression(node, [self.names[x] for x in node.inputs])
-        return f"const {ctype(node)} {name} = {text};"
-
     def _walk(self, level: int, kept: dict[Node, str]) -> list[str]:
         """One walk along the row: elements, and what is made of all of them."""
         members = [
@@ -153,14 +172,10 @@ class Rows:
         c = self.counters[-1]
         before, body, clauses = [], [], []
         for x in dict.fromkeys(x for node in members for x in node.inputs):
-            name = f"a{next(self.numbers)}"
             if x in self.loaded and self.loaded[x].strides[-1]:
-                self.names[x] = name
-                body.append(
-                    f"const {ctype(x)} {name} = {self.loaded[x].at(self.counters)};"
-                )
+                body.append(self._load(x))
             elif x in kept and self.level[x] < level:
-                self.names[x] = name
+                self.names[x] = name = f"a{next(self.numbers)}"
                 body.append(f"const {ctype(x)} {name} = {kept[x]}[{c}];")
         for node in members:
             if node.op.kind == "reduce":
@@ -175,8 +190,7 @@ class Rows:
             if node in kept:
                 body.append(f"{kept[node]}[{c}] = {self.names[node]};")
             if node in self.stored:
-                place = self.stored[node].at(self.counters)
-                body.append(f"{place} = {self.names[node]};")
+                body.append(self._store(node))
         n, pragma = self.shape[-1], " ".join(["#pragma omp simd", *clauses])
         head = f"for (int64_t {c} = 0; {c} < {n}; {c}++) {{"
         return [*before, pragma, head, *body, "}"]

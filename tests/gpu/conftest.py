@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from contextlib import contextmanager
 
 import pytest
 
@@ -40,11 +41,14 @@ def compilers():
         pytest.skip(str(why))
 
 
-@pytest.fixture(params=["simulated", pytest.param("real", marks=pytest.mark.gpu)])
-def gpu(request, compilers, monkeypatch):
-    """A GPU, the real one where there is one, and always a simulated one.
+GPUS = "simulated", pytest.param("real", marks=pytest.mark.gpu)
 
-    Each new kernel of the simulated one is compiled for a real one, under --full for all.
+
+@contextmanager
+def a_gpu(request, monkeypatch):
+    """The GPU that a fixture's parameter names, one of `GPUS`; of the simulated one the log.
+
+    Each of its new kernels is compiled for a real one too, under --full for all.
     """
     if request.param == "real":
         yield None
@@ -58,6 +62,13 @@ def gpu(request, compilers, monkeypatch):
 
     monkeypatch.setattr(simulated.Simulated, "kernel", kernel)
     with mg.cuda.simulate() as log:
+        yield log
+
+
+@pytest.fixture(params=GPUS)
+def gpu(request, compilers, monkeypatch):
+    """A GPU, the real one where there is one, and always a simulated one."""
+    with a_gpu(request, monkeypatch) as log:
         yield log
 
 

@@ -47,6 +47,8 @@ extern "C" __global__ void shuffles(const int *a, int *y) {
   y[t] = __shfl_up_sync(0xffffffff, x, 3);
   y[n + t] = __shfl_xor_sync(0xffffffff, x, 5);
   y[2 * n + t] = __shfl_sync(0xffffffff, x, 7);
+  y[3 * n + t] = __shfl_sync(0xffffffff, x, 2, 8);
+  y[4 * n + t] = __shfl_down_sync(0xffffffff, x, 3, 8);
 }
 extern "C" __global__ void early(const float *a, float *y, int n) {
   if (threadIdx.x >= n) return;
@@ -157,13 +159,15 @@ def test_the_lanes_of_a_warp_exchange_values(launch):
     np.testing.assert_array_equal(y, a.reshape(16, 32).sum(1))
 
 
-def test_shuffles_stay_inside_their_warp(launch):
-    a, y = np.arange(64, dtype=I) * 10, np.zeros((3, 64), I)
+def test_shuffles_stay_inside_their_warp_or_their_part_of_it(launch):
+    a, y = np.arange(64, dtype=I) * 10, np.zeros((5, 64), I)
     launch("shuffles", (1,), (64,), a, y)
     lane = np.arange(64) % 32
     np.testing.assert_array_equal(y[0], np.where(lane < 3, a, a - 30))
     np.testing.assert_array_equal(y[1], a[np.arange(64) ^ 5])
     np.testing.assert_array_equal(y[2], np.repeat([70, 390], 32))
+    np.testing.assert_array_equal(y[3], np.repeat(a[2::8], 8))
+    np.testing.assert_array_equal(y[4], np.where(lane % 8 < 5, a + 30, a))
 
 
 def test_atomics_lose_nothing(launch):

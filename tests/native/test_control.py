@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.errors import GraphError, NotFiniteError
 from minigrad.native import nested
 from minigrad.static.loop import item
 
@@ -62,26 +61,6 @@ def test_a_stack_of_unknown_height_that_leaves_the_program_is_left_to_the_interp
     program = mg.compile([x], stack, target="native")
     assert "unknown height" in program.fallback
     assert program(np.ones(3)).shape[0] > 16
-
-
-def test_a_result_that_is_not_finite_in_some_round_updates_nothing():
-    w, x = mg.variable(np.array(1.0)), mg.placeholder((5,), mg.float64)
-    y = mg.scan(lambda h, v: (h + v.log(), None), np.zeros(()), x)[0]
-    program = compiled([x], y, {w: w + y}, check_nan=True)
-    program(np.ones(5))
-    with pytest.raises(NotFiniteError, match="log"):
-        program(np.array([1.0, 1.0, 1.0, 0.0, 1.0]))
-    assert w.get_value() == 1.0
-
-
-def test_an_index_out_of_range_in_some_round_updates_nothing():
-    w, i = mg.variable(np.arange(3.0)), mg.placeholder((4,), mg.int64)
-    y = mg.scan(lambda h, k: (h + w[k.reshape(1)].sum(), None), np.zeros(()), i)[0]
-    program = compiled([i], y, {w: w + y})
-    assert program(np.array([0, 1, 2, -1])).item() == 5.0
-    with pytest.raises(GraphError, match="out of bounds"):
-        program(np.array([0, 1, 3, 0]))
-    np.testing.assert_array_equal(w.get_value(), [5.0, 6.0, 7.0])
 
 
 def endless(w):

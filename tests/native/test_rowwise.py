@@ -261,10 +261,11 @@ MAKE = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_random_rows(seed):
+def random_rows(seed, where="cpu"):
+    """An input, a variable, outputs of both, and what the variable becomes."""
     draw = np.random.default_rng(seed)
-    x, v = mg.placeholder((5, 8), "float64"), mg.variable(draw.normal(size=(5, 8)))
+    start = mg.tensor(draw.normal(size=(5, 8)), dtype=mg.float64)
+    x, v = mg.placeholder((5, 8), "float64"), mg.variable(start.to(where))
     nodes = [x, v, x.sum(1, keepdim=True)]
     for _ in range(25):
         a, b = (nodes[i] for i in draw.integers(len(nodes), size=2))
@@ -272,12 +273,18 @@ def test_random_rows(seed):
         nodes.append(MAKE[draw.integers(len(MAKE))](a, b, wide))
     fit = [n for n in nodes if n.shape in ((5, 8), (5, 1))]
     new = next(n for n in reversed(fit) if n.shape == (5, 8))
-    feeds = {x: draw.normal(size=(5, 8))}
-    outputs = [*fit[-3:], mg.gradients(fit[-1].sum() + new.sum() + x.sum(), x)]
+    gradient = mg.gradients(fit[-1].sum() + new.sum() + x.sum(), x)
+    return x, v, [*fit[-3:], gradient], new
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_rows(seed):
+    x, v, outputs, new = random_rows(seed)
+    feeds = {x: np.random.default_rng(seed).normal(size=(5, 8))}
     check(outputs, feeds, rtol=1e-9, atol=1e-9)
     before, results = v.get_value(), []
     for target in ("native", "interpreter"):
         v.set_value(before)
-        mg.compile([x], fit[-1], updates={v: new}, target=target)(*feeds.values())
+        mg.compile([x], outputs[2], updates={v: new}, target=target)(*feeds.values())
         results.append(v.get_value())
     np.testing.assert_allclose(*results, rtol=1e-9, atol=1e-9)

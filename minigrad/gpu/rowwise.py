@@ -1,0 +1,158 @@
+"""CUDA for groups that go along each row several times: softmax, normalisation.
+
+Which problem this solves: a launch cannot wait for what its own blocks have made, so walk
+after walk along the rows would be launch after launch, each through all of memory. But a
+row needs only itself: its lanes, a warp or a block of threads, fold what they have seen,
+all of them learn the result, and they walk on. What is known when, and what an element is,
+is that of the C printer (`native/rowwise.py`).
+
+A walk computes anew what it needs of the walks before it: the row is in a cache by then,
+and what an exponential costs hides behind memory. Only the last walk writes elements, each
+by the lane that has read it, so a result may lie where an operand was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from minigrad.gpu.dialect import BLOCK, WARP, power, unravelled
+from minigrad.native.kernels import combine, ctype, start_of
+from minigrad.native.rowwise import Rows, walkable
+from minigrad.static.fuse import Group
+from minigrad.static.node import Node
+
+FEW = (
+    32  # elements that a lane has of a row, at most, as long as there are more threads
+)
+LONG, ROWS = 1 << 14, 32  # fewer rows that are longer do not keep the whole GPU busy
+
+
+def row_of(node: Node) -> tuple[int, ...] | None:
+    """The shape whose rows this op could walk along together with others."""
+    shape = walkable(node)
+    few = shape and shape[-1] > LONG and math.prod(shape[:-1]) < ROWS
+    return None if few else shape
+
+
+def rows(w: Any, group: Group) -> list:
+    """What runs a group whose ops wait for what others make of a whole row."""
+    return w.block(lambda: Lanes(w, group).lines(), group.nodes)
+
+
+def lanes_of(length: int) -> int:
+    """How many threads walk a row: a part of a warp, a warp, or a block."""
+    if length <= FEW * WARP:
+        return min(WARP, power(length))
+    return min(BLOCK, power(-(-length // FEW)))
+
+
+class Lanes(Rows):
+    """The lines of a kernel in which some threads, the lanes, walk a row together."""
+
+    w: Any  # the writer of CUDA
+
+    def lines(self) -> list[str]:
+        if math.prod(self.shape) == 0:
+            return []
+        w, *before, length = self.w, *self.shape
+        count, lanes = math.prod(before), lanes_of(length)
+        self.kind, self.lanes = w.index(math.prod(self.shape)), lanes
+        rows = 1  # of a block
+        if lanes <= WARP:
+            rows = max(WARP // lanes, min(BLOCK // lanes, power(count)))
+        w.grid = (-(-count // rows),), (lanes * rows,)
+        last = max(map(self._when, [*self._reduced(), *self._wide()]))
+        lines = [*self._head(count, rows), *self._once()]
+        for level in range(max(self.level.values()) + 1):
+            lines += self._single(level)
+            lines += self._walk(level, self._wide() if level == last else [])
+        stored = [self._store(x) for x in self.stored if x.shape[-1] == 1]
+        one = f"if (lane == 0 && at < {count}) {{"
+        return [*lines, one, *stored, "}"] if stored else lines
+
+    def _reduced(self) -> list[Node]:
+        return [x for x in self.group.nodes if x.op.kind == "reduce"]
+
+    def _wide(self) -> list[Node]:
+        """The results that have as many elements as the rows."""
+        return [x for x in self.stored if x.shape[-1] > 1]
+
+    def _head(self, count: int, rows: int) -> list[str]:
+        """Which lane a thread is, and of which row; those past the last one walk nothing."""
+        kind, counters = self.kind, self.counters[:-1]
+        return [
+            f"const int lane = threadIdx.x % {self.lanes};",
+            f"const {kind} at = ({kind})blockIdx.x * {rows} + threadIdx.x / {self.lanes};",
+            f"const {kind} row = at < {count} ? at : {count - 1};",
+            f"const {kind} stop = at < {count} ? {self.shape[-1]} : 0;",
+            *unravelled("row", counters, self.sizes, kind),
+        ]
+
+    def _walk(self, level: int, stored: list[Node]) -> list[str]:
+        """One walk along the row: what is made of all of it, and elements to be stored."""
+        made = [x for x in self._reduced() if self._when(x) == level]
+        if not (made or stored):
+            return []
+        needed = self._elements([*made, *stored])
+        inputs = dict.fromkeys(x for node in [*needed, *made] for x in node.inputs)
+        body = [self._load(x) for x in inputs if self._varies(x)]
+        body += [self._computed(x) for x in needed]
+        body += [self._store(x) for x in stored]
+        before = []
+        for node in made:
+            name = f"r{next(self.numbers)}"
+            before.append(f"{ctype(node)} {name} = {start_of(node)};")
+            value = combine(node, name, self.names[node.inputs[0]])
+            body.append(f"{name} = {value};")
+            self.names[node] = name
+        c = self.counters[-1]
+        head = f"for ({self.kind} {c} = lane; {c} < stop; {c} += {self.lanes}) {{"
+        together = self._together(made) if made else []
+        return [*before, head, *body, "}", *together]
+
+    def _varies(self, x: Node) -> bool:
+        """Is it an operand that has an element of its own for each of the row?"""
+        return x in self.loaded and bool(self.loaded[x].strides[-1])
+
+    def _elements(self, wanted: Iterable[Node]) -> list[Node]:
+        """The ops on elements that `wanted` are made from."""
+        needed: set[Node] = set()
+        waiting = list(wanted)
+        while waiting:
+            node = waiting.pop()
+            needed.add(node)
+            waiting += [
+                x for x in node.inputs
+                if x in self.level and x not in needed and x.shape[-1] > 1
+            ]  # fmt: skip
+        return [x for x in self.group.nodes if x in needed and x.op.kind != "reduce"]
+
+    def _together(self, made: list[Node]) -> list[str]:
+        """What the lanes have, folded in an order that is always the same; all get it."""
+        inside, warps = min(self.lanes, WARP), self.lanes // WARP
+        real = {self.names[node]: ctype(node) for node in made}
+        fold = lambda other: [
+            f"{name} = {combine(node, name, other(name))};"
+            for node, name in zip(made, real)
+        ]
+        far = "const {} {}far = __shfl_down_sync(~0u, {}, half, {});"
+        lines = [
+            f"for (int half = {inside // 2}; half > 0; half /= 2) {{",
+            *(far.format(real[x], x, x, inside) for x in real),
+            *fold(lambda name: f"{name}far"),
+            "}",
+        ]
+        if warps <= 1:
+            return lines + [f"{x} = __shfl_sync(~0u, {x}, 0, {inside});" for x in real]
+        return [
+            *lines,
+            *(f"__shared__ {real[x]} {x}s[{warps}];" for x in real),
+            *(f"if (lane % {WARP} == 0) {x}s[lane / {WARP}] = {x};" for x in real),
+            "__syncthreads();",
+            *(f"{x} = {x}s[0];" for x in real),
+            f"for (int warp = 1; warp < {warps}; warp++) {{",
+            *fold(lambda name: f"{name}s[warp]"),
+            "}",
+        ]
