@@ -22,6 +22,7 @@ from minigrad.native import (
     indexing,
     kernels,
     nested,
+    pooling,
     products,
     randomness,
     walks,
@@ -57,6 +58,8 @@ KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
     "windows": windows.windows,
     "overlap": windows.windows,
     "max_at": windows.max_at,
+    pooling.LARGEST.name: pooling.largest,
+    pooling.SPREAD.name: pooling.spread,
     "index": indexing.index,
     "index_put": indexing.written,
     "index_add": indexing.written,
@@ -158,6 +161,7 @@ class _Writer(Memory):
         return name
 
     copied = staticmethod(kernels.copied)
+    joins = staticmethod(joins)
     row_of = staticmethod(row_of)
 
     def refuse(self, condition: str) -> str:

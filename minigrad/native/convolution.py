@@ -11,6 +11,7 @@ they are computed along and left out.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -200,30 +201,41 @@ class _Lines:
                 self.apart, self.w.table(known), ("sums" if self.groups == 1 else _group("sums", rows * depth * lanes)),
             ]),
         ]  # fmt: skip
-        whole = self._gather()
-        real = ctype(self.node)
-        return [
-            *copied(sums, "0", (self.parts, count, lanes)),
-            *self._blocks(steps, f"{real} *sums = {sums.pointer} + part * {count * lanes};"),
+        whole, real = self._gather(), ctype(self.node)
+        totals = whole.pointer
+        if self.parts > 1:
+            totals = self.w.scratch((self.parts, count), node.dtype).pointer
+        more = [
+            f"{real} *sums = {sums.pointer} + part * {count * lanes};",
+            *copied(Operand("sums", (1,)), "0", (count * lanes,)),
+        ]
+        after = [
             f"for (int64_t i = 0; i < {count}; i++) {{",
-            f"{real} *sum = {sums.pointer} + i * {lanes};",
-            f"for (int part = 1; part < {self.parts}; part++)",
-            f"  for (int l = 0; l < {lanes}; l++) sum[l] += sum[part * {count * lanes} + l];",
-            f"UNROLLED for (int half = {lanes // 2}; half > 0; half /= 2)",
-            "  for (int l = 0; l < half; l++) sum[l] += sum[l + half];",
-            f"{whole.pointer}[i] = sum[0];", "}",
+            f"{real} sum = 0;", "#pragma omp simd reduction(+:sum)",
+            f"for (int64_t l = 0; l < {lanes}; l++) sum += sums[i * {lanes} + l];",
+            f"{totals}[part * {count} + i] = sum;", "}",
         ]  # fmt: skip
+        add = [
+            f"for (int64_t i = 0; i < {count}; i++) {{", f"{real} sum = 0;",
+            f"for (int part = 0; part < {self.parts}; part++)",
+            f"  sum += {totals}[part * {count} + i];",
+            f"{whole.pointer}[i] = sum;", "}",
+        ]  # fmt: skip
+        return self._blocks(steps, more, after) + (add if self.parts > 1 else [])
 
     # --- their parts -----------------------------------------------------------------------
-    def _blocks(self, steps: list[str], *more: str) -> list[str]:
+    def _blocks(
+        self, steps: list[str], before: Sequence[str] = (), after: Sequence[str] = ()
+    ) -> list[str]:
         """The steps for block after block, some of them at the same time."""
+        more = list(before)
         row, real = self.row, ctype(self.node)
         phases = 1 if self.node.op.name == "conv_input" else len(row.phases)
         memory = {"image": self.channels * phases, "seen": self.filters}
         for name, rows in memory.items():
             shape = self.parts, rows * row.width
             pointer = self.w.scratch(shape, self.node.dtype).pointer
-            more += (f"{real} *{name} = {pointer} + part * {shape[1]};",)
+            more.append(f"{real} *{name} = {pointer} + part * {shape[1]};")
         if self.groups > 1:
             steps = [f"for (int64_t t = 0; t < {self.groups}; t++) {{", *steps, "}"]
         share = self.batch // self.parts
@@ -232,7 +244,7 @@ class _Lines:
             f"for (int part = 0; part < {self.parts}; part++) {{",
             *more,
             f"for (int64_t s = part * {share}; s < (part + 1) * {share}; s += {row.images}) {{",
-            *steps, "}", "}",
+            *steps, "}", *after, "}",
         ]  # fmt: skip
 
     def _gather(self) -> Operand:
@@ -285,22 +297,11 @@ class _Lines:
         filters = f"{f.pointer} + {f.offset}" if f.offset else f.pointer
         if self.groups > 1:
             filters = _group(filters, self.filters * f.strides[0])
-        arguments = [
-            n_rows,
-            n,
-            deep,
-            len(taps),
-            "tap",
-            filters,
-            down,
-            along,
-            x,
-            apart,
-            y,
-        ]
+        given = [
+            n_rows, n, deep, len(taps), "tap", filters, down, along, x, apart, y, self.row.width
+        ]  # fmt: skip
         text = SLIDE.replace("ROWS", str(most))
-        arguments.append(self.row.width)
-        return called(self.w, f"slide{most}", text, self.node.dtype, taps, arguments)
+        return called(self.w, f"slide{most}", text, self.node.dtype, taps, given)
 
 
 def _at(f: Operand, place: Sizes) -> int:

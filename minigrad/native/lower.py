@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.native.pooling import pooled
 from minigrad.native.rowwise import ALONG, LONGEST
 from minigrad.ops.elementwise import (
     add,
@@ -38,7 +39,7 @@ SPELT_OUT = (logsumexp,)
 
 def lowered(outputs: Sequence[Node]) -> list:
     """`outputs` over a graph that says what loops do, in bodies as well."""
-    rewrites = unfolded, shared, of_difference, compared(outputs), kept_rows()
+    rewrites = unfolded, shared, of_difference, compared(outputs), kept_rows(), pooled
     outputs = walked(outputs, rewrites)
     if any(node.op.kind == "control" for node in topological(outputs)):
         outputs = tidy(outputs, lowered)

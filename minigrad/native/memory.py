@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.eager.cell import Cell
+from minigrad.native import kernels
 from minigrad.native.expressions import Scalars, literal
 from minigrad.native.loops import Operand, operand
 from minigrad.static.fuse import Group
@@ -42,6 +43,8 @@ class Memory:
             self.new(x, "x", np.empty((), x.dtype) if is_live(x) else None)
 
     # --- what a dialect adds ---------------------------------------------------------------
+    joins = staticmethod(kernels.joins)  # which ops run together with others, in bodies
+
     def pointer(self, slot: int, dtype: np.dtype) -> str:
         """What a slot is called in the present step."""
         raise NotImplementedError

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.native.accumulate import accumulate
-from minigrad.native.kernels import ctype, joins
+from minigrad.native.kernels import ctype
 from minigrad.static.loop import Counted, Loop
 from minigrad.static.nested import grown, overwritten
 from minigrad.static.node import Node, topological
@@ -116,7 +116,7 @@ def body(
     sources = [x for x in topological(results) if x.op.kind == "source"]
     known = {x: w.show(x) for x in sources}
     results = settle_reshapes(accumulate(results), known)
-    plan = make_plan(results, {}, body=True, joins=joins, row_of=w.row_of)
+    plan = make_plan(results, {}, body=True, joins=w.joins, row_of=w.row_of)
     places: dict[Node, int] = {}
     kept = overwritten(plan, carries, results)
     for i, (x, slot) in enumerate(zip(results, rooms)):

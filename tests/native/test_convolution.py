@@ -1,6 +1,7 @@
 """Convolutions in C: every window, every layout, and what follows them in one step."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -232,3 +233,58 @@ def test_pooling_of_views_and_its_gradient():
     x = mg.placeholder((5, 9, 8, 3), "float64")
     y = F.max_pool2d(x.permute(0, 3, 2, 1)[:, 1:], 3, 2, 1)
     check([y, *mg.gradients(y.square().sum(), [x])], {x: rng.normal(size=x.shape)})
+
+
+SIDE_BY_SIDE = {  # size, kernel, stride, dilation of windows that share no element
+    "all covered": ((6, 4), (3, 2), (3, 2), (1, 1)),
+    "a rest": ((7, 5), (2, 2), (2, 2), (1, 1)),
+    "gaps": ((9, 8), (2, 1), (4, 3), (1, 1)),
+    "holes": ((9, 9), (2, 2), (3, 4), (2, 3)),
+    "one axis": ((13,), (4,), (4,), (1,)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", SIDE_BY_SIDE)
+def test_pooling_side_by_side_looks_nothing_up_by_index(name, dtype):
+    size, *how = SIDE_BY_SIDE[name]
+    pool = F.max_pool2d if len(size) == 2 else F.max_pool1d
+    values = rng.integers(0, 3, (3, 2, *size)).astype(dtype)  # often two are equal
+    values[0, 0].flat[::3] = np.nan
+    values[1, 1] = -np.inf
+    x = mg.placeholder(values.shape, dtype)
+    y = pool(x, how[0], stride=how[1], dilation=how[2])
+    outputs = [y, *mg.gradients((y * np.arange(y.numel()).reshape(y.shape)).sum(), [x])]
+    names = labels(mg.compile([x], outputs, target="native"))
+    assert {"largest", "spread_to_largest"} <= {*names}
+    assert not {"max_at", "index", "index_add"} & {*names}
+    with np.errstate(invalid="ignore"):
+        check(outputs, {x: values}, rtol=0)
+
+
+def test_pooling_where_windows_overlap_is_a_search():
+    x = mg.placeholder((2, 1, 6, 6))
+    y = F.max_pool2d(x, 3, 2)
+    assert "max_at" in labels(mg.compile([x], y, target="native"))
+    values, places = F.max_pool2d(x, 2, return_indices=True)
+    check([y, values, places], {x: rng.normal(size=x.shape).astype("f4")}, rtol=0)
+
+
+def test_convolution_and_pooling_in_a_body_run_as_outside_of_it():
+    xs = mg.placeholder((3, 2, 4, 8, 8), "float64")
+    w = mg.variable(rng.normal(size=(4, 4, 3, 3)) * 0.2)
+
+    b = mg.variable(rng.normal(size=4))
+
+    def step(h, x):
+        y = F.conv2d(h + x, w, b, padding=1).relu()
+        return y, F.max_pool2d(y, 2)
+
+    h, ys = mg.scan(step, np.zeros((2, 4, 8, 8)), xs)
+    outputs = [h, ys, *mg.gradients(h.sum() + ys.square().sum(), [xs, w])]
+    program = mg.compile([xs], outputs, target="native")
+    assert re.search(r"= seen\[.*\];\n *const double t0 = .* \+ ", program.source)
+    given = rng.normal(size=xs.shape)
+    expected = mg.compile([xs], outputs, target="interpreter")(given)
+    for got, want in zip(program(given), expected, strict=True):
+        np.testing.assert_allclose(got.array, want.array, rtol=1e-10, atol=1e-12)
