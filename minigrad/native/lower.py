@@ -21,6 +21,7 @@ from minigrad.ops.elementwise import (
     cast,
     clamp_max,
     clamp_min,
+    div,
     exp,
     log,
     neg,
@@ -31,7 +32,7 @@ from minigrad.ops.indexing import ARRAY, index, index_add
 from minigrad.ops.movement import VIEWS, reshape, zeros
 from minigrad.ops.reduce import amax, logsumexp, sum
 from minigrad.static.node import CONSTANT, Node, constant, topological
-from minigrad.static.rewrite import Rewrite, parts, walked
+from minigrad.static.rewrite import Rewrite, is_all, parts, walked
 from minigrad.static.tidy import tidy
 
 SPELT_OUT = (logsumexp,)
@@ -39,14 +40,15 @@ SPELT_OUT = (logsumexp,)
 
 def lowered(outputs: Sequence[Node]) -> list:
     """`outputs` over a graph that says what loops do, in bodies as well."""
-    rewrites = unfolded, shared, of_difference, compared(outputs), kept_rows(), pooled
+    labels, numbers = compared(outputs), kept_rows()
+    rewrites = unfolded, shared, squared, of_difference, labels, numbers, pooled
     outputs = walked(outputs, rewrites)
     if any(node.op.kind == "control" for node in topological(outputs)):
         outputs = tidy(outputs, lowered)
     return outputs
 
 
-# --- softmax -----------------------------------------------------------------------------
+# --- what is computed already ------------------------------------------------------------
 
 
 def unfolded(node: Node) -> Node | None:
@@ -72,6 +74,14 @@ def shared(node: Node) -> Node | None:
     if x is None or total is None or x is not same or top is not y.inputs[1]:
         return None
     return taken * (1 / total)
+
+
+def squared(node: Node) -> Node | None:
+    """(1 / x) / x, which a derivative asks for, is (1 / x) ** 2: one division, not two."""
+    if node.op is not div or node.inputs[0].op is not div:
+        return None
+    y, x = node.inputs
+    return y * y if is_all(y.inputs[0], 1) and y.inputs[1] is x else None
 
 
 def _difference(node: Node | None) -> tuple:

@@ -162,9 +162,7 @@ def _join_rows(groups: list[list[Node]], row_of: RowOf) -> list[list[Node]]:
     What there is one of in a row, a mean or its root, goes along.
     """
     home: dict[Node, int] = {}
-    rows: dict[
-        int, tuple[int, ...]
-    ] = {}  # the shape of the groups whose rows are walked
+    rows: dict[int, tuple[int, ...]] = {}  # the shape whose rows a group walks
 
     def agree(nodes: list[Node], shape: tuple[int, ...]) -> bool:
         return all(row_of(x) in (shape, (*shape[:-1], 1)) for x in nodes)

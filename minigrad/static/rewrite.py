@@ -55,7 +55,7 @@ def fold(node: Node) -> Node | None:
     return constant(np.asarray(value, node.dtype))
 
 
-def _is(node: Node, number: float) -> bool:
+def is_all(node: Node, number: float) -> bool:
     return (
         node.op is CONSTANT
         and node.value.size > 0
@@ -69,9 +69,9 @@ def neutral(node: Node) -> Node | None:
     if identity is None:
         return None
     x, y = node.inputs
-    if _is(y, identity) and x.shape == node.shape:
+    if is_all(y, identity) and x.shape == node.shape:
         return x
-    if node.op in (mul, add) and _is(x, identity) and y.shape == node.shape:
+    if node.op in (mul, add) and is_all(x, identity) and y.shape == node.shape:
         return y
     return None
 
@@ -136,9 +136,10 @@ def _all_equal(node: Node) -> bool:
 
 
 def two_factors(node: Node) -> Node | None:
-    """(x * 2) * 3 is x * 6, to the last bit where a factor is a power of two.
+    """(x * 2) * 3 is x * 6 and -(x * 2) is x * -2, to the last bit.
 
-    The product of the factors must be an ordinary number: neither infinite nor tiny.
+    One factor is a power of two, and the product of both an ordinary number: neither
+    infinite nor tiny.
     """
     inner, b = _scaled(node)
     x, a = _scaled(inner)
@@ -152,6 +153,8 @@ def two_factors(node: Node) -> Node | None:
 
 def _scaled(node: Node) -> tuple[Node, Node | None]:
     """What a number multiplies, and the number; None if `node` is no such product."""
+    if node.op is neg and node.dtype.kind == "f":
+        return node.inputs[0], constant(node.dtype.type(-1))
     if node.op is mul and node.dtype.kind == "f":
         for x, factor in itertools.permutations(node.inputs):
             if factor.op is CONSTANT and factor.shape == () and x.shape == node.shape:
@@ -184,7 +187,7 @@ def add_rows(node: Node) -> Node | None:
     for x, y in (node.inputs, node.inputs[::-1]):
         if y.op is index_add and y.shape == x.shape == node.shape:
             into = y.inputs[0]
-            if into.op is zeros or _is(into, 0):
+            if into.op is zeros or is_all(into, 0):
                 inputs = (x, *y.inputs[1:])
                 return Node(index_add, inputs, y.attrs, y.shape, y.dtype, like=node)
     return None
@@ -235,7 +238,7 @@ def log_near_one(node: Node) -> Node | None:
     if node.op is not log or node.inputs[0].op is not add:
         return None
     for one, x in itertools.permutations(node.inputs[0].inputs):
-        if _is(one, 1) and x.shape == node.shape:
+        if is_all(one, 1) and x.shape == node.shape:
             return log1p(x)
     return None
 
@@ -243,7 +246,7 @@ def log_near_one(node: Node) -> Node | None:
 def exp_near_zero(node: Node) -> Node | None:
     """exp(x) - 1 is expm1(x), which keeps the digits of a small x."""
     x = parts(node, sub, exp)
-    if x is None or not _is(node.inputs[1], 1) or x.shape != node.shape:
+    if x is None or not is_all(node.inputs[1], 1) or x.shape != node.shape:
         return None
     return expm1(x)
 

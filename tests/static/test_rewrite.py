@@ -30,6 +30,8 @@ CASES = {
     "broadcast": (lambda: X * X.sum().expand(2, 3), ["placeholder", "sum", "mul"]),
     "uniform": (lambda: X + np.full((2, 3), 2, np.float32), ["placeholder", "constant", "add"]),
     "two_factors": (lambda: 3 * (X * 2), ["placeholder", "constant", "mul"]),
+    "negative_factor": (lambda: -(X * 3), ["placeholder", "constant", "mul"]),
+    "factor_of_a_negative": (lambda: -X * 3, ["placeholder", "constant", "mul"]),
     "log_of_exp": (lambda: X.exp().log(), ["placeholder"]),
     "log_of_softmax": (lambda: X.softmax(1).log(), ["placeholder", "logsumexp", "sub"]),
     "log_of_softmax_by_hand": (
