@@ -18,7 +18,7 @@ from .display import figure, show
 from .drawings import bars, curves, gallery, matrices
 from .expect import expect_error
 from .measuring import measure, peak_bytes
-from .peers import side_by_side
+from .peers import compare
 from .predicting import predict
 from .progress import progress
 from .quizzes import quiz
@@ -31,6 +31,7 @@ __all__ = [
     "bars",
     "check",
     "claim",
+    "compare",
     "course_map",
     "curves",
     "expect_error",
@@ -50,7 +51,6 @@ __all__ = [
     "ready",
     "rounded",
     "show",
-    "side_by_side",
     "split_digits",
     "stepper",
     "training",

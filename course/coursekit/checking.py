@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import copy
 import dis
+import io
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from html import escape
 from types import CodeType
@@ -19,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from . import compare
-from .display import Note, display
+from .difference import describe, difference, holds_ellipsis, kind_of
+from .display import Note, display, marked
 from .progress import note
 
 
@@ -41,6 +43,13 @@ def call(answer: Any, *case: Any) -> Any:
     return answer(*case) if callable(answer) else answer
 
 
+def tell(*case: Any) -> str:
+    """A case in a few words; what belongs to a dict is in braces."""
+    texts = [describe(x) for x in case]
+    dicts = [isinstance(x, dict) for x in case]
+    return ", ".join(f"{{{t}}}" if d else t for t, d in zip(texts, dicts))
+
+
 @dataclass(frozen=True)
 class Exercise:
     """A task, its reference answer, its known mistakes, three hints, and its reward."""
@@ -54,6 +63,7 @@ class Exercise:
     cases: Callable[[np.random.Generator], Iterable[tuple]] = lambda rng: [()]
     run: Callable[..., Any] = call
     picture: Callable[[Any], Any] | None = None
+    tell: Callable[..., str] = tell
     tolerance: float = 1e-5
 
 
@@ -107,13 +117,16 @@ def hint(id: str) -> None:
     _state(id).asked += 1
     title, words = _next_hint(exercise(id))[1:]
     html = (
-        f"<details><summary>{escape(title)}</summary><p>{escape(words)}</p></details>"
+        f"<details><summary>{escape(title)}</summary><p>{marked(words)}</p></details>"
     )
     display(Note(f"{title}: {words}", html))
 
 
 def judge(task: Exercise, answer: Any) -> Verdict:
     """Compare `answer` with the reference on every case; bad answers never raise."""
+    if callable(task.reference) and not (callable(answer) or _is_open(answer)):
+        why = f"a function was expected, not {kind_of(answer)}: give its name alone"
+        return Verdict("wrong", _table([("why", why)]))
     cases = list(task.cases(np.random.default_rng(zlib.crc32(task.id.encode()))))
     for case in cases:
         got = _outcome(task, answer, case)
@@ -136,43 +149,52 @@ def _outcome(task: Exercise, answer: Any, case: tuple) -> Outcome:
         return Outcome(error=error)
 
 
+def _is_open(answer: Any) -> bool:
+    return answer is None or holds_ellipsis(answer)
+
+
 def _is_stub(answer: Any, got: Outcome) -> bool:
     """`...` as the answer, in it, returned by it, or all there is to its body."""
-    if answer is None or compare.holds_ellipsis(answer):
+    if _is_open(answer):
         return True
     code = getattr(answer, "__code__", None)
     if code is not None and _instructions(code) == _EMPTY:
         return True
     if got.error is not None:
         return code is not None and any(constant is ... for constant in code.co_consts)
-    return compare.holds_ellipsis(got.value)
+    return holds_ellipsis(got.value)
 
 
 def _problem(task: Exercise, got: Outcome, want: Outcome) -> str:
     if isinstance(got.error, Refused):
         return str(got.error)
     if got.error is not None:
-        first_line = (str(got.error).splitlines() or [""])[0]
-        return f"it raised {type(got.error).__name__}: {first_line}"
-    return compare.difference(got.value, want.value, task.tolerance)
+        return f"it raised {type(got.error).__name__}: {_first_line(got.error)}"
+    return difference(got.value, want.value, task.tolerance)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]
 
 
 def _recognise(task: Exercise, answer: Any, cases: list[tuple]) -> Wrong | None:
     """The recorded wrong answer that does the same as `answer` on every case."""
-    mine = [_outcome(task, answer, case) for case in cases]
-    for wrong in task.wrong:
-        theirs = [_outcome(task, wrong.answer, case) for case in cases]
-        if all(_same(task, a, b) for a, b in zip(mine, theirs)):
-            return wrong
+    with redirect_stdout(io.StringIO()):  # what it prints was shown already
+        mine = [_outcome(task, answer, case) for case in cases]
+        for wrong in task.wrong:
+            theirs = [_outcome(task, wrong.answer, case) for case in cases]
+            if all(_same(task, a, b) for a, b in zip(mine, theirs)):
+                return wrong
     return None
 
 
 def _same(task: Exercise, a: Outcome, b: Outcome) -> bool:
-    if isinstance(a.error, Refused) and isinstance(b.error, Refused):
-        return str(a.error) == str(b.error)
+    if a.error is not None and b.error is not None:
+        alike = type(a.error) is type(b.error)
+        return alike and _first_line(a.error) == _first_line(b.error)
     if a.error is not None or b.error is not None:
-        return type(a.error) is type(b.error)
-    return not compare.difference(a.value, b.value, task.tolerance)
+        return False
+    return not difference(a.value, b.value, task.tolerance)
 
 
 def _report(
@@ -180,11 +202,15 @@ def _report(
 ) -> str:
     rows = [("why", problem)]
     if callable(task.reference):  # else the expected value would be the solution
-        rows.append(("expected", compare.describe(want.value)))
+        rows.append(("expected", describe(want.value)))
         if case:
-            rows.insert(0, ("case", ", ".join(compare.describe(x) for x in case)))
+            rows.insert(0, ("case", task.tell(*case)))
     if got.error is None:
-        rows.append(("got", compare.describe(got.value)))
+        rows.append(("got", describe(got.value)))
+    return _table(rows)
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
     return "\n".join(f"  {label:<9} {text}" for label, text in rows)
 
 

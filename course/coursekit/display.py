@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from minigrad import viz
@@ -38,6 +40,11 @@ def show(
 ) -> None:
     """Display `figure(...)`. Returns None, so that a last line shows it once."""
     display(figure(thing, alt, caption, text))
+
+
+def marked(text: str) -> str:
+    """Plain text as HTML, with `code` between backticks."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 @dataclass(frozen=True, repr=False)

@@ -72,12 +72,16 @@ def _row(numbers: np.ndarray) -> str:
     return "  ".join(map(_place, numbers.tolist()))
 
 
-def broadcasting(a: Any, b: Any, sign: str = "+") -> Figure:
-    """`a + b` (or `a * b`), both stretched to one shape; what is only repeated is grey."""
-    a, b = as_array(a), as_array(b)
+def broadcasting(sign: str = "+", **two: Any) -> Figure:
+    """Two named arrays and their sum or product, both stretched to one shape.
+
+    What is only repeated is grey.
+    """
+    (left, a), (right, b) = ((name, as_array(array)) for name, array in two.items())
     total = {"+": np.add, "*": np.multiply}[sign](a, b)
+    formula = f"{left} {sign} {right}"
     drawn, rows, x = [], [], 16.0
-    terms = (("a", a, sign), ("b", b, "="), (f"a {sign} b", total, ""))
+    terms = ((left, a, sign), (right, b, "="), (formula, total, ""))
     for name, array, mark in terms:
         wide, own = np.broadcast_to(array, total.shape), _own(array, total.shape)
         line = f"{name} {array.shape}"
@@ -86,7 +90,7 @@ def broadcasting(a: Any, b: Any, sign: str = "+") -> Figure:
         x += SIDE * total.shape[1] + GAP
         drawn.append(words(x - GAP / 2, 39 + SIDE * total.shape[0] / 2, mark, 18))
         rows.append(f"{line}: {rounded(array)}")
-    alt = f"Shapes {a.shape} and {b.shape} are both stretched to {total.shape}: a {sign} b."
+    alt = f"Shapes {a.shape} and {b.shape} are both stretched to {total.shape}: {formula}."
     caption = "Grey, dashed cells are repeated, not stored."
     return Figure(
         svg(x, 46 + SIDE * total.shape[0], drawn), alt, caption, "\n".join(rows)

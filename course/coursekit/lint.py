@@ -49,6 +49,7 @@ SHORTEST_ALT = 15
 GLOSSARY_WORDS = 4  # at least, in the recap
 ALLOWED_MAGICS: tuple[str, ...] = ()
 PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
+ANSWERS = re.compile(r"\]\(\.\./solutions/\d\d_\w+\.ipynb\)")
 MACHINE = re.compile(
     r"/(?:home|Users|root|tmp|var|opt|usr|mnt)/|[A-Z]:\\|site-packages"
     rf"|ipykernel_\d| at 0x[0-9a-f]{{6,}}|{re.escape(str(paths.course().parent))}"
@@ -248,6 +249,12 @@ def recap_links_the_glossary(notebook: NotebookNode) -> Iterator[str]:
                 yield f"{cell.id}: {len(words)} links to the glossary"
 
 
+def exercises_link_their_answers(notebook: NotebookNode) -> Iterator[str]:
+    for cell in notebook.cells:
+        if cell.source.startswith("## Exercises") and not ANSWERS.search(cell.source):
+            yield f"{cell.id}: no link to the solved notebook"
+
+
 RULES = (
     executed_in_order,
     no_errors,
@@ -259,6 +266,7 @@ RULES = (
     one_title_no_skipped_level,
     lesson_skeleton,
     claims_are_judged,
+    exercises_link_their_answers,
     recap_links_the_glossary,
     verdicts_quote_the_run,
     prose_quotes_the_run,

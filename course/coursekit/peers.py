@@ -42,6 +42,8 @@ RECORDED = {
 }
 # Peers that run live: file ending -> column title.
 LIVE = {"static": "minigrad, graph"}
+NOW = "run now"
+WIDE = 126  # letters of code on a page of 1,200 pixels
 TORCH_LINE, MINIGRAD_LINE = "import torch\n", "import minigrad as torch\n"
 
 
@@ -50,43 +52,64 @@ class Column:
     """One library's program and what it printed."""
 
     title: str
+    when: str
     program: str
     output: str
 
 
-def side_by_side(name: str) -> None:
-    """Show program `name` in minigrad, run just now, beside its recorded peers."""
-    columns = columns_of(name)
-    rows = [f"== {c.title} ==\n{c.program}-- prints --\n{c.output}" for c in columns]
+def compare(name: str, live: bool = False) -> None:
+    """Show program `name` in minigrad, run just now, beside its peers in other libraries.
+
+    What those printed is read from the records; `live=True` runs them here instead, each
+    where its library is installed.
+    """
+    columns = columns_of(name, live)
+    rows = [
+        f"== {c.title} ({c.when}) ==\n{c.program}-- prints --\n{c.output}"
+        for c in columns
+    ]
     display(Note("\n".join(rows), _table(columns)))
 
 
-def columns_of(name: str) -> list[Column]:
+def columns_of(name: str, live: bool = False) -> list[Column]:
     """minigrad on the tape, its other forms, then every recorded library."""
     program = _program(name, "torch")
     under_minigrad = program.replace(TORCH_LINE, MINIGRAD_LINE)
     if under_minigrad == program:
         raise ValueError(f"peers/{name}.torch.py: there is no line 'import torch'")
-    columns = [Column("minigrad, tape (run now)", under_minigrad, run(under_minigrad))]
+    columns = [Column("minigrad, tape", NOW, under_minigrad, run(under_minigrad))]
     for peer, title in LIVE.items():
-        if (paths.course() / "peers" / f"{name}.{peer}.py").exists():
+        if _path(name, peer).exists():
             text = _program(name, peer)
-            columns.append(Column(f"{title} (run now)", text, run(text)))
+            columns.append(Column(title, NOW, text, run(text)))
     for peer in RECORDED:
-        if (paths.course() / "peers" / f"{name}.{peer}.py").exists():
-            columns.append(_recorded_column(name, peer))
+        if _path(name, peer).exists():
+            here = live and _is_installed(peer)
+            columns.append((_live_column if here else _recorded_column)(name, peer))
     return columns
 
 
+def _path(name: str, peer: str) -> Path:
+    return paths.course() / "peers" / f"{name}.{peer}.py"
+
+
 def _program(name: str, peer: str) -> str:
-    path = paths.course() / "peers" / f"{name}.{peer}.py"
-    return path.read_text(encoding="utf-8")
+    return _path(name, peer).read_text(encoding="utf-8")
+
+
+def _is_installed(peer: str) -> bool:
+    return importlib.util.find_spec(RECORDED[peer][1]) is not None
+
+
+def _live_column(name: str, peer: str) -> Column:
+    program = _program(name, peer)
+    return Column(_library(peer), NOW, program, _python(str(_path(name, peer))))
 
 
 def _recorded_column(name: str, peer: str) -> Column:
     record = load_record(name, peer)
-    title = f"{record['library']} (recorded {record['date']})"
-    return Column(title, _program(name, peer), record["output"])
+    when = f"recorded {record['date']}"
+    return Column(record["library"], when, _program(name, peer), record["output"])
 
 
 def load_record(name: str, peer: str) -> dict[str, Any]:
@@ -118,7 +141,7 @@ def record() -> list[str]:
     written = []
     for path in sorted((paths.course() / "peers").glob("*.py")):
         name, peer = path.stem.split(".")
-        if peer in RECORDED and importlib.util.find_spec(RECORDED[peer][1]):
+        if peer in RECORDED and _is_installed(peer):
             target = paths.course() / "recorded" / f"{name}.{peer}.json"
             target.parent.mkdir(exist_ok=True)
             text = json.dumps(_run_peer(path, peer), indent=1) + "\n"
@@ -128,14 +151,19 @@ def record() -> list[str]:
 
 
 def _run_peer(path: Path, peer: str) -> dict[str, str]:
-    title, _, ask = RECORDED[peer]
-    version, _, build = _python("-c", ask).strip().partition("+")
     return {
-        "library": f"{title} {version}" + (f" ({build.upper()})" if build else ""),
+        "library": _library(peer),
         "date": date.today().isoformat(),
         "program": digest(path.read_text(encoding="utf-8")),
         "output": _python(str(path)),
     }
+
+
+def _library(peer: str) -> str:
+    """Its name and the version that is installed."""
+    title, _, ask = RECORDED[peer]
+    version, _, build = _python("-c", ask).strip().partition("+")
+    return f"{title} {version}" + (f" ({build.upper()})" if build else "")
 
 
 def _python(*arguments: str) -> str:
@@ -147,17 +175,30 @@ def _python(*arguments: str) -> str:
 
 
 def _table(columns: list[Column]) -> str:
-    """One column a library, at most three abreast, so that lines of code stay whole."""
-    n, rows = len(columns), -(-len(columns) // 3)
-    cuts = [row * n // rows for row in range(rows + 1)]
-    return "".join(_abreast(columns[i:j]) for i, j in pairwise(cuts))
+    """In as few rows as a page of `WIDE` letters takes, so that lines of code stay whole."""
+    n = len(columns)
+    for rows in range(1, n + 1):
+        cuts = [-(-row * n // rows) for row in range(rows + 1)]
+        strips = [columns[i:j] for i, j in pairwise(cuts)]
+        if max(map(_letters, strips)) <= WIDE:
+            break
+    return "".join(map(_abreast, strips))
+
+
+def _letters(columns: list[Column]) -> int:
+    """How many letters these columns need beside each other, with two for the gaps."""
+    texts = [f"{c.title}\n{c.program}{c.output}" for c in columns]
+    return sum(2 + max(map(len, text.splitlines())) for text in texts)
 
 
 def _abreast(columns: list[Column]) -> str:
-    """Lines of code never wrap: what is too wide scrolls, by keyboard too."""
+    """Lines of code never wrap: on a narrow page they scroll, by keyboard too."""
     cell = 'style="text-align: left; vertical-align: top"'
     pre = '<pre style="white-space: pre; background: none">'  # the theme's own colours
-    heads = "".join(f'<th scope="col" {cell}>{escape(c.title)}</th>' for c in columns)
+    heads = "".join(
+        f'<th scope="col" {cell}>{escape(c.title)}<br>{escape(c.when)}</th>'
+        for c in columns
+    )
     texts = "".join(f"<td {cell}>{pre}{escape(c.program)}</pre></td>" for c in columns)
     prints = "".join(f"<td {cell}>{pre}{escape(c.output)}</pre></td>" for c in columns)
     return (

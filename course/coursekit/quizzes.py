@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from .display import Note, display
+from .display import Note, display, marked
 from .progress import note
 
 
@@ -40,11 +40,11 @@ def _ask(asked: Question) -> Note:
     rows = [f"  {letter}) {says}" for letter, (says, _) in asked.options.items()]
     text = "\n".join([f"{asked.id}  {asked.text}", *rows, f"Answer with {call}."])
     items = "".join(
-        f"<li>{letter}) {escape(says)}</li>"
+        f"<li>{letter}) {marked(says)}</li>"
         for letter, (says, _) in asked.options.items()
     )
     html = (
-        f"<p><strong>{asked.id}</strong> {escape(asked.text)}</p>"
+        f"<p><strong>{asked.id}</strong> {marked(asked.text)}</p>"
         f'<ul style="list-style-type: none">{items}</ul>'
         f"<p>Answer with <code>{escape(call)}</code>.</p>"
     )
@@ -59,7 +59,7 @@ def _explain(asked: Question, answer: Any) -> Note:
     says, why = asked.options[letter]
     verdict = "right" if letter == asked.right else "not so"
     html = (
-        f"<p><strong>{asked.id}</strong> {letter}) {escape(says)}</p>"
-        f"<p><strong>{verdict.capitalize()}.</strong> {escape(why)}</p>"
+        f"<p><strong>{asked.id}</strong> {letter}) {marked(says)}</p>"
+        f"<p><strong>{verdict.capitalize()}.</strong> {marked(why)}</p>"
     )
     return Note(f"{asked.id}  {letter}) {says}\n{verdict.capitalize()}. {why}", html)

@@ -100,8 +100,8 @@ show(course_map())
 # ## Exercises
 #
 # Replace the three dots and run the cell. `check` tells you whether you are right; if
-# not, where and why. Nothing can break. Every solution is in the folder
-# `course/solutions`.
+# not, where and why. Nothing can break. Every solution is in the [solved
+# notebook](../solutions/00_start_here.ipynb).
 #
 # ### 00.1 Make a check pass
 #

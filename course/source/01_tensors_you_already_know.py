@@ -141,7 +141,7 @@ print("table:", table)
 # %% broadcast
 column = mg.tensor([[0.0], [10.0], [20.0]])
 row = mg.tensor([1.0, 2.0, 3.0, 4.0])
-show(broadcasting(column, row))
+show(broadcasting(column=column, row=row))
 
 # %% measure [markdown]
 # ## Measure
@@ -249,15 +249,17 @@ print("a row, three times:", Strided([7, 8], (3, 2), (0, 1)).tolist())
 # Between minigrad and PyTorch only the import differs. TensorFlow and JAX have other names
 # for the same things, and two other habits. Their tensors cannot be written into: you ask
 # for a new one. And TensorFlow makes `float64` of whole numbers that are divided. (What
-# the other libraries print was recorded, so that none of them need be installed.)
+# the other libraries print was recorded, so that none of them need be installed. With
+# `live=True` in the call, those that you do have are run as well.)
 
 # %% side-by-side
-kit.side_by_side("01_tensors")
+kit.compare("01_tensors")
 
 # %% exercises [markdown]
 # ## Exercises
 #
-# Replace the dots and run the cell. `hint("01.1")` asks for a hint.
+# Replace the dots and run the cell. `hint("01.1")` asks for a hint. The answers are in
+# the [solved notebook](../solutions/01_tensors_you_already_know.ipynb).
 #
 # ### 01.1 All products at once
 #

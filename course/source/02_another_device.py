@@ -265,8 +265,8 @@ claim("C6", "V", text, check=fast)
 text = "Two more lines, there and back; tried on a simulated GPU, not on a real one"
 claim("C8", "V", text, check=len(extra) == 2 and all(agree))
 text = "A platform and an extension of C++; here the text of a kernel, not run on a GPU"
-guide = "NVIDIA, CUDA C++ Programming Guide 12.0"
-claim("C13", "S", text, source=guide, date="2023")
+guide = "NVIDIA, CUDA C++ Programming Guide 12.6.1"
+claim("C13", "S", text, source=guide, date="2024-08-29")
 
 # %% explain [markdown]
 # ## Explain
@@ -321,12 +321,13 @@ with expect_error(IndexError):
 # All programs below stay on the processor; what the other libraries print was recorded.
 
 # %% side-by-side
-kit.side_by_side("02_device")
+kit.compare("02_device")
 
 # %% exercises [markdown]
 # ## Exercises
 #
-# Replace the dots and run the cell. `hint("02.1")` asks for a hint.
+# Replace the dots and run the cell. `hint("02.1")` asks for a hint. The answers are in
+# the [solved notebook](../solutions/02_another_device.ipynb).
 #
 # ### 02.1 Three transfers too many
 #

@@ -354,14 +354,14 @@ print("same as line by line:", mg.all(first == D).item())
 # What the others print was recorded, because they need not be installed here.)
 
 # %% side-by-side
-from coursekit import side_by_side
+from coursekit import compare
 
-side_by_side("03_lines")
+compare("03_lines")
 claim(
     "C19",
     "D",
     "true of TensorFlow 1; since 2.0 it computes line by line unless asked for a graph",
-    source="github.com/tensorflow/tensorflow/releases/tag/v2.0.0: eager, tf.function",
+    source="tensorflow 2.0.0, put on the Python Package Index on that day",
     date="2019-09-30",
 )
 
@@ -385,7 +385,8 @@ print("same as line by line:", mg.all(d_again == D).item())
 # ## Exercises
 #
 # Replace each `...` and run the cell. If an answer is not right yet, you get a hint
-# that fits it. `hint("03.1")` asks for one; open it only when you want it.
+# that fits it. `hint("03.1")` asks for one; open it only when you want it. The answers
+# are in the [solved notebook](../solutions/03_line_by_line.ipynb).
 #
 # ### 03.1 Predict the counter
 #

@@ -340,7 +340,7 @@ print("nodes:", rod_nodes, "\nnumbers computed in a call:", rod_work)
 # Then the verdicts.
 
 # %% side-by-side
-kit.side_by_side("04_rod")
+kit.compare("04_rod")
 evidence = "nodes are operations and hold no data; a cooling rod learns nothing"
 claim("C10", "X", evidence, check=empty and true_to_paper)
 
@@ -356,7 +356,8 @@ claim("C22", "V", evidence, check=both_sides == (9, 4) and one_side == (9, 2))
 #
 # In the first three, a graph is a dictionary: each name with the names that it reads.
 # For example `{"r": ["s"], "s": ["x", "y"], "x": [], "y": []}`. The names may stand in
-# any order in it. Replace each `...` and run the cell.
+# any order in it. Replace each `...` and run the cell. The answers are in the [solved
+# notebook](../solutions/04_take_a_graph_apart.ipynb).
 #
 # ### 04.1 Find an order
 #

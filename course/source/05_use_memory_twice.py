@@ -329,7 +329,7 @@ for name, count in held.items():
 # over. `y += 1` gives the name to something new, and only the compiler uses memory twice.
 
 # %% side-by-side
-kit.side_by_side("05_overwrite")
+kit.compare("05_overwrite")
 more, one, planned = arrays.values()
 less = (more, one, planned) == (2, 1, 1)
 chains = (held["line by line, every name kept"], boxes) == (results, 2)
@@ -342,7 +342,8 @@ claim("C18", "V", evidence, check=less and chains and trains)
 # %% exercises [markdown]
 # ## Exercises
 #
-# Replace each `...` and run the cell.
+# Replace each `...` and run the cell. The answers are in the [solved
+# notebook](../solutions/05_use_memory_twice.ipynb).
 #
 # ### 05.1 Who reads it last?
 #

@@ -293,19 +293,20 @@ print("as the library says:", [W.grad, B.grad] == [w.grad.item(), b.grad.item()]
 # %% the-same-in [markdown]
 # ## The same in PyTorch, TensorFlow and JAX
 #
-# The same text runs in PyTorch; only the import differs. The middle column is minigrad's
+# The same text runs in PyTorch; only the import differs. The second column is minigrad's
 # graph: there the way back is part of the program, and it does not add up by itself.
 # Whoever wants the sums has to write them down, as updates of two variables. So it is in
 # TensorFlow and JAX: a gradient is a result like any other, there is nothing to zero, and
 # C35 speaks of PyTorch alone. (What the other libraries print was recorded.)
 
 # %% side-by-side
-kit.side_by_side("06_tape")
+kit.compare("06_tape")
 
 # %% exercises [markdown]
 # ## Exercises
 #
-# Replace the dots and run the cell. `hint("06.1")` asks for a hint.
+# Replace the dots and run the cell. `hint("06.1")` asks for a hint. The answers are in
+# the [solved notebook](../solutions/06_the_tape.ipynb).
 #
 # ### 06.1 The way back through a product
 #

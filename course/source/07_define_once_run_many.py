@@ -354,7 +354,7 @@ print("plans made so far, for 50, 50, 10 and 50 images:", builds)
 # both ways. (What others print was recorded, with version and date.)
 
 # %% side-by-side
-kit.side_by_side("07_bell")
+kit.compare("07_bell")
 text = "On one number a call costs more than the work, on a million next to nothing"
 claim("C5", "O", text, check=relative[0] > 1.5 > relative[-1])
 
@@ -369,7 +369,8 @@ claim("C24", "V", text, check=good and builds == [1, 1, 2, 2])
 # %% exercises [markdown]
 # ## Exercises
 #
-# Replace each `...` and run the cell.
+# Replace each `...` and run the cell. The answers are in the [solved
+# notebook](../solutions/07_define_once_run_many.ipynb).
 #
 # ### 07.1 Fold what is known
 #

@@ -416,17 +416,19 @@ def cost(n):
 one, million = cost(1), cost(1_000_000)
 dear = one["ours"] > 1.2 * one["plain"]
 lost = one["ours"] < 0.1 * million["plain"]
-kit.side_by_side("08_net")
-kit.side_by_side("08_older")
-kit.side_by_side("08_overhead")
+kit.compare("08_net")
+kit.compare("08_older")
+kit.compare("08_overhead")
 text = "On one number a call costs more than the work, on a million next to nothing"
 claim("C5", "O", text, check=dear and lost)
 
 # %% [markdown]
 # ## Exercises
 #
-# Replace the dots and run the cell. Nothing breaks if you are wrong: you get the first case that fails, and a hint
-# that fits your mistake. `hint("08.1")` folds up a hint for you; run it again for the next one.
+# Replace the dots and run the cell. Nothing breaks if you are wrong: you get the first
+# case that fails, and a hint that fits your mistake. `hint("08.1")` folds up a hint for
+# you; run it again for the next one. The answers are in the [solved
+# notebook](../solutions/08_two_layer_network.ipynb).
 #
 # ### 08.1 The gradient by hand
 #

@@ -336,15 +336,16 @@ claim("C22", "V", evidence, check=chosen and "if false" in str(mg.show(y)))
 # the nodes by itself. (What others print was recorded, with version and date.)
 
 # %% side-by-side
-from coursekit import side_by_side
+from coursekit import compare
 
-side_by_side("09_nearer")
+compare("09_nearer")
 
 # %% exercises [markdown]
 # ## Exercises
 #
 # Replace each `...` and run the cell. A wrong answer gets the hint that fits it, and
-# `hint("09.1")` asks for one.
+# `hint("09.1")` asks for one. The answers are in the [solved
+# notebook](../solutions/09_control_flow_runs_once.ipynb).
 #
 # ### 09.1 A frozen sign
 #

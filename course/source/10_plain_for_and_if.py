@@ -396,13 +396,14 @@ show(kit.curves(range(1, 10), sizes, alt, caption, xlabel="letter", ylabel="size
 # others print was recorded, with version and date.)
 
 # %% side-by-side
-kit.side_by_side("10_names")
+kit.compare("10_names")
 
 # %% exercises [markdown]
 # ## Exercises
 #
-# Replace each `...` and run the cell. If an answer is not right yet, you get a hint that
-# fits it. `hint("10.1")` asks for one.
+# Replace each `...` and run the cell. If an answer is not right yet, you get a hint
+# that fits it. `hint("10.1")` asks for one. The answers are in the [solved
+# notebook](../solutions/10_plain_for_and_if.ipynb).
 #
 # ### 10.1 Write the cell
 #

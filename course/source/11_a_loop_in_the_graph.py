@@ -427,7 +427,7 @@ print("nodes for", len(seen) - 1, "years:", learn.program.stats["nodes"])
 # just loops. Then judge.
 
 # %% side-by-side
-kit.side_by_side("11_loop")
+kit.compare("11_loop")
 in_c = programs[native_scan, 32].target == "native"
 assert not in_c or full[32].faster("native_scan", than="scan_node", times=3)
 flat = all(len(set(nodes[form.__name__])) == 1 for form in (while_node, scan_node))
@@ -441,8 +441,9 @@ claim("C22", "V", evidence, check=len(loops) == 2 and flat)
 # %% exercises [markdown]
 # ## Exercises
 #
-# Replace each `...` and run the cell. If an answer is not right yet, you get a hint that
-# fits it. `hint("11.1")` asks for one.
+# Replace each `...` and run the cell. If an answer is not right yet, you get a hint
+# that fits it. `hint("11.1")` asks for one. The answers are in the [solved
+# notebook](../solutions/11_a_loop_in_the_graph.ipynb).
 #
 # ### 11.1 Write the condition
 #

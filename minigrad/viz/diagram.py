@@ -307,7 +307,7 @@ class Diagram:
         for child in inner:
             with graph.subgraph(name="cluster_" + "/".join(child)) as box:
                 box.attr(
-                    label=_escape([f"  {child[-1]}"]),
+                    label=_escape([f"    {child[-1]}    "]),
                     style="rounded",
                     color="#595959",
                     labeljust="l",

@@ -6,7 +6,7 @@ import coursekit
 import coursekit.exercises
 import numpy as np
 import pytest
-from coursekit import claims, compare, data, paths
+from coursekit import checking, claims, data, difference, display, paths
 from coursekit.checking import Exercise, Refused, Wrong, judge
 from coursekit.quizzes import Question
 
@@ -148,11 +148,52 @@ def test_rank_and_dtype_come_before_values(answer, why):
     assert why in verdict.report
 
 
+def test_what_is_no_function_is_told_so_before_it_is_run(capsys):
+    coursekit.check("99.1", 2 * 21)
+    said = capsys.readouterr().out
+    assert "a function was expected, not a value of type int: give its name" in said
+
+
+def test_what_an_answer_prints_is_shown_for_the_failing_case_alone(capsys):
+    coursekit.check("99.1", lambda x: print("looking at", len(x)))
+    assert capsys.readouterr().out.count("looking at") == 1
+
+
+def test_another_error_of_the_same_type_is_another_mistake():
+    wrong = DOUBLE.wrong[2]
+    assert judge(DOUBLE, lambda x: x.no_such_thing).mistake is wrong
+    assert judge(DOUBLE, lambda x: x.other_thing).mistake is None
+
+
+def test_an_exercise_may_tell_its_cases_in_its_own_words():
+    told = Exercise(**{**vars(DOUBLE), "tell": lambda x: f"{len(x)} numbers"})
+    assert "case      2 numbers\n" in judge(told, sum_of).report
+    assert checking.tell({"a": 1}, (2, 3)) == "{a: 1}, (2, 3)"
+
+
+def test_the_entry_that_differs_is_named_but_not_what_it_should_be():
+    assert difference.difference([1, 3], [1, 2], 0) == "entry 2 of 2: it differs"
+    assert difference.difference({"a": 1}, {"a": 2}, 0) == "a: it differs"
+    shapes = [(3,), (4, 2)], [(3,), (4, 1)]
+    assert difference.difference(*shapes, 0) == "entry 2 of 2: it differs"
+    assert difference.difference({"a", "b"}, {"b", "c", "d"}, 0) == (
+        "1 too many, 2 missing"
+    )
+
+
+def test_values_are_described_as_they_are_written():
+    value = [(3,), (4, 1), {"b", "a"}, {}, set()]
+    assert difference.describe(value) == "[(3,), (4, 1), {'a', 'b'}, {}, set()]"
+
+
 def test_letters_in_a_list_are_told_to_be_a_set():
     for answer, got in (["a", "d"], "list"), ("ad", "str"):
-        problem = compare.difference(answer, {"a", "d"}, 0)
-        assert problem == f'a set such as {{"a", "b"}} was expected, not a {got}'
-    assert compare.difference({"a"}, {"a", "d"}, 0) == "it differs"
+        problem = difference.difference(answer, {"a", "d"}, 0)
+        assert (
+            problem
+            == f'a set such as {{"a", "b"}} was expected, not a value of type {got}'
+        )
+    assert difference.difference({"a"}, {"a", "d"}, 0) == "1 missing"
 
 
 def test_an_answer_cannot_change_the_case_it_is_judged_on():
@@ -193,8 +234,8 @@ def test_a_value_exercise_does_not_print_its_solution():
     ],
 )
 def test_differences_of_plain_values_are_found(got, want):
-    assert compare.difference(got, want, 1e-5)
-    assert not compare.difference(want, want, 1e-5)
+    assert difference.difference(got, want, 1e-5)
+    assert not difference.difference(want, want, 1e-5)
 
 
 # -- quiz ------------------------------------------------------------------------------
@@ -211,6 +252,10 @@ def test_a_question_lists_its_options_and_every_option_is_explained(capsys):
         "q99.1  a) yes\nRight. It is.\n"
         "q99.1: choose one of a, b.\n"
     )
+
+
+def test_code_in_questions_and_hints_is_set_as_code():
+    assert display.marked("is `a < b`?") == "is <code>a &lt; b</code>?"
 
 
 def test_a_question_is_escaped_html_without_scripts():
@@ -360,4 +405,4 @@ def test_the_recorded_checksums_stand_in_the_readme():
 
 def test_a_dict_is_described_by_its_keys():
     value = {"y": np.zeros(2), "done": True}
-    assert compare.describe(value) == "y: (2,) float64 [0, 0]; done: True"
+    assert difference.describe(value) == "y: (2,) float64 [0, 0]; done: True"

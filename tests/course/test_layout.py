@@ -42,8 +42,8 @@ def test_a_card_lists_memory_and_tensors():
 
 
 def test_what_is_repeated_is_dashed():
-    drawn = broadcasting(mg.ones(3, 1), mg.ones(4))
+    drawn = broadcasting(column=mg.ones(3, 1), row=mg.ones(4))
     assert drawn.svg.count("stroke-dasharray") == (12 - 3) + (12 - 4)
-    assert "a + b (3, 4): [[2, 2, 2, 2]," in drawn.text
-    assert "stroke-dasharray" not in broadcasting(mg.ones(2, 2), mg.ones(2, 2)).svg
-    assert "a * b (1, 2): [[3, 8]]" in broadcasting([[1, 2]], [3, 4], "*").text
+    assert "column + row (3, 4): [[2, 2, 2, 2]," in drawn.text
+    assert "stroke-dasharray" not in broadcasting(a=mg.ones(2, 2), b=mg.ones(2, 2)).svg
+    assert "a * b (1, 2): [[3, 8]]" in broadcasting("*", a=[[1, 2]], b=[3, 4]).text

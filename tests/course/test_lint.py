@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 FIGURE = '<figure class="minigrad"><img alt="{}" src="data:image/svg+xml;base64,{}">'
 
+ANSWERS = "[solved notebook](../solutions/99_a_lesson.ipynb)"
 WORDS = "[tape](../guide/glossary.md#tape) " * 4
 
 
@@ -21,8 +22,9 @@ def shown(svg="<svg/>", alt="a good description"):
 def lesson():
     """A lesson that keeps every rule."""
     cells = [new_markdown_cell("# Watch a lesson\n\nTwo lines.", id="title")]
+    bodies = {"The article says": " C16 ", "Exercises": ANSWERS, "Recap": WORDS}
     for section in lint.SKELETON:
-        body = {"The article says": " C16 ", "Recap": WORDS}.get(section, "")
+        body = bodies.get(section, "")
         cells.append(
             new_markdown_cell(
                 f"## {section}\n{body}", id=section.lower().replace(" ", "-")
@@ -84,6 +86,7 @@ BAD = [
     (lint.lesson_skeleton, lambda n: n.cells.insert(9, n.cells.pop(2))),
     (lint.lesson_skeleton, lambda n: n.cells.__delitem__(slice(12, 20))),
     (lint.lesson_skeleton, lambda n: n.cells.pop()),
+    (lint.exercises_link_their_answers, heading("## Exercises\n\nWithout a link.")),
     (lint.recap_links_the_glossary, heading("## Recap\n\nWithout links.")),
     (lint.claims_are_judged, write('claim("C17", "V", "no", check=x)')),
     (lint.claims_are_judged, lambda n: code(n, 11).update(source="x")),

@@ -40,7 +40,7 @@ def course(monkeypatch, tmp_path):
 
 
 def test_minigrad_runs_the_same_text_beside_the_record(course, capsys):
-    peers.side_by_side("99_sum")
+    peers.compare("99_sum")
     said = capsys.readouterr().out
     assert "== minigrad, tape (run now) ==\nimport minigrad as torch\n" in said
     assert "== PyTorch <9> (CPU) (recorded 2026-01-02) ==\nimport torch\n" in said
@@ -50,7 +50,7 @@ def test_minigrad_runs_the_same_text_beside_the_record(course, capsys):
 def test_a_static_form_is_a_column_of_its_own(course):
     (course / "peers" / "99_sum.static.py").write_text("print(1 + 2, 'of it')\n")
     titles = [column.title for column in peers.columns_of("99_sum")]
-    assert titles[1] == "minigrad, graph (run now)"
+    assert titles[1] == "minigrad, graph"
     assert peers.columns_of("99_sum")[1].output == "3 of it\n"
 
 
@@ -60,11 +60,21 @@ def test_the_table_is_escaped_and_has_headers(course):
     assert "PyTorch &lt;9&gt;" in html
 
 
-def test_more_than_three_columns_go_into_a_second_table(course):
-    column = peers.Column("one of many", "print(1)\n", "1\n")
-    assert peers._table([column] * 3).count("<table>") == 1
-    html = peers._table([column] * 5)
-    assert (html.count("<table>"), html.count('<th scope="col"')) == (2, 5)
+def test_columns_that_would_not_fit_beside_each_other_go_below(course):
+    narrow = peers.Column("one of many", "run now", "print(1)\n", "1\n")
+    wide = peers.Column("one of many", "run now", "x" * 60 + "\n", "1\n")
+    assert peers._table([narrow] * 5).count("<table>") == 1
+    html = peers._table([wide] * 5)
+    assert (html.count("<table>"), html.count('<th scope="col"')) == (3, 5)
+
+
+def test_a_library_that_is_installed_may_run_live(course, monkeypatch):
+    said = {"-c": "9.1+cpu\n"}
+    monkeypatch.setattr(peers, "_is_installed", lambda peer: True)
+    monkeypatch.setattr(peers, "_python", lambda *what: said.get(what[0], "3 now\n"))
+    column = peers.columns_of("99_sum", live=True)[1]
+    assert (column.title, column.when) == ("PyTorch 9.1 (CPU)", "run now")
+    assert column.output == "3 now\n"
 
 
 def test_a_program_that_changed_asks_for_a_new_record(course):

@@ -76,7 +76,7 @@ OUTER = Exercise(
     cases=draw_two_rows,
     run=without_loop,
     picture=lambda answer: broadcasting(
-        np.array([[1.0], [2.0], [3.0]]), np.array([10.0, 20.0, 30.0, 40.0]), "*"
+        "*", a=np.array([[1.0], [2.0], [3.0]]), b=np.array([10.0, 20.0, 30.0, 40.0])
     ),
 )
 
@@ -108,6 +108,15 @@ DECADES = Exercise(
             lambda flow: flow.reshape(-1, 10).mean(dim=0),
             "You averaged down the rows: all first years of a decade, all second years, "
             "and so on. Go along the rows.",
+        ),
+        Wrong(
+            lambda flow: flow.reshape(10, -1).mean(dim=1),
+            "That makes ten rows. A decade is a row of ten numbers: the 10 is how long "
+            "the rows are, not how many there are.",
+        ),
+        Wrong(
+            lambda flow: flow.reshape(-1, 10),
+            "The table is right. Now take the mean along each of its rows.",
         ),
         Wrong(
             lambda flow: flow.reshape(10, -1).mean(dim=0),
@@ -149,6 +158,12 @@ def clamp(x: Any, low: float, high: float) -> Any:
     return mg.where(raised > high, high, raised)
 
 
+def clamp_by_if(x: Any, low: float, high: float) -> Any:
+    if x < low:
+        return low
+    return high if x > high else x
+
+
 CLAMP = Exercise(
     id="01.3",
     task="clamp(x, low, high): cut off at both ends with mg.where.",
@@ -165,6 +180,11 @@ CLAMP = Exercise(
         Wrong(
             lambda x, low, high: mg.where(x < low, x, low),
             "where(condition, here, elsewhere): where x is too small you need low.",
+        ),
+        Wrong(
+            clamp_by_if,
+            "`if` wants one yes or no, but x holds many numbers. mg.where decides for "
+            "each of them.",
         ),
         Wrong(
             lambda x, low, high: mg.where((x < low) | (x > high), 0.0, x),
@@ -210,6 +230,10 @@ SHAPES = Exercise(
         Wrong(
             [(4, 3), (1, 3), (3, 1), (3,), (4, 1, 3)],
             "A sum takes its dim away; only keepdim=True would leave a 1.",
+        ),
+        Wrong(
+            [(4, 3), 3, (3, 1), 3, (4, 1, 3)],
+            "(3) is the number 3 in brackets. With a comma, (3,), it is a tuple.",
         ),
         Wrong(
             [(4, 3), (3,), (3, 1), (1, 3), (4, 1, 3)],

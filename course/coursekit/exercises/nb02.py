@@ -154,6 +154,19 @@ def writes_positive_only(
         y[i] = x[i]
 
 
+def returns_it(block: int, thread: int, threads: int, x: Any, y: Any, n: int) -> Any:
+    i = block * threads + thread
+    return max(x[i], 0.0) if i < n else None
+
+
+def keeps_the_smaller(
+    block: int, thread: int, threads: int, x: Any, y: Any, n: int
+) -> None:
+    i = block * threads + thread
+    if i < n:
+        y[i] = min(x[i], 0.0)
+
+
 def blocks_of_blocks(
     block: int, thread: int, threads: int, x: Any, y: Any, n: int
 ) -> None:
@@ -208,6 +221,14 @@ KERNEL = Exercise(
         Wrong(
             writes_positive_only,
             "Where x is negative nothing is written, so the old number stays. Write 0.",
+        ),
+        Wrong(
+            returns_it,
+            "Nothing was written. Nobody takes what a kernel returns: write it to y[i].",
+        ),
+        Wrong(
+            keeps_the_smaller,
+            "min=0 says that nothing may be below 0: keep the larger of x[i] and 0.",
         ),
         Wrong(
             blocks_of_blocks,
@@ -330,6 +351,11 @@ LOG = Exercise(
             "max and > are operations on the device too: four launches a round.",
         ),
         Wrong([5, 9], "max and > are two launches, not one: four in each round."),
+        Wrong(
+            [2, 9],
+            "Two things are missing in each round: > is a launch of its own, and `if` "
+            "asks for its answer.",
+        ),
         Wrong([5, 4], "Those are the launches of one round. There are three rounds."),
         Wrong([3, 12], "The way there and the way back count as well."),
         Wrong([12, 5], "The numbers are right; transfers come first, then launches."),

@@ -118,6 +118,10 @@ HALF_SQUARE = Exercise(
             "** and / bind tighter than -: only b is squared here. Use parentheses.",
         ),
         Wrong(
+            lambda a, b: (a - b) ^ 2 / 2,
+            "In Python ^ is no power; it works on bits. Write ** for a power.",
+        ),
+        Wrong(
             lambda a, b: mg.zeros(a.shape),
             "A tensor holds numbers now. Build the result from a and b alone, so that "
             "it is a node that waits for them.",
@@ -150,11 +154,17 @@ def peek(a: Any, b: Any) -> Any:
     return mg.compile([a, b], [c + 1, c])
 
 
+def _is_program(value: Any) -> bool:
+    return isinstance(value, mg.Program)
+
+
 def call_program(answer: Any, a: np.ndarray, b: np.ndarray) -> Any:
     program = answer(*(mg.placeholder(x.shape) for x in (a, b)))
     if program is None or program is ...:
         return program
-    if not isinstance(program, mg.Program):
+    if isinstance(program, (list, tuple)) and any(map(_is_program, program)):
+        raise Refused("these are several programs: one with two outputs will do")
+    if not _is_program(program):
         raise Refused("return the compiled program, so that it can be called")
     values = program(a, b)
     if not isinstance(values, (list, tuple)):
@@ -177,6 +187,16 @@ def returns_nodes(a: Any, b: Any) -> Any:
     return [c + 1, c]
 
 
+def outputs_first(a: Any, b: Any) -> Any:
+    c = b * a
+    return mg.compile([c + 1, c], [a, b])
+
+
+def two_programs(a: Any, b: Any) -> Any:
+    c = b * a
+    return [mg.compile([a, b], c + 1), mg.compile([a, b], c)]
+
+
 def feeds_the_middle(a: Any, b: Any) -> Any:
     c = mg.placeholder(a.shape)
     return mg.compile([a, b, c], [c + 1, c])
@@ -196,6 +216,15 @@ PEEK = Exercise(
         Wrong(
             returns_nodes,
             "These are nodes, not numbers. mg.compile turns them into a program.",
+        ),
+        Wrong(
+            outputs_first,
+            "compile wants the list of inputs first, then the list of outputs.",
+        ),
+        Wrong(
+            two_programs,
+            "Each of the two would compute C anew. One program may give both: hand "
+            "compile a list of outputs.",
         ),
         Wrong(
             feeds_the_middle,
@@ -294,6 +323,7 @@ UNUSED = Exercise(
     ),
     shows="A graph is known before it runs: what no path reaches is never read.",
     cases=draw_unused,
+    tell=lambda used, values: f"a program of {len(values)} inputs, and their values",
     run=with_unused_inputs,
 )
 

@@ -18,7 +18,7 @@ Reads = dict[str, list[str]]
 
 def draw_graph(rng: np.random.Generator, size: int) -> Reads:
     """A graph without a circle, its names shuffled; the last one made is called r."""
-    names = [f"n{i}" for i in range(size - 1)] + ["r"]
+    names = [f"n{i}" for i in rng.permutation(size - 1)] + ["r"]
     reads: Reads = {}
     for i, name in enumerate(names):
         count = min(i, int(rng.integers(1, 4))) if i > 1 else 0
@@ -96,13 +96,24 @@ def never_looks(reads: Reads) -> list[str]:
     return found
 
 
+def one_step_back(reads: Reads) -> list[str]:
+    found: list[str] = []
+    for name in reads:
+        found += [other for other in (*reads[name], name) if other not in found]
+    return found
+
+
 def inputs_only(reads: Reads) -> list[str]:
     return [name for name in reads if not reads[name]]
 
 
+OF_THE_LESSON: Reads = {
+    "r": ["p"], "p": ["s", "d"], "d": ["x", "y"], "s": ["x", "y"], "x": [], "y": [],
+}  # fmt: skip
+
+
 def numbered_picture(answer: Any) -> Any:
-    reads = {"r": ["p"], "p": ["s", "d"], "d": ["x", "y"], "s": ["x", "y"]}
-    reads |= {"x": [], "y": []}
+    reads = OF_THE_LESSON
     found = list(answer(reads))
     picture = Diagram("your order of the lesson's graph")
     for i, name in enumerate(found, 1):
@@ -122,6 +133,16 @@ ORDER = Exercise(
             lambda reads: list(reads),
             "That is the order in which they were written down, which means nothing "
             "here. Put a name into the list only after all that it reads.",
+        ),
+        Wrong(
+            sorted,
+            "The alphabet knows nothing of who reads whom. A name comes after all that "
+            "it reads, whatever it is called.",
+        ),
+        Wrong(
+            one_step_back,
+            "You look one step back. But what a name reads may read others that have to "
+            "come before it: visit those first, in the same way.",
         ),
         Wrong(
             users_first,
@@ -154,7 +175,10 @@ ORDER = Exercise(
         "if name not in found: visit each of reads[name]; then found.append(name)",
     ),
     shows="Your numbers grow along every arrow, whatever order the names came in.",
-    cases=lambda rng: [(draw_graph(rng, size),) for size in (6, 7, 9)],
+    cases=lambda rng: [
+        (OF_THE_LESSON,),
+        *((draw_graph(rng, size),) for size in (6, 7, 9)),
+    ],
     run=is_an_order,
     picture=numbered_picture,
 )
@@ -202,6 +226,18 @@ def from_the_first(reads: Reads) -> bool:
     return visit(next(iter(reads)), ())
 
 
+def runs_round(reads: Reads) -> bool:
+    def visit(name: str) -> bool:
+        return any(visit(source) for source in reads[name])
+
+    return any(visit(name) for name in reads)
+
+
+def read_by_two(reads: Reads) -> bool:
+    sources = [source for name in reads for source in reads[name]]
+    return len(set(sources)) < len(sources)
+
+
 CIRCLE = Exercise(
     id="04.2",
     task="has_circle(reads): can one come back to where one was?",
@@ -225,7 +261,17 @@ CIRCLE = Exercise(
             "You start at one node only. The circle may be in a part that it does not "
             "reach.",
         ),
+        Wrong(
+            runs_round,
+            "In a circle this walk never ends. Remember the way that you came, and stop "
+            "when you meet a name of it again.",
+        ),
+        Wrong(
+            read_by_two,
+            "Two nodes may read the same one. That is no circle: no arrow leads back.",
+        ),
         Wrong(lambda reads: False, "There is a circle in some of these graphs."),
+        Wrong(lambda reads: True, "Most graphs have none: the first one, for example."),
     ),
     hints=(
         "Try to run the graph: take away every node that can run. What stays?",
@@ -251,6 +297,10 @@ CIRCLE = Exercise(
 
 
 def needed(reads: Reads, wanted: str) -> int:
+    return len(on_the_way(reads, wanted))
+
+
+def on_the_way(reads: Reads, wanted: str) -> set[str]:
     found: set[str] = set()
     todo = [wanted]
     while todo:
@@ -258,7 +308,7 @@ def needed(reads: Reads, wanted: str) -> int:
         if name not in found:
             found.add(name)
             todo += reads[name]
-    return len(found)
+    return found
 
 
 def paths(reads: Reads, wanted: str) -> int:
@@ -273,6 +323,14 @@ NEEDED = Exercise(
         Wrong(
             lambda reads, wanted: len(reads),
             "You count the whole graph. Start at wanted and walk against the arrows.",
+        ),
+        Wrong(
+            lambda reads, wanted: len(reads[wanted]),
+            "You count what wanted itself reads. What do those read in their turn?",
+        ),
+        Wrong(
+            on_the_way,
+            "These are the names. Asked for is how many there are.",
         ),
         Wrong(
             lambda reads, wanted: 1 + len(reads[wanted]),
@@ -363,6 +421,18 @@ def as_written(graph: dict, wanted: str, values: dict, do: dict) -> Any:
     return values[wanted]
 
 
+def on_names(graph: dict, wanted: str, values: dict, do: dict) -> Any:
+    op, *reads = graph[wanted]
+    return do[op](*reads)
+
+
+def forgets_to_return(graph: dict, wanted: str, values: dict, do: dict) -> Any:
+    if wanted not in values:
+        op, *reads = graph[wanted]
+        operands = [forgets_to_return(graph, name, values, do) for name in reads]
+        values[wanted] = do[op](*operands)
+
+
 def gives_all(graph: dict, wanted: str, values: dict, do: dict) -> Any:
     evaluate(graph, wanted, values, do)
     return values
@@ -411,6 +481,16 @@ EVALUATE = Exercise(
             as_written,
             "The notes are not written in the order in which they can run. Before a "
             "node, evaluate those that it reads.",
+        ),
+        Wrong(
+            on_names,
+            "You compute with the names. Their numbers have to be found first: evaluate "
+            "each of them.",
+        ),
+        Wrong(
+            forgets_to_return,
+            "Inside, your function calls itself, and nothing comes back. Is there a "
+            "`return` at the end?",
         ),
         Wrong(
             gives_all,
@@ -492,19 +572,19 @@ QUESTIONS = (
     ),
     Question(
         "q04.2",
-        "broken divides by zero, total does not read it. You call a program for total.",
+        "broken divides by zero, total does not read it. What does a program for total do?",
         {
             "a": (
-                "the call fails at broken",
+                "it fails at broken",
                 "It would if the lines ran one after the other, as Python's lines do.",
             ),
             "b": (
-                "compile refuses the graph",
+                "nothing, compile refuses the graph",
                 "It cannot know: the zero comes with the call. And it never even looks "
                 "at broken.",
             ),
             "c": (
-                "total comes out, and broken never runs",
+                "it gives total, and broken never runs",
                 "The program starts at its result and takes only what that needs.",
             ),
         },

@@ -60,6 +60,13 @@ def where_made(steps: Steps) -> dict[str, int]:
     return {name: i for i, (name, _) in enumerate(steps)}
 
 
+def notes_the_makers(steps: Steps) -> dict[str, int]:
+    last: dict[str, int] = {}
+    for i, (name, reads) in enumerate(steps):
+        last |= dict.fromkeys([name, *reads], i)
+    return last
+
+
 def who_reads(steps: Steps) -> dict[str, str]:
     return {source: name for name, reads in steps for source in reads}
 
@@ -87,6 +94,11 @@ LAST_USE = Exercise(
         Wrong(
             lambda steps: {name: i + 1 for name, i in last_use(steps).items()},
             "You are one too far: the first step has number 0.",
+        ),
+        Wrong(
+            notes_the_makers,
+            "You also note the step that makes a name. Making is not reading: a name "
+            "that nobody reads stays out.",
         ),
         Wrong(
             who_reads,
@@ -343,6 +355,11 @@ BUFFERS = Exercise(
             "write over what it reads. Two boxes are needed for matrix products.",
         ),
         Wrong(
+            [2, 4, 3],
+            "In the second graph you gave each result a box of its own. Who still reads "
+            "the one before?",
+        ),
+        Wrong(
             [2, 1, 2],
             "In the third graph e and t are read again after p is made. p needs a box "
             "of its own.",
@@ -389,6 +406,16 @@ KEEP = {
     "log(a)": "inputs",
 }  # fmt: skip
 
+WORDS = ("inputs", "result", "nothing")
+
+
+def in_the_three_words(answer: dict[str, str]) -> dict[str, str]:
+    for name, word in answer.items():
+        if word is not ... and word not in WORDS:
+            raise Refused(f"{name}: {word!r} is none of {', '.join(WORDS)}")
+    return answer
+
+
 KEPT = Exercise(
     id="05.5",
     task="For each operation: does the tape keep its inputs, its result, or nothing?",
@@ -433,6 +460,7 @@ KEPT = Exercise(
         "print(mg.tape(mg.exp(x))) says what was saved: a, b are inputs, y is the result.",
     ),
     shows="What the tape keeps is what you may not overwrite, and what a plan keeps too.",
+    run=in_the_three_words,
 )
 
 EXERCISES = (LAST_USE, SHARE, ILLEGAL, BUFFERS, KEPT)
@@ -483,18 +511,19 @@ QUESTIONS = (
     ),
     Question(
         "q05.3",
-        "A program computes a result. Now it must compute the gradients too. Its memory",
+        "A program computes a result. Now it must compute the gradients too. What becomes "
+        "of its memory?",
         {
             "a": (
-                "stays the same: gradients are numbers like others",
+                "it stays the same: gradients are numbers like others",
                 "The way back reads results of the way forward, so they live longer.",
             ),
             "b": (
-                "grows: early results are needed once more, at the end",
+                "it grows: early results are needed once more, at the end",
                 "That is why training takes so much more memory than use.",
             ),
             "c": (
-                "shrinks: more nodes, more chances to share",
+                "it shrinks: more nodes, more chances to share",
                 "Sharing needs values that are dead. On the way back they are alive.",
             ),
         },

@@ -89,6 +89,10 @@ DIAMOND = Exercise(
             "You stopped at a and b. One more step: a = 3 * x has the slope 3.",
         ),
         Wrong(
+            lambda x: [3 * x, 3 * (x + 2), 6 * x + 6],
+            "The numbers are right, but first comes the way by a, then the way by b.",
+        ),
+        Wrong(
             lambda x: [3, 1, 4],
             "These are the slopes of a and b. Multiply by what arrives at each from y.",
         ),
@@ -169,7 +173,12 @@ def after_backward(answer: Any, *numbers: float) -> Any:
         return y
     y.backward()
     got = 0.0 if b.grad is None else b.grad.item()
-    return [y.item(), w.grad is not None, b.grad is not None, got]
+    return {
+        "value": y.item(),
+        "w has a gradient": w.grad is not None,
+        "b has a gradient": b.grad is not None,
+        "b.grad": got,
+    }
 
 
 def frozen_tape(answer: Any) -> Any:

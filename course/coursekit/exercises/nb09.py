@@ -114,6 +114,11 @@ SIGN = Exercise(
             "much, or fail, you want cond, which runs one of them.",
         ),
         Wrong(
+            lambda x: mg.cond(x > 0, x * 0 + 1, x * 0 - 1, x),
+            "cond wants two functions, so that it can run one of them. Put `lambda x:` "
+            "before each way.",
+        ),
+        Wrong(
             lambda x: x * 0 + 1,
             "Only one way is in this graph. cond wants a function for each of them.",
         ),
