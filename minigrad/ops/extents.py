@@ -9,6 +9,7 @@ the graph. When the sizes come, attributes that hold an Unknown are filled in.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -83,9 +84,9 @@ def product(sizes: Iterable[Any]) -> Any:
     number, unknown = parts(sizes)
     if not unknown:
         return number
-    if number == 1 and len(unknown) == 1:
-        return unknown[0]
-    return Unknown((number, *unknown), math.prod)
+    if number == 1 and unknown.total() == 1:
+        return next(iter(unknown))
+    return Unknown((number, *unknown.elements()), math.prod)
 
 
 def widest(sizes: Iterable[Any]) -> Any:
@@ -97,10 +98,9 @@ def widest(sizes: Iterable[Any]) -> Any:
     return next(iter(known or others), 1)
 
 
-def parts(sizes: Iterable[Any]) -> tuple[int, list[Unknown]]:
+def parts(sizes: Iterable[Any]) -> tuple[int, Counter[Unknown]]:
     """The product of the known sizes, and the unknown ones."""
-    number = 1
-    unknown: list[Unknown] = []
+    number, unknown = 1, Counter[Unknown]()
     for n in sizes:
         if not isinstance(n, Unknown):
             number *= n
@@ -108,7 +108,7 @@ def parts(sizes: Iterable[Any]) -> tuple[int, list[Unknown]]:
             inner, more = parts(n.sizes)
             number, unknown = number * inner, unknown + more
         else:
-            unknown.append(n)
+            unknown[n] += 1
     return number, unknown
 
 

@@ -58,21 +58,7 @@ def describe_all(args: Sequence[Any], sep: str = ", ") -> str:
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
 
 
-@functools.cache
-def _promote_pair(a: np.dtype, b: np.dtype) -> np.dtype:
-    ka, kb = _CATEGORY[a.kind], _CATEGORY[b.kind]
-    if ka != kb:
-        return a if ka > kb else b
-    return np.promote_types(a, b)
-
-
-def _combine(high: np.dtype | None, low: np.dtype | None) -> np.dtype | None:
-    """PyTorch's `combine_categories`: `low` counts only if its category is higher."""
-    if high is None or low is None:
-        return high or low
-    if high.kind != "f" and (high.kind == "b" or low.kind == "f"):
-        return _promote_pair(high, low)
-    return high
+_promoted = functools.cache(np.promote_types)
 
 
 def _number_dtype(value: Any) -> np.dtype:
@@ -82,19 +68,24 @@ def _number_dtype(value: Any) -> np.dtype:
 
 
 def result_dtype(args: Iterable[Any]) -> np.dtype:
-    """The dtype PyTorch gives to an elementwise op on `args`."""
-    groups: list[np.dtype | None] = [None, None, None]
+    """The dtype PyTorch gives to an elementwise op on `args`.
+
+    Those of the highest category decide: of them the arrays, else the 0-d arrays, else
+    the numbers.
+    """
+    highest, result = (-1, 0), bool_
     for arg in args:
         if is_number(arg):
-            rank, dtype = 2, _number_dtype(arg)
+            weight, dtype = 0, _number_dtype(arg)
         else:
-            rank, dtype = (0 if len(arg.shape) else 1), arg.dtype
+            weight, dtype = (2 if len(arg.shape) else 1), arg.dtype
         if dtype.kind not in _CATEGORY:
             raise DTypeError(f"dtype {dtype} is not supported", got=str(dtype))
-        seen = groups[rank]
-        groups[rank] = dtype if seen is None else _promote_pair(seen, dtype)
-    result = _combine(groups[0], _combine(groups[1], groups[2]))
-    assert result is not None, "an op has at least one operand"
+        rank = _CATEGORY[dtype.kind], weight
+        if rank > highest:
+            highest, result = rank, dtype
+        elif rank == highest and dtype is not result:
+            result = _promoted(result, dtype)
     return result
 
 
@@ -189,11 +180,7 @@ def elementwise(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
         return shape, np.dtype(attrs["dtype"])
     if op.dtype == "first":
         if not alike(shape, shape_of(args[0])):
-            raise ShapeError(
-                f"{op.name}: the new value does not fit",
-                expected=f"something that broadcasts to {shape_of(args[0])}",
-                got=describe(args[1], "b"),
-            )
+            raise _misfit(op.name, args[1], shape_of(args[0]))
         return shape, args[0].dtype
     dtype = compute_dtype(op, args)
     return shape, bool_ if op.dtype == "bool" else dtype
@@ -221,13 +208,21 @@ def broadcast(op: Any, args: Sequence[Any], without: int = 0) -> Shape:
 def demand_fit(name: str, value: Any, shape: Shape) -> None:
     """Raise unless `value` can be written where there are elements of `shape`."""
     given = shape_of(value)
-    room = (1,) * (len(given) - len(shape)) + tuple(shape)
-    if any(n != 1 and not agree(n, m) for n, m in zip(given[::-1], room[::-1])):
-        raise ShapeError(
-            f"{name}: the new value does not fit",
-            expected=f"something that broadcasts to {shape}",
-            got=describe(value, "b"),
-        )
+    if not _spreads(given, (1,) * (len(given) - len(shape)) + tuple(shape)):
+        raise _misfit(name, value, shape)
+
+
+def _spreads(given: Shape, shape: Shape) -> bool:
+    """Is each size, from the last one on, the other's or 1?"""
+    return all(n == 1 or agree(n, m) for n, m in zip(given[::-1], shape[::-1]))
+
+
+def _misfit(name: str, value: Any, shape: Shape) -> ShapeError:
+    return ShapeError(
+        f"{name}: the new value does not fit",
+        expected=f"something that broadcasts to {shape}",
+        got=describe(value, "b"),
+    )
 
 
 def sizes(given: tuple, named: dict | None = None) -> Shape:
@@ -359,9 +354,8 @@ def reshaped(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     if shape.count(-1) == 1:
         at = shape.index(-1)
         shape[at] = _quotient(a.shape, shape[:at] + shape[at + 1 :])
-    number, unknown = parts(a.shape)
-    new_number, new_unknown = parts(shape)
-    same = new_number == number or _cancel(unknown, new_unknown) != ([], [])
+    (number, unknown), (new_number, new_unknown) = parts(a.shape), parts(shape)
+    same = new_number == number or unknown != new_unknown
     if not same or any(not isinstance(n, Unknown) and n < 0 for n in shape):
         elements = f"{number} per None" if unknown else number
         raise ShapeError(
@@ -374,22 +368,11 @@ def reshaped(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
 
 def _quotient(whole: Sequence[Any], part: Sequence[Any]) -> Any:
     """The size that makes `part` as many elements as `whole`."""
-    number, unknown = parts(whole)
-    divisor, taken = parts(part)
-    unknown, taken = _cancel(unknown, taken)
-    if taken or (unknown and divisor and number % divisor):
+    (number, unknown), (divisor, taken) = parts(whole), parts(part)
+    left = unknown - taken
+    if taken - unknown or (left and divisor and number % divisor):
         return Unknown()
-    return product((number // divisor if divisor else 0, *unknown))
-
-
-def _cancel(ours: Sequence[Unknown], theirs: Sequence[Unknown]) -> tuple[list, list]:
-    """What of two lists of factors is left without those they have in common."""
-    left, right = list(ours), list(theirs)
-    for n in ours:
-        if n in right:
-            left.remove(n)
-            right.remove(n)
-    return left, right
+    return product((number // divisor if divisor else 0, *left.elements()))
 
 
 def permuted(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
@@ -407,10 +390,7 @@ def permuted(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
 def broadcasted(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     (a,) = args
     shape = tuple(attrs["shape"])
-    padded = (1,) * (len(shape) - len(a.shape)) + tuple(a.shape)
-    if len(padded) != len(shape) or any(
-        n != 1 and not agree(n, m) for n, m in zip(padded, shape, strict=True)
-    ):
+    if len(a.shape) > len(shape) or not _spreads(a.shape, shape):
         raise ShapeError(
             "broadcast_to: the shape does not fit",
             expected="each size equal to the new one, or 1",
@@ -440,27 +420,19 @@ def by_first(shape: Callable[..., Shape], dtype: np.dtype | None = None) -> Call
 like_first = by_first(lambda sa, **attrs: sa)
 
 
-def _known_one(sizes: Sequence[Any]) -> Any:
-    """Of sizes that must be the same one that is known, if there is one."""
-    return min(sizes, key=lambda n: isinstance(n, Unknown))
-
-
 def joined(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     axis = normalize_axis(op.name, attrs["axis"], len(args[0].shape))
-    first = list(args[0].shape)
-    for arg in args[1:]:
-        rest = list(arg.shape)
-        if len(rest) != len(first) or any(
-            not agree(m, n)
-            for i, (m, n) in enumerate(zip(first, rest, strict=True))
-            if i != axis
-        ):
-            raise ShapeError(
-                f"cat: sizes differ outside dim {axis}",
-                expected=f"shapes equal but for dim {axis}",
-                got=describe_all(args),
-            )
+    first, *rest = ((*x.shape[:axis], 1, *x.shape[axis + 1 :]) for x in args)
+    if not all(alike(first, other) for other in rest):
+        raise ShapeError(
+            f"cat: sizes differ outside dim {axis}",
+            expected=f"shapes equal but for dim {axis}",
+            got=describe_all(args),
+        )
     along = [arg.shape[axis] for arg in args]
-    shape = [_known_one(column) for column in zip(*(arg.shape for arg in args))]
+    # Of sizes that must be the same one that is known, if there is one.
+    shape = [
+        min(same, key=lambda n: isinstance(n, Unknown)) for same in zip(first, *rest)
+    ]
     shape[axis] = sum(along) if is_known(along) else Unknown()
     return tuple(shape), result_dtype(args)
