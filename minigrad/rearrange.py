@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import int32
-from minigrad.errors import ArgumentError, DTypeError, IndexingError, ShapeError
+from minigrad.errors import ArgumentError, IndexingError, ShapeError
 from minigrad.ops import indexing, movement, shapes
 from minigrad.ops.composite import (
     ValuesAndIndices,
     along,
-    demand_dtype,
     gather,
     picked,
 )
@@ -319,7 +318,7 @@ def scatter_add(a: Any, dim: int, index: Any, src: Any) -> Any:
 def _scatter(name: str, op: Any, a: Any, dim: int, index: Any, src: Any) -> Any:
     _, arrays = along(name, a, dim, index)
     if not shapes.is_number(src):
-        demand_same_dtype(name, a, src)
+        shapes.demand_one_dtype(name, a, src)
         fits = src.ndim == len(index.shape)
         if not fits or any(n < m for n, m in zip(src.shape, index.shape)):
             raise ShapeError(
@@ -329,15 +328,6 @@ def _scatter(name: str, op: Any, a: Any, dim: int, index: Any, src: Any) -> Any:
             )
         src = src[tuple(np.s_[:n] for n in index.shape)]
     return op(a, src, *arrays, key=(ARRAY,) * a.ndim, lowest=0)
-
-
-def demand_same_dtype(name: str, a: Any, b: Any) -> None:
-    if a.dtype != b.dtype:
-        raise DTypeError(
-            f"{name}: the dtypes differ",
-            expected="two tensors of one dtype",
-            got=shapes.describe_dtypes([a, b]),
-        )
 
 
 def index_select(a: Any, dim: int, index: Any) -> Any:
@@ -351,7 +341,7 @@ def index_select(a: Any, dim: int, index: Any) -> Any:
 def index_add(a: Any, dim: int, index: Any, source: Any, alpha: float = 1) -> Any:
     """A copy of `a` with the slices of `source` added at the positions in `index`."""
     axis, index = _positions("index_add", a, dim, index)
-    demand_same_dtype("index_add", a, source)
+    shapes.demand_one_dtype("index_add", a, source)
     if a.ndim == 0:
         a, source = (reshape(x, shape=(-1,)) for x in (a, source))
         return reshape(index_add(a, 0, index, source, alpha), shape=())
@@ -365,7 +355,7 @@ def index_add(a: Any, dim: int, index: Any, source: Any, alpha: float = 1) -> An
 
 def _positions(op: str, a: Any, dim: int, index: Any) -> tuple[int, Any]:
     axis = normalize_axis(op, dim, a.ndim)
-    demand_dtype(op, index)
+    shapes.demand(op, "index", index)
     if index.ndim > 1:
         got = describe(index, "index")
         raise IndexingError(f"{op}: wants a vector of positions", got=got)
@@ -374,7 +364,7 @@ def _positions(op: str, a: Any, dim: int, index: Any) -> tuple[int, Any]:
 
 def masked_fill(a: Any, mask: Any, value: Any) -> Any:
     """A copy of `a` with `value` where `mask` is true."""
-    demand_dtype("masked_fill", mask, "b")
+    shapes.demand("masked_fill", "mask", mask)
     if shapes.shape_of(value):
         got = describe(value, "value")
         raise ShapeError("masked_fill: wants one value", expected="a number", got=got)
@@ -385,7 +375,7 @@ def masked_fill(a: Any, mask: Any, value: Any) -> Any:
 
 def masked_select(a: Any, mask: Any) -> Any:
     """The elements where `mask` is true, as a vector."""
-    demand_dtype("masked_select", mask, "b")
+    shapes.demand("masked_select", "mask", mask)
     shape = shapes.broadcast(indexing.index, (a, mask))
     a, mask = (broadcast_to(x, shape=shape) for x in (a, mask))
     return indexing.index(a, mask, key=(ARRAY,))
@@ -393,7 +383,7 @@ def masked_select(a: Any, mask: Any) -> Any:
 
 def one_hot(index: Any, num_classes: int = -1) -> Any:
     """A 1 at each class number's place in a new last axis of zeros."""
-    demand_dtype("one_hot", index)
+    shapes.demand("one_hot", "index", index)
     n = int(index.max()) + 1 if num_classes == -1 else num_classes
     zeros = movement.zeros(index, shape=(*index.shape, n))
     return scatter(zeros, -1, reshape(index, shape=(*index.shape, 1)), 1)

@@ -20,7 +20,6 @@ from minigrad.methods import Methods, split_key
 from minigrad.ops import elementwise, formulas, shapes
 from minigrad.ops.indexing import index_put
 from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Op, Value
-from minigrad.rearrange import demand_same_dtype
 
 
 def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
@@ -172,7 +171,7 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
     parts, arrays = split_key(key)
     if arrays:
         if isinstance(value, Tensor):
-            demand_same_dtype("index_put", self, value)
+            shapes.demand_one_dtype("index_put", self, value)
         inplace(index_put, self, value, *arrays, key=parts)
     else:
         part = self[key]

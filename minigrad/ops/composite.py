@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.errors import ArgumentError, DTypeError, ShapeError
+from minigrad.errors import ArgumentError, ShapeError
 from minigrad.ops import elementwise, shapes
 from minigrad.ops.elementwise import cast, exp, sqrt, square, where
 from minigrad.ops.extents import count, is_known, positions
@@ -277,7 +277,7 @@ def gather(a: Any, dim: int, index: Any) -> Any:
 def along(op: str, a: Any, dim: int, index: Any) -> tuple[int, tuple]:
     """The axis `dim`, and index operands that pick `index` along it."""
     axis, ndim = shapes.normalize_axis(op, dim, a.ndim), len(index.shape)
-    demand_dtype(op, index)
+    shapes.demand(op, "index", index)
     if ndim != a.ndim:
         raise ShapeError(
             f"{op}: the index has another number of dims",
@@ -287,12 +287,3 @@ def along(op: str, a: Any, dim: int, index: Any) -> tuple[int, tuple]:
         )
     grid = [positions(index, i) for i in range(ndim)]
     return axis, (*grid[:axis], index, *grid[axis + 1 :])
-
-
-def demand_dtype(op: str, index: Any, kind: str = "i") -> None:
-    if getattr(index, "dtype", np.dtype(object)).kind != kind:
-        raise DTypeError(
-            f"{op}: the {'mask' if kind == 'b' else 'index'} has another dtype",
-            expected="bool" if kind == "b" else "int64",
-            got=shapes.describe_dtypes([index]) if hasattr(index, "dtype") else "none",
-        )

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.backend import int64, late, module_of, on_device
-from minigrad.errors import DTypeError, ShapeError, user_scope
+from minigrad.errors import ShapeError, user_scope
 from minigrad.ops import shapes
 from minigrad.ops.kinds import into, kind, row
 from minigrad.ops.op import Op
@@ -163,8 +163,8 @@ def _infer(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
     """The rule that all three share; two of the three shapes give the third."""
     (n, c, *size), (m, d, *places) = (x.shape for x in args)
     called, window, groups = user_scope() or op.name, attrs["window"], attrs["groups"]
-    shapes.demand_one_dtype(called, args)
-    _demand_numbers(called, args)
+    shapes.demand_one_dtype(called, *args)
+    shapes.demand(called, "number", *args)
     shape: Sizes
     if op.name == "conv":
         fits, shape = c == d * groups and m % groups == 0, (n, m)
@@ -185,16 +185,6 @@ def _infer(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
     if op.name == "conv":
         shape += window.counts(size)
     return shape, args[0].dtype
-
-
-def _demand_numbers(called: str, args: tuple) -> None:
-    if args[0].dtype.kind == "b":
-        raise DTypeError(
-            f"{called}: wants numbers",
-            expected="an integer or float dtype",
-            got=shapes.describe_dtypes(args),
-            remedy="x.float()",
-        )
 
 
 WINDOWS = (  # for samples: (size, window)
@@ -353,7 +343,7 @@ def overlap(a: Any, size: Sizes, window: Window, out: Any = None) -> Any:
 
 def _position_shape(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
     (a,) = args
-    _demand_numbers(user_scope() or op.name, args)
+    shapes.demand(user_scope() or op.name, "number", a)
     return (*a.shape[:2], *attrs["window"].counts(a.shape[2:])), int64
 
 

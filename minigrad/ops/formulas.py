@@ -88,21 +88,12 @@ def addcdiv(a: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     return floats("addcdiv", a) + value * (tensor1 / tensor2)
 
 
-def floats(name: str, *operands: Any) -> Any:
-    """The first operand, if all of them are floats of one dtype."""
-    a = operands[0]
-    if a.dtype.kind != "f" or any(not _alike(a, x) for x in operands):
-        raise DTypeError(
-            f"{name}: wants floats" + " of one dtype" * (len(operands) > 1),
-            expected="tensors of a float dtype",
-            got=shapes.describe_dtypes(operands),
-            remedy="x.float()",
-        )
+def floats(name: str, a: Any, *others: Any) -> Any:
+    """`a`, if it and the others are floats of one dtype."""
+    shapes.demand(name, "float", a, *others)
+    for other in others:
+        shapes.demand_one_dtype(name, a, other)
     return a
-
-
-def _alike(a: Any, other: Any) -> bool:
-    return not any(map(shapes.is_number, (a, other))) and a.dtype == other.dtype
 
 
 # --- limits and parts --------------------------------------------------------------------
@@ -194,11 +185,9 @@ def isclose(
     a: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
     """True where |a - other| <= atol + rtol * |other|."""
-    if not _alike(a, other) or rtol < 0 or atol < 0:
-        raise DTypeError(
-            "isclose: wants two tensors of one dtype, and tolerances from 0 up",
-            got=f"{shapes.describe_dtypes((a, other))}, rtol={rtol}, atol={atol}",
-        )
+    shapes.demand_one_dtype("isclose", a, other)
+    if rtol < 0 or atol < 0:
+        raise ArgumentError("isclose: a tolerance is below 0", got=f"{rtol}, {atol}")
     same = a == other
     if equal_nan:
         same = same | ((a != a) & (other != other))

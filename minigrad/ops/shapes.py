@@ -89,31 +89,40 @@ def result_dtype(args: Iterable[Any]) -> np.dtype:
     return result
 
 
-REFUSES = {  # by an op's `dtype`: the kind it refuses, what it wants, the remedy
-    "number": ("b", "numbers", "use ~mask, mask & other, or mask.long() first"),
-    "integral": ("f", "bools or integers", "compare first, as in (x > 0) & (y > 0)"),
+WANTED = {  # by what is wanted: the kinds of dtype, what they are called, the remedy
+    "number": ("uif", "numbers", "use ~mask, mask & other, or mask.long() first"),
+    "integral": ("bui", "bools or integers", "compare first, as in (x > 0) & (y > 0)"),
+    "float": ("f", "floats", "x.float()"),
+    "mask": ("b", "a mask of bools", "compare first, as in where(x > 0, a, b)"),
+    "index": ("i", "an int64 index", "index.long()"),
 }
+
+
+def demand(name: str, wanted: str, *values: Any, dtype: Any = None) -> None:
+    """Raise unless the dtypes of `values`, or the `dtype` they give, are those wanted."""
+    kinds, what, remedy = WANTED[wanted]
+    dtypes = [dtype or getattr(x, "dtype", np.dtype(object)) for x in values]
+    if any(found.kind not in kinds for found in dtypes):
+        got = describe_dtypes(values)
+        raise DTypeError(f"{name}: wants {what}", got=got, remedy=remedy)
+
+
+def demand_one_dtype(called: str, a: Any, b: Any) -> None:
+    if not hasattr(b, "dtype") or a.dtype != b.dtype:
+        raise DTypeError(
+            f"{called}: the dtypes differ",
+            expected="two operands of one dtype",
+            got=describe_dtypes((a, b)),
+            remedy=f"{name_of(b, 'b')}.to({name_of(a, 'a')}.dtype)",
+        )
 
 
 def compute_dtype(op: Any, args: Sequence[Any]) -> np.dtype:
     """The dtype an elementwise op computes in: what its operands are cast to."""
     if op.name == "where":
         condition, *args = args
-        if condition.dtype.kind != "b":
-            raise DTypeError(
-                "where: the condition must be of booleans",
-                expected="bool",
-                got=describe_dtypes([condition]),
-                remedy="compare first, as in where(x > 0, a, b)",
-            )
+        demand("where", "mask", condition)
     dtype = result_dtype(args)
-    if op.name == "sub" and any(_is_bool(x) for x in args):
-        raise DTypeError(
-            "sub: a bool is neither subtracted nor subtracted from",
-            expected="numbers on both sides",
-            got=describe_dtypes(args),
-            remedy="~mask inverts, mask ^ other compares; or mask.long() first",
-        )
     integers = dtype.kind in "ui" and op.name == "pow"
     if integers and is_number(args[1]) and not 0 <= args[1] <= np.iinfo(dtype).max:
         raise DTypeError(
@@ -123,13 +132,9 @@ def compute_dtype(op: Any, args: Sequence[Any]) -> np.dtype:
         )
     if op.dtype == "float" and dtype.kind != "f":
         return get_default_dtype()
-    refused, expected, remedy = REFUSES.get(op.dtype, ("", "", ""))
-    if dtype.kind == refused:
-        raise DTypeError(
-            f"{op.name}: wants {expected}",
-            got=describe_dtypes(args),
-            remedy=remedy,
-        )
+    if op.dtype in WANTED:
+        refused = op.name == "sub" and any(_is_bool(x) for x in args)
+        demand(op.name, op.dtype, *args, dtype=bool_ if refused else dtype)
     return dtype
 
 
@@ -165,7 +170,7 @@ def _has(value: Any, dtype: np.dtype) -> bool:
 
 def describe_dtypes(args: Sequence[Any]) -> str:
     return ", ".join(
-        f"{name_of(a, 'abcdefgh'[i % 8])} {a.dtype}"
+        f"{name_of(a, 'abcdefgh'[i % 8])} {getattr(a, 'dtype', type(a).__name__)}"
         for i, a in enumerate(args)
         if not is_number(a)
     )
@@ -302,7 +307,7 @@ def contraction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     got, called = describe_all(args, " @ "), user_scope() or op.name
     if len(a.shape) < 2 or len(b.shape) < 2:
         raise ShapeError(f"{called}: wants matrices", expected="ndim >= 2", got=got)
-    demand_one_dtype(called, args)
+    demand_one_dtype(called, a, b)
     if not agree(a.shape[-1], b.shape[-2]):
         raise ShapeError(
             f"{called}: the inner sizes differ",
@@ -311,17 +316,6 @@ def contraction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
             remedy=_matmul_remedy(a, b),
         )
     return (*broadcast(op, args, without=2), a.shape[-2], b.shape[-1]), a.dtype
-
-
-def demand_one_dtype(called: str, args: tuple) -> None:
-    a, b = args
-    if a.dtype != b.dtype:
-        raise DTypeError(
-            f"{called}: the dtypes differ",
-            expected="two operands of one dtype",
-            got=describe_dtypes(args),
-            remedy=f"{name_of(b, 'b')}.to({name_of(a, 'a')}.dtype)",
-        )
 
 
 def accumulation(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:

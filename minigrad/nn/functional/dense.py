@@ -12,7 +12,7 @@ from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, ShapeError
 from minigrad.nn.functional.activation import demand_tensor
 from minigrad.ops import shapes
-from minigrad.ops.composite import demand_dtype, swapaxes
+from minigrad.ops.composite import swapaxes
 from minigrad.ops.elementwise import cast, where
 from minigrad.ops.extents import product
 from minigrad.ops.indexing import ARRAY, index
@@ -61,7 +61,7 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
     tensor([[3., 4.],
             [1., 2.]])
     """
-    demand_dtype("embedding", input)
+    shapes.demand("embedding", "index", input)
     if weight.ndim != 2:
         got = shapes.describe(weight, "weight")
         raise ShapeError("embedding: wants a matrix of rows", got=got)
