@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import DeviceError, name_of
+
 Array = np.ndarray
 
 # inf and nan are results like any other, as in PyTorch: NumPy's warnings about them are
@@ -189,3 +191,52 @@ def is_writable(array: Any) -> bool:
         return array.flags.writeable
     steps = zip(array.shape, array.strides)
     return not array.size or all(n == 1 or step for n, step in steps)
+
+
+# --- operands on different devices ---------------------------------------------------------
+
+
+def on_one_device(op: Any, args: tuple, inplace: bool = False) -> tuple:
+    """The operands of a call, those moved that may be; a `DeviceError` for others.
+
+    As in PyTorch, a CPU tensor without dims goes where the others are, on the tape too; an
+    index may lie on either side; `copy_` and indexed assignment carry over. Everything
+    else is a mistake. A NumPy array, which belongs to no device, goes where the tensor is.
+    """
+    arrays = [getattr(arg, "array", arg) for arg in args]
+    if not any(map(on_device, arrays)):
+        return args
+    first = inplace or op.kind == "indexing" or op.dtype == "first"
+    where = device_of(arrays[0] if first else next(filter(on_device, arrays)))
+    kept = []
+    for i, (arg, array) in enumerate(zip(args, arrays)):
+        if arg is array:
+            arg = moved(array, where) if isinstance(array, np.ndarray) else arg
+        elif device_of(array) != where:
+            if not _may_move(op, i, array, where):
+                raise device_mismatch(op.name, args)
+            arg = arg.to(str(where))
+        kept.append(arg)
+    return tuple(kept)
+
+
+def _may_move(op: Any, i: int, array: Any, where: device) -> bool:
+    index = op.kind == "indexing" and i > 0 and array.dtype.kind != "f"
+    return index or op.name == "copy" or (not array.shape and where != CPU)
+
+
+def device_mismatch(name: str, args: tuple) -> DeviceError:
+    """Tensors of several devices where one was expected."""
+    named = {
+        f"{name_of(arg, 'abcdefgh'[i % 8])} {arg.shape}": device_of(arg.array)
+        for i, arg in enumerate(args)
+        if hasattr(arg, "array")
+    }
+    at_home = next((text for text, where in named.items() if where == CPU), "x")
+    away = next((where for where in named.values() if where != CPU), CPU)
+    return DeviceError(
+        f"{name}: the tensors are on different devices",
+        expected="all tensors on one device",
+        got=", ".join(f"{text} on {where}" for text, where in named.items()),
+        remedy=f'{at_home.split()[0]}.to("{away.type}"), or .cpu() on the other',
+    )

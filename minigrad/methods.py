@@ -167,9 +167,10 @@ class Methods(Conversions):
 
     def pow(self, exponent: Any) -> Any:
         """self ** exponent; squares get a rule of their own."""
-        two = type(exponent) in (int, float) and exponent == 2
-        if two and (type(exponent) is int or self.dtype.kind == "f"):
-            return elementwise.square(self)
+        kind = type(exponent)  # a tensor's == would compare elements
+        plain = kind is int or (kind is float and self.dtype.kind == "f")
+        if plain and exponent == 2:
+            return self.square()
         return elementwise.pow(self, exponent)
 
     __pow__, __rpow__ = pow, reflected(elementwise.pow)
@@ -237,9 +238,7 @@ class Methods(Conversions):
             )
         return movement.broadcast_to(self, shape=known)
 
-    def broadcast_to(self, *shape: Any, **named: Any) -> Any:
-        """Like `expand`."""
-        return self.expand(*shape, **named)
+    broadcast_to = expand
 
     def where(self, condition: Any, other: Any) -> Any:
         """The elements where `condition` is true, `other` elsewhere."""

@@ -271,20 +271,20 @@ def _make(
     for t in saved:
         if isinstance(t, Tensor):
             guards += t.cell, t.cell.version
-    plan = Plan(_UserOp(cls.__name__), names, None, _pull(cls, parents))  # type: ignore[arg-type]
-    record = Record.of(plan, parents, values, tuple(guards), {}, flat.shape, flat.dtype)
+    plan = Plan(_UserOp(cls.__name__), names, None, _pull(cls, parents, "y" in names))  # type: ignore[arg-type]
+    record = Record.of(plan, parents, (*values, *guards), {}, flat.shape, flat.dtype)
     record.origin = user_origin()
     return record
 
 
-def _pull(cls: Any, parents: tuple) -> Callable[..., Any]:
+def _pull(cls: Any, parents: tuple, shows_y: bool) -> Callable[..., Any]:
     """The rule: from the cotangent of all outputs to one for each argument."""
     shapes = [None if p is None else tuple(p.shape) for p in parents]
 
     def pull(g: Any, saved: tuple, attrs: dict) -> tuple:
         ctx = saved[0]
         shown = g if isinstance(g, Tensor) else wrap(g)
-        if len(saved) > 1:
+        if shows_y:
             y = saved[1]
             ctx._y = y if isinstance(y, Tensor) else wrap(y)
         try:
@@ -372,7 +372,7 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
 def _barred(t: Any, parents: tuple) -> Any:
     if isinstance(t, Tensor):
         t = t.detach()
-        t.record = Record.of(_ONCE, parents, (), (), {}, t.shape, t.dtype)
+        t.record = Record.of(_ONCE, parents, (), {}, t.shape, t.dtype)
     return t
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from minigrad.eager.cell import InferenceCell
 from minigrad.eager.tensor import Tensor
-from minigrad.ops.op import MODE, Mode, mode
+from minigrad.ops.op import MODE, mode
 
 
 def _switch(on: bool | None) -> bool | None:
     """Set whether operations are recorded; how it was before."""
-    before, trace, watch = MODE.get()
-    MODE.set(Mode(on, trace, watch))
-    return before
+    before = MODE.get()
+    MODE.set(before.recording(on))
+    return before.grad
 
 
 class _GradMode:
@@ -38,7 +38,7 @@ class _GradMode:
         self._before.append(_switch(self._to()))
 
     def __exit__(self, *_: object) -> None:
-        _switch(self._before.pop())
+        MODE.set(MODE.get().recording(self._before.pop()))
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.isgeneratorfunction(fn):

@@ -8,6 +8,7 @@ fallen behind its cell's version takes its record afresh from its base when next
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from minigrad.backend import is_writable
@@ -120,7 +121,7 @@ def _view_record(view: View, parent: Any) -> Record:
     shape = tuple(view.base.shape)
     values = tuple(shape for _ in plan.names)  # view rules name nothing but `sa`
     out = view.op.fn(view.base.array, **view.attrs)
-    return Record.of(plan, (parent,), values, (), view.attrs, out.shape, out.dtype)
+    return Record.of(plan, (parent,), values, view.attrs, out.shape, out.dtype)
 
 
 def _untracked_view(t: Tensor, what: str) -> GradError:
@@ -173,8 +174,8 @@ def check_rebase(t: Tensor, op: str, mark: str = "_") -> None:
         raise _untracked_view(t, "written with grad on")
 
 
-def write(t: Tensor, value: Any, record: Any) -> None:
-    """Make `t` show `value`; `record` is what `value` has on the tape, or None.
+def write(t: Tensor, value: Any, record: Callable[[], Any]) -> None:
+    """Make `t` show `value`, for which `record()` gives the record, or None.
 
     Every in-place operation, indexed assignment and optimizer step ends here. `value` is
     an array, a number, or under a trace a Node: there, the same `put` is the write.
@@ -192,7 +193,7 @@ def write(t: Tensor, value: Any, record: Any) -> None:
     cell.version += 1
     cell.writer = user_origin()
     if mode.grad:
-        rebase(t, views, olds, record)
+        rebase(t, views, olds, record())
 
 
 def rebase(t: Tensor, views: list[View], olds: list, record: Any) -> None:
@@ -210,7 +211,7 @@ def _put_record(base: Any, new: Any, view: View) -> Record | None:
     plan = put.plan((base is not None, new is not None))
     attrs = {"view": view.op.name, "attrs": view.attrs}
     whole = view.base
-    return Record.of(plan, (base, new), (), (), attrs, whole.shape, whole.dtype)
+    return Record.of(plan, (base, new), (), attrs, whole.shape, whole.dtype)
 
 
 def set_data(t: Tensor, value: Tensor) -> None:

@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import DEVICE_ARRAYS
+from minigrad.backend import DEVICE_ARRAYS, on_one_device
 from minigrad.eager.cell import check_writable, parent_of, write
-from minigrad.eager.devices import on_one_device
-from minigrad.eager.tape import Record
 from minigrad.eager.tensor import Tensor, compute, track
 from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
 from minigrad.methods import Methods, split_key
 from minigrad.ops import elementwise, formulas, shapes
 from minigrad.ops.indexing import index_put
-from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Op, Value
+from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Op
 
 
 def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
@@ -30,20 +28,20 @@ def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
     args = (target, *others)
     if DEVICE_ARRAYS:
         check_writable(target, op.name)  # a device would write what NumPy refuses
-        args = on_one_device(op, args, state, inplace=True)
-        others = args[1:]
-    off_tape = not grad or (target.view_of is None and not any(map(_is_tracked, args)))
-    if trace is None and off_tape and _at_once(op, target, others, attrs):
+        if trace is None:
+            args = on_one_device(op, args, inplace=True)
+    tape = grad and (target.view_of is not None or any(map(_is_tracked, args)))
+    if trace is None and not tape and _at_once(op, args, attrs):
         return target
     check_writable(target, op.name)
+    if tape:
+        saved = not {*INPUT_NAMES}.isdisjoint(op.plan((True,) * len(args)).names)
+        args = tuple([_aside(x, target, saved) for x in args])
     inputs, y = compute(op, args, attrs, state)
     _check_fits(op.name, target, y)
-    record = track(op, args, inputs, y, target, attrs) if state.grad else None
-    if record is not None:
-        _save_aside(record, target, args)
-    write(target, y, record)
-    if record is not None and "y" in record.plan.names:
-        _save_written(record, target, y)
+
+    shown = target.array if trace is None else y
+    write(target, y, lambda: track(op, args, inputs, shown, target, attrs))
     return target
 
 
@@ -51,32 +49,38 @@ def _is_tracked(arg: Any) -> bool:
     return isinstance(arg, Tensor) and parent_of(arg) is not None
 
 
-def _at_once(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
+def _aside(arg: Any, target: Tensor, saved: bool) -> Any:
+    """An operand that the write is about to change as it is now, for the tape."""
+    if not isinstance(arg, Tensor) or arg.cell is not target.cell:
+        return arg
+    trace = MODE.get().trace
+    value = arg.array if trace is None else trace.value_of(arg)
+    value = value.copy() if saved and trace is None else value
+    return arg.revived(value, None, parent_of(arg))
+
+
+def _at_once(op: Op, args: tuple, attrs: dict) -> bool:
     """Let NumPy write into the target at once, if nothing has to be cast or explained."""
-    array, fn, takes_any = target.array, op.fn, op.dtype == "first"  # copy and fill
+    target, takes_any = args[0], op.dtype == "first"  # copy and fill
+    array, cell = target.array, target.cell
     floats = array.dtype.kind == "f"
-    if not (
-        takes_any or (isinstance(fn, np.ufunc) and (floats or op.dtype != "float"))
-    ):
+    casts = op.dtype == "float" and not floats
+    if not takes_any and (casts or not isinstance(op.fn, np.ufunc)):
         return False
-    operands = [array]
-    for x in others:
-        if isinstance(x, Tensor):
-            x = x.array
+    operands = [x.array if isinstance(x, Tensor) else x for x in args]
+    for x in () if takes_any else operands[1:]:
         if type(x) is type(array):
             fits = x.dtype is array.dtype
         else:
             fits = floats and (type(x) is float or type(x) is int)
-        if not (fits or takes_any):
+        if not fits:
             return False
-        operands.append(x)
-    version = target.cell.version + 1
+    version = cell.version + 1
     try:
-        fn(*operands, out=array, **attrs)
+        op.fn(*operands, out=array, **attrs)
     except (ValueError, TypeError, OverflowError):
         return False
-    target.cell.version = version
-    target.cell.writer = user_origin()
+    cell.version, cell.writer = version, user_origin()
     return True
 
 
@@ -97,34 +101,6 @@ def _check_fits(name: str, target: Tensor, y: Any) -> None:
         )
 
 
-def _save_aside(record: Record, target: Tensor, args: tuple) -> None:
-    """Keep copies of the operands that the write is about to change."""
-    saved, guards = list(record.saved), list(record.guards)
-    at = 0
-    for i, name in enumerate(record.plan.names):
-        if name in INPUT_NAMES:
-            arg = args[INPUT_NAMES.index(name)]
-            if isinstance(arg, Tensor) and arg.cell is target.cell:
-                if not isinstance(saved[i], Value):  # a Node cannot be overwritten
-                    saved[i] = saved[i].copy()
-                guards[at : at + 2] = None, 0
-        if name == "y" or name in INPUT_NAMES:
-            at += 2
-    record.saved, record.guards = tuple(saved), tuple(guards)
-
-
-def _save_written(record: Record, target: Tensor, y: Any) -> None:
-    """A rule that names the output keeps what now stands in memory, at its version."""
-    at = [n for n in record.plan.names if n == "y" or n in INPUT_NAMES].index("y")
-    guards = list(record.guards)
-    guards[2 * at + 1] = target.cell.version
-    record.guards = tuple(guards)
-    if not isinstance(y, Value):
-        saved = list(record.saved)
-        saved[record.plan.names.index("y")] = target.array
-        record.saved = tuple(saved)
-
-
 def twin(name: str) -> Any:
     """The method `name` in place: its op's own write, or the result copied over."""
     op, method = TABLE.get(name), getattr(Tensor, name)
@@ -140,7 +116,7 @@ def twin(name: str) -> Any:
         _check_fits(name, self, y)
         y = y.to(self.dtype)
         value = y.array if state.trace is None else state.trace.value_of(y)
-        write(self, value, parent_of(y))
+        write(self, value, lambda: parent_of(y))
         return self
 
     write_result.__name__, write_result.__doc__ = f"{name}_", f"In place: {name}."

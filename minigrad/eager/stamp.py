@@ -20,6 +20,13 @@ from minigrad.eager.cell import Cell, InferenceCell, parent_of
 from minigrad.eager.tape import LEAF, Record, next_seq
 from minigrad.ops.op import MODE, Op, Value
 
+# What the template calls.
+NAMES = {
+    "Array": Array, "Cell": Cell, "InferenceCell": InferenceCell, "LEAF": LEAF, "Record": Record,
+    "as_result": as_result, "asarray": np.asarray, "generic": np.generic, "get_mode": MODE.get,
+    "new": object.__new__, "next_seq": next_seq, "parent_of": parent_of, "__name__": __name__,
+}  # fmt: skip
+
 _OPERAND = """
     if isinstance(b, Tensor):
         xb = b.array
@@ -37,12 +44,12 @@ def {name}({args}{attributes}):
     if trace is not None or watch is not None{unless}:
         return general(op, ({args},), attrs){operand}
     try:
-        y = fn({arrays}{attributes})
+        y = {call}
     except (ValueError, TypeError, OverflowError):
         return general(op, ({args},), attrs)
     if type(y) is not Array:
         y = asarray(y) if isinstance(y, generic) else as_result(y)
-    elif y.ndim > 1 and not y.flags.c_contiguous:
+    elif y.ndim > {ordered} and not y.flags.c_contiguous:
         y = y.copy("C")
     t = new(Tensor)
     t.array = y
@@ -64,7 +71,6 @@ _RECORD = """\
             r.plan = plan{i}
             r.parents = ({parents},)
             r.saved = ({saved})
-            r.guards = ({guards})
             r.attrs = attrs
             r.shape = y.shape
             r.dtype = y.dtype
@@ -72,32 +78,38 @@ _RECORD = """\
             r.origin = None
 """
 
-
 # Operands that have to be cast or refused first.
 UNLESS = {"float": ' or xa.dtype.kind != "f"', "number": ' or xa.dtype.kind == "b"'}
+# Two matrices are nearly all that is multiplied, and NumPy's result is in C order.
+CALLS = {"matmul": "xa.dot(xb) if xa.ndim == 2 == xb.ndim else fn(xa, xb)"}
+VALUES = {"a": "xa", "b": "xb", "y": "y", "sa": "xa.shape", "sb": "xb.shape"}
+GUARDS = {
+    "a": "a.cell, a.cell.version, ",
+    "y": "cell, 0, ",
+    # The second operand may be a number, which nobody can overwrite.
+    "b": "*((b.cell, b.cell.version) if isinstance(b, Tensor) else (None, 0)), ",
+    "tensor b": "b.cell, b.cell.version, ",
+}
 
 
 def stamp(
     op: Op, tensor: type, general: Callable[..., Any], with_attrs: bool
 ) -> Callable[..., Any]:
     """The fast method of a one- or two-argument op."""
-    names = "ab"[: len(op.vjp)]  # type: ignore[arg-type]
-    scope: dict[str, Any] = {
-        "__name__": __name__, "op": op, "fn": op.fn, "general": general, "get_mode": MODE.get, "LEAF": LEAF,
-        "otherwise": _otherwise, "attrs": {},
-        "Tensor": tensor, "Cell": Cell, "InferenceCell": InferenceCell, "Record": Record, "Array": Array,
-        "asarray": np.asarray, "generic": np.generic, "as_result": as_result,
-        "parent_of": parent_of, "new": object.__new__, "next_seq": next_seq,
-    }  # fmt: skip
+    names = "ab"[: op.named]
+    own = {"op": op, "fn": op.fn, "Tensor": tensor, "general": general, "attrs": {}}
+    scope: dict[str, Any] = {**NAMES, **own, "otherwise": _otherwise}
+    attributes = ", **attrs" if with_attrs else ""
     source = _TEMPLATE.format(
         name=op.name,
         args=", ".join(names),
-        arrays=", ".join(f"x{x}" for x in names),
-        attributes=", **attrs" if with_attrs else "",
+        attributes=attributes,
+        call=CALLS.get(op.name, f"fn({', '.join(f'x{x}' for x in names)}{attributes})"),
+        ordered=2 if op.name in CALLS else 1,
         operand=_OPERAND if len(names) == 2 else "",
         unless=UNLESS.get(op.dtype, ""),
     )
-    if any(rule is not None for rule in op.vjp):  # type: ignore[union-attr]
+    if any(op.rule(i) is not None for i in range(len(names))):
         source += "    if grad:\n" + _recording(op, names, scope)
     source += "    if grad is None:\n        cell.__class__ = InferenceCell\n"
     source += "    return t\n"
@@ -117,29 +129,20 @@ def _otherwise(op: Op, a: Any, b: Any, attrs: dict) -> Any:
 def _recording(op: Op, names: str, scope: dict[str, Any]) -> str:
     """The lines that put the op on the tape, a branch for each choice of parents."""
     source = _PARENT.format(x="a")
+    choices: list[tuple[bool, ...]] = [(True,)]
     if len(names) == 2:
         source += "        pb = None\n        if isinstance(b, Tensor):\n"
         source += _PARENT.format(x="b").replace("        ", "            ")
-    choices = (
-        [(True,)] if len(names) == 1 else [(True, True), (True, False), (False, True)]
-    )
+        choices = [(True, True), (True, False), (False, True)]
     for i, wanted in enumerate(choices):
         plan = scope[f"plan{i}"] = op.plan(wanted)
-        values = {"a": "xa", "b": "xb", "y": "y", "sa": "xa.shape", "sb": "xb.shape"}
-        cells = {"a": "a.cell, a.cell.version", "y": "cell, 0"}
-        cells["b"] = (
-            "b.cell, b.cell.version" if wanted[-1] and len(names) == 2 else GUARD_B
-        )
+        guards = GUARDS | {"b": GUARDS["tensor b"]} if all(wanted[1:]) else GUARDS
         source += _RECORD.format(
             i=i,
             branch="elif" if i else "if",
             test=" and ".join(f"p{x} is not None" for x, w in zip(names, wanted) if w),
             parents=", ".join(f"p{x}" if w else "None" for x, w in zip(names, wanted)),
-            saved="".join(f"{values[n]}, " for n in plan.names),
-            guards="".join(f"{cells[n]}, " for n in plan.names if n in cells),
+            saved="".join(f"{VALUES[n]}, " for n in plan.names)
+            + "".join(guards[n] for n in plan.names if n in guards),
         )
     return source
-
-
-# The second operand may be a number, which nobody can overwrite.
-GUARD_B = "*((b.cell, b.cell.version) if isinstance(b, Tensor) else (None, 0))"

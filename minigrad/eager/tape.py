@@ -11,15 +11,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.autodiff import Part, Pull, sweep
-from minigrad.backend import Array, module_of, on_device
-from minigrad.errors import GradError, Origin, ShapeError, name_of
+from minigrad.backend import Array, on_device
+from minigrad.errors import GradError, Origin
 from minigrad.ops import movement
-from minigrad.ops.op import INPUT_NAMES, MODE, Mode, Plan, on_behalf_of
+from minigrad.ops.op import INPUT_NAMES, MODE, Plan, on_behalf_of
 from minigrad.printing import backward_name
 
 next_seq = itertools.count().__next__
@@ -42,20 +43,17 @@ class Record:
     """One executed op on the tape.
 
     `plan` holds the op and its compiled rules; `parents` a record or leaf per argument,
-    None where no gradient goes; `saved` the values the rules name and `guards` the cell
-    and version each of these had, one after the other; `shape` and `dtype` are the
-    output's.
+    None where no gradient goes; `saved` the values the rules name and after them the cell
+    and the version of each that can be written; `shape` and `dtype` are the output's.
     """
 
     __slots__ = (
-        "plan", "parents", "saved", "guards", "attrs", "shape", "dtype", "seq", "origin",
-        "hooks",
+        "plan", "parents", "saved", "attrs", "shape", "dtype", "seq", "origin", "hooks",
     )  # fmt: skip
 
     plan: Plan
     parents: tuple
     saved: tuple
-    guards: tuple
     attrs: dict
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -70,9 +68,7 @@ class Record:
             setattr(record, name, value)
         return record
 
-    @property
-    def op(self) -> Any:
-        return self.plan.op
+    op = property(attrgetter("plan.op"))
 
     def name(self) -> str:
         """PyTorch's spelling: MulBackward0."""
@@ -113,8 +109,9 @@ def take_saved(record: Record, keep: bool) -> tuple:
             got="another one",
             remedy="run the forward again, or call backward(retain_graph=True) first",
         )
-    guards = iter(record.guards)
-    for cell, version in zip(guards, guards):
+    saved = record.saved
+    for i in range(len(record.plan.names), len(saved), 2):
+        cell, version = saved[i], saved[i + 1]
         if cell is not None and cell.version != version:
             raise GradError(
                 f"backward: a value that {record.plan.op.name} saved was changed in place",
@@ -123,9 +120,8 @@ def take_saved(record: Record, keep: bool) -> tuple:
                 remedy="write x = x + y instead of x += y, or change x.clone()",
                 at=[o for o in (record.origin, cell.writer) if o],
             )
-    saved = record.saved
-    if record.guards and not keep:
-        record.saved, record.guards = FREED, ()
+    if len(saved) > len(record.plan.names) and not keep:
+        record.saved = FREED
     return saved
 
 
@@ -151,14 +147,12 @@ def _pull_tensors(
     record: Record, g: Any, owned: bool, wanted: Any, keep: bool = False
 ) -> Sequence[Any]:
     """Derivatives to be differentiated again: the same rules on Tensors."""
-    plan, cells = record.plan, iter(record.guards[::2])
-    values = []
-    for name, value in zip(plan.names, take_saved(record, keep), strict=True):
-        if name == "y":
-            value = _revive(value, next(cells), record, g)
-        elif name in INPUT_NAMES:
-            parent = record.parents[INPUT_NAMES.index(name)]
-            value = _revive(value, next(cells), parent, g)
+    plan, saved = record.plan, take_saved(record, keep)
+    values, cells = [], iter(saved[len(plan.names) :: 2])
+    places = {"y": record, **dict(zip(INPUT_NAMES, record.parents))}
+    for name, value in zip(plan.names, saved):
+        if name in places:
+            value = _revive(value, next(cells), places[name], g)
         elif name == "rest":
             parents = record.parents[plan.op.named :]
             value = tuple(_revive(x, None, p, g) for x, p in zip(value, parents))
@@ -184,33 +178,11 @@ def run_backward(
     """Sweep the tape from `seeds`, pairs of an element and its cotangent."""
     rules = _pull_tensors if create_graph else _pull_arrays
     pull: Pull = partial(rules, keep=True) if retain_graph else rules
-    _, trace, watch = MODE.get()
-    if watch is not None:
-        pull = watch.backward(pull)
-    token = MODE.set(Mode(create_graph, trace, watch))
+    mode = MODE.get()
+    if mode.watch is not None:
+        pull = mode.watch.backward(pull)
+    token = MODE.set(mode.recording(create_graph))
     try:
         return SWEEP[0](seeds, pull, targets)
     finally:
         MODE.reset(token)
-
-
-def seed_for(t: Any, gradient: Any) -> Any:
-    """The cotangent a sweep starts with: given, or 1 for a scalar."""
-    if gradient is None:
-        if t.numel() != 1:
-            raise GradError(
-                "backward: the gradient of something that is not a scalar",
-                expected="a tensor with one element, such as a loss",
-                got=f"{name_of(t, 'the tensor')} {tuple(t.shape)}",
-                remedy="reduce it first, as in .sum(), or pass gradient=",
-            )
-        if t.shape == () and not t.is_cuda:
-            return np.array(1, t.dtype)
-        return module_of(t.array).ones(t.shape, t.dtype)
-    if tuple(gradient.shape) != tuple(t.shape):
-        raise ShapeError(
-            "backward: the gradient passed in has another shape",
-            expected=str(tuple(t.shape)),
-            got=str(tuple(gradient.shape)),
-        )
-    return gradient

@@ -19,9 +19,12 @@ from minigrad.backend import (
     Array,
     as_array,
     as_result,
+    device_mismatch,
     device_of,
+    module_of,
     moved,
     on_device,
+    on_one_device,
 )
 from minigrad.eager.cell import (
     Cell,
@@ -31,9 +34,8 @@ from minigrad.eager.cell import (
     parent_of,
     set_data,
 )
-from minigrad.eager.devices import device_mismatch, on_one_device
 from minigrad.eager.stamp import stamp
-from minigrad.eager.tape import LEAF, Record, run_backward, seed_for
+from minigrad.eager.tape import LEAF, Record, run_backward
 from minigrad.errors import (
     ArgumentError,
     DTypeError,
@@ -46,7 +48,7 @@ from minigrad.errors import (
 )
 from minigrad.lessons import explain_missing_grad
 from minigrad.methods import Methods
-from minigrad.ops import elementwise, linalg, shapes
+from minigrad.ops import elementwise, shapes
 from minigrad.ops.movement import is_view
 from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Mode, Op, Plan, Value, mode
 from minigrad.reading import Readable
@@ -78,8 +80,6 @@ class Tensor(Readable):
     view_of: View | None
     version: int  # of the cell, when a view's record was taken
     hooks: dict  # unset until there is one
-    add_: Callable[..., Tensor]  # this and its relatives come from eager/inplace.py
-    copy_: Callable[..., Tensor]
     register_hook: Callable[..., Any]  # from autograd/hooks.py, like the next two
     retain_grad: Callable[[Tensor], None]
     retains_grad: Any
@@ -87,8 +87,8 @@ class Tensor(Readable):
     @classmethod
     def apply(cls, op: Op, args: tuple, attrs: dict) -> Tensor:
         """Run `op` on Tensors, arrays and numbers, at least one of them a Tensor."""
-        fast = STAMPED.get(op)
-        if fast is not None and isinstance(args[0], Tensor):
+        fast = op.fast.get(Tensor)
+        if fast is not None and isinstance(args[0], Tensor):  # a Parameter, say
             return fast(*args, **attrs)
         return cls.apply_general(op, args, attrs)
 
@@ -100,21 +100,13 @@ class Tensor(Readable):
             return state.watch.execute(op, cls.apply, op, args, attrs)
         if op.view:
             return _apply_view(op, args[0], attrs, state)
-        if DEVICE_ARRAYS:
-            args = on_one_device(op, args, state)
+        if DEVICE_ARRAYS and state.trace is None:
+            args = on_one_device(op, args)
         inputs, y = compute(op, args, attrs, state)
         t = _settled(wrap(y), state)
         if state.grad:
             t.record = track(op, args, inputs, y, t, attrs)
         return t
-
-    def mm(self, other: Any) -> Tensor:
-        """The product of two matrices."""
-        if isinstance(other, Tensor):
-            a, b = self.array, other.array
-            if a.ndim == 2 == b.ndim and a.shape[1] == b.shape[0]:
-                return _matmul(self, other)
-        return super().mm(other)  # also says what is wrong
 
     # --- what it is ----------------------------------------------------------------------
     # In C: they are read several times in every op.
@@ -161,14 +153,9 @@ class Tensor(Readable):
         journal(self)
         self._grad = value
 
-    @property
-    def data(self) -> Tensor:
-        """The same storage off the tape."""
-        return self.detach()
-
-    @data.setter
-    def data(self, value: Tensor) -> None:
-        set_data(self, value)
+    data = property(
+        lambda t: t.detach(), set_data, doc="The same storage off the tape."
+    )
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Make this leaf want a gradient (or not)."""
@@ -246,11 +233,10 @@ def _handle(array: Any, cell: Cell, record: Any, view_of: View | None) -> Tensor
 
 def wrap(value: Any) -> Tensor:
     """A Tensor with storage of its own for what an op has just made."""
-    if type(value) is Array:
-        return _handle(value, Cell.of(value), None, None)
     if isinstance(value, Value):
         return MODE.get().trace.born(value)
-    array = as_array(value)  # ufuncs give NumPy scalars for 0-d results
+    # ufuncs give NumPy scalars for 0-d results
+    array = value if type(value) is Array else as_array(value)
     return _handle(array, Cell.of(array), None, None)
 
 
@@ -308,9 +294,7 @@ def explained(op: Op, args: tuple, attrs: dict, error: Exception) -> Exception:
 def _array_of(arg: Any) -> Any:
     if isinstance(arg, Tensor):
         return arg.array
-    if shapes.is_number(arg) or isinstance(arg, (np.ndarray, np.generic)):
-        return arg
-    if on_device(arg):
+    if isinstance(arg, (float, int, np.ndarray, np.generic)) or on_device(arg):
         return arg
     raise DTypeError(
         "this is neither a tensor nor a number",
@@ -357,32 +341,20 @@ def track(
     if True not in wanted or out.dtype.kind != "f":
         return None
     plan = op.plan(wanted)
-    saved = plan.pick(inputs, y)
-    guards = _guards(plan, args, out) if saved else ()
-    record = Record.of(plan, tuple(parents), saved, guards, attrs, out.shape, out.dtype)
+    saved = (*plan.pick(inputs, y), *_guards(plan, args, out))
+    record = Record.of(plan, tuple(parents), saved, attrs, out.shape, out.dtype)
     if isinstance(y, Value):
         record.origin = y.origin  # type: ignore[attr-defined]
     return record
 
 
-def _guards(plan: Plan, args: tuple, out: Tensor) -> tuple:
+def _guards(plan: Plan, args: tuple, out: Tensor) -> list:
     """A cell and a version for every saved value, None where nobody can write it."""
-    guards: list[Any] = []
-    for name in plan.names:
-        if name == "y":
-            guards += (out.cell, out.cell.version)
-        elif name in INPUT_NAMES:
-            guards += _guard(args[INPUT_NAMES.index(name)])
-    if "rest" in plan.names:
-        for arg in args[plan.op.named :]:
-            guards += _guard(arg)
-    return tuple(guards)
-
-
-def _guard(arg: Any) -> tuple:
-    if isinstance(arg, Tensor):
-        return arg.cell, arg.cell.version
-    return None, 0
+    held = {"y": (out,), "rest": args[plan.op.named :]}
+    held.update((name, (arg,)) for name, arg in zip(INPUT_NAMES, args))
+    kept = [arg for name in plan.names for arg in held.get(name, ())]
+    cells = [arg.cell if isinstance(arg, Tensor) else None for arg in kept]
+    return [part for cell in cells for part in (cell, cell.version if cell else 0)]
 
 
 # --- gradients ---------------------------------------------------------------------------
@@ -412,15 +384,31 @@ def grad_of(
 
 
 def _seed(output: Tensor, gradient: Any, create_graph: bool) -> Any:
-    """The cotangent to start with: a Tensor, or what the rules are to be fed."""
-    seed, trace = seed_for(output, gradient), MODE.get().trace
-    where = device_of(output.array)
+    """The cotangent to start with: given, or 1 for a scalar; as the rules are to be fed."""
+    array, trace = output.array, MODE.get().trace
+    if gradient is not None:
+        seed = gradient
+    elif array.size == 1:
+        seed = module_of(array).ones(array.shape, array.dtype)
+    else:
+        raise GradError(
+            "backward: the gradient of something that is not a scalar",
+            expected="a tensor with one element, such as a loss",
+            got=f"{name_of(output, 'the tensor')} {output.shape}",
+            remedy="reduce it first, as in .sum(), or pass gradient=",
+        )
+    if tuple(seed.shape) != array.shape:
+        raise ShapeError(
+            "backward: the gradient passed in has another shape",
+            expected=str(array.shape),
+            got=str(tuple(seed.shape)),
+        )
     if not isinstance(seed, Tensor):
-        seed = moved(as_array(seed), where)
+        seed = moved(as_array(seed), device_of(array))
         if trace is None and not create_graph:
             return seed
         seed = from_array(seed)
-    elif trace is None and device_of(seed.array) != where:
+    elif trace is None and device_of(seed.array) != device_of(array):
         raise device_mismatch("backward", (output, seed))
     if create_graph:
         return seed
@@ -457,9 +445,8 @@ def _accumulate(leaf: Tensor, g: Any, owned: bool, create_graph: bool) -> None:
 
 def _worth_stamping(op: Op) -> bool:
     """One or two arrays in, memory of its own out, and no say in the dtype."""
-    few = not callable(op.vjp) and op.named <= 2 and not op.view
     kinds = ("elementwise", "reduce", "contraction")
-    return few and op.kind in kinds and op.dtype not in ("given", "first")
+    return 0 < op.named <= 2 and op.kind in kinds and op.dtype not in ("given", "first")
 
 
 def _takes_attrs(op: Op) -> bool:
@@ -469,12 +456,8 @@ def _takes_attrs(op: Op) -> bool:
     return op.kind == "reduce" or len(signature(op.fn).parameters) > named_and_out
 
 
-STAMPED: dict[Op, Callable[..., Tensor]] = {
-    op: stamp(op, Tensor, Tensor.apply_general, with_attrs=_takes_attrs(op))
-    for op in TABLE.values()
-    if _worth_stamping(op)
-}
-_matmul = STAMPED[linalg.matmul]
+for _op in filter(_worth_stamping, TABLE.values()):
+    _op.fast[Tensor] = stamp(_op, Tensor, Tensor.apply_general, _takes_attrs(_op))
 for _name, _method in vars(Methods).items():
-    if getattr(_method, "op", None) in STAMPED:
-        setattr(Tensor, _name, STAMPED[_method.op])
+    if hasattr(_method, "op") and Tensor in _method.op.fast:
+        setattr(Tensor, _name, _method.op.fast[Tensor])

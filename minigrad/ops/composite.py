@@ -187,7 +187,8 @@ def log_softmax(a: Any, dim: int, dtype: Any = None) -> Any:
 
 def mm(a: Any, b: Any) -> Any:
     """The product of two matrices; nothing else is accepted."""
-    demand_ndim("mm", (a, b), (2, 2), "a (m, k) @ b (k, n)")
+    if a.ndim != 2 or b.ndim != 2:
+        demand_ndim("mm", (a, b), (2, 2), "a (m, k) @ b (k, n)")
     return _matmul(a, b)
 
 

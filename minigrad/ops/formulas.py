@@ -114,8 +114,9 @@ def clamp(a: Any, min: Any = None, max: Any = None) -> Any:
 
 def _is_plain_bound(a: Any, bound: Any) -> bool:
     """A number that does not change the dtype, as 0.5 would that of integers."""
-    keeps = a.dtype.kind == "f" or (a.dtype.kind in "iu" and type(bound) is int)
-    return keeps and shapes.is_number(bound)
+    if type(bound) is int:
+        return a.dtype.kind in "fiu"
+    return a.dtype.kind == "f" and shapes.is_number(bound)
 
 
 def clamp_min(a: Any, min: Any) -> Any:

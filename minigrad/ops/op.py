@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
 
 from minigrad.errors import Origin
@@ -35,8 +35,14 @@ class Mode(NamedTuple):
             if listener is not None:
                 getattr(listener, event)(*args)
 
+    def recording(self, grad: bool | None) -> Mode:
+        """The same with the tape on or off."""
+        bare = self.trace is None and self.watch is None
+        return BARE[grad] if bare else self._replace(grad=grad)
 
-MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())  # noqa: B039 - immutable
+
+BARE = {grad: Mode(grad) for grad in (True, False, None)}
+MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=BARE[True])
 
 # The line that symbolic work is done for, when it is not the line running now:
 # gradients and rewrites give their nodes the origin of the node they serve.
@@ -44,23 +50,22 @@ ORIGIN: ContextVar[Origin | None] = ContextVar("minigrad_origin", default=None)
 
 
 @contextmanager
-def mode(**changes: Any) -> Iterator[None]:
+def _set(variable: ContextVar, value: Any) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+def mode(**changes: Any) -> AbstractContextManager:
     """Run a block under a changed `MODE`, restored whatever happens."""
-    token = MODE.set(MODE.get()._replace(**changes))
-    try:
-        yield
-    finally:
-        MODE.reset(token)
+    return _set(MODE, MODE.get()._replace(**changes))
 
 
-@contextmanager
-def on_behalf_of(origin: Origin | None) -> Iterator[None]:
+def on_behalf_of(origin: Origin | None) -> AbstractContextManager:
     """Give every node made in this block the origin `origin`."""
-    token = ORIGIN.set(origin or ORIGIN.get())
-    try:
-        yield
-    finally:
-        ORIGIN.reset(token)
+    return _set(ORIGIN, origin or ORIGIN.get())
 
 
 class Value:
@@ -100,15 +105,14 @@ class Plan:
 
     op: Op
     names: tuple[str, ...]
-    pick: Callable[
-        [Sequence[Any], Any], tuple
-    ]  # (inputs, output) -> what `names` lists
-    pull: Callable[[Any, tuple, dict], tuple]  # (g, picked, attrs) -> cotangents
+    pick: Callable[..., tuple]  # (inputs, output) -> what `names` lists
+    pull: Callable[..., tuple]  # (g, picked, attrs) -> cotangents
 
 
 TABLE: dict[str, Op] = {}
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Op:
     """One primitive operation: exactly one output, attributes that are Python values.
 
@@ -118,44 +122,38 @@ class Op:
     the output's shape and dtype and raises the typed error that explains bad arguments;
     `kind` names the family (elementwise, reduce, movement, contraction, indexing);
     `c` is one element of an elementwise op as a C expression of `a b c` and the attributes;
-    `sample(rng)` yields `(args, attrs)` pairs for the tests.
+    `sample(rng)` yields `(args, attrs)` pairs for the tests; `fast` holds what runs the op
+    when its first operand is of a certain type.
     """
 
-    __slots__ = (
-        "name", "fn", "vjp", "infer", "kind", "doc", "sample", "view", "dtype", "c",
-        "vjp_inplace", "_plans",
-    )  # fmt: skip
+    name: str
+    fn: Callable[..., Any]
+    vjp: Sequence[Rule | None] | Rule
+    _: KW_ONLY
+    infer: Callable[[Op, tuple, dict], tuple]
+    kind: str
+    doc: str
+    sample: Callable[..., Any]
+    view: bool = False
+    dtype: str = "same"
+    c: str = ""
+    vjp_inplace: Rule | None = None
+    fast: dict[type, Callable[..., Any]] = field(default_factory=dict, init=False)
+    _plans: dict[tuple[bool, ...], Plan] = field(default_factory=dict, init=False)
 
-    def __init__(
-        self,
-        name: str,
-        fn: Callable[..., Any],
-        vjp: Sequence[Rule | None] | Rule,
-        *,
-        infer: Callable[[Op, tuple, dict], tuple],
-        kind: str,
-        doc: str,
-        sample: Callable[..., Any],
-        view: bool = False,
-        dtype: str = "same",
-        c: str = "",
-        vjp_inplace: Rule | None = None,
-    ) -> None:
-        self.name, self.fn, self.infer, self.kind = name, fn, infer, kind
-        self.vjp = vjp
-        self.doc, self.sample, self.view, self.dtype = doc, sample, view, dtype
-        self.c = c
-        self.vjp_inplace = vjp_inplace
-        self._plans: dict[tuple[bool, ...], Plan] = {}
-        if name in TABLE:
-            raise ValueError(f"op {name} is in the table already")
-        TABLE[name] = self
+    def __post_init__(self) -> None:
+        if self.name in TABLE:
+            raise ValueError(f"op {self.name} is in the table already")
+        TABLE[self.name] = self
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
         """Run in the world of the arguments: Nodes beat Tensors beat arrays."""
+        fast = self.fast.get(type(args[0])) if args else None
+        if fast is not None:
+            return fast(*args, **attrs)
         world = None
         for arg in args:
             if isinstance(arg, Value) and (

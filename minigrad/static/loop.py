@@ -109,7 +109,7 @@ class Control(Op):
         self.infer = lambda op, args, attrs: ((), SEVERAL)
         self.view, self.dtype, self.vjp_inplace = False, "same", None
         self.sample: Any = None
-        self._plans = {}
+        self.fast, self._plans = {}, {}
         for slot, value in slots.items():
             setattr(self, slot, value)
 
@@ -258,7 +258,7 @@ class Loop(Control):
         Its carries are the cotangents of the carries and a sum for each capture; its
         rows the entry carries, the xs, and the cotangents of what was stacked.
         """
-        y, inputs = saved
+        y, inputs = saved[:2]
         n, m = len(self.nexts), len(self.xs)
         back = self._carries_back(g, wanted)
         cotangent = {i: parameter(self.carries[i]) for i in back}
@@ -395,7 +395,7 @@ class Branch(Control):
 
     def pull(self, wanted: Sequence[bool], g: Any, saved: tuple, attrs: dict) -> tuple:
         """A Branch over the gradients of the two bodies."""
-        _, (pred, *inputs) = saved
+        pred, *inputs = saved[1]
         targets = {p for p, want in zip(self.params, wanted[1:]) if want}
         arrived = {i: parameter(self.sides[0][i]) for i in g.parts}
         found = []
