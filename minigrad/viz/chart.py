@@ -17,14 +17,8 @@ from ..errors import MissingPackageError
 from .figure import Figure
 
 OKABE_ITO = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-)
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+)  # fmt: skip
 DASHES = ("-", "--", "-.", ":", (0, (8, 2, 1, 2, 1, 2)), (0, (1, 3)), (0, (9, 3)))
 STYLE: dict[str, Any] = {
     "svg.hashsalt": "minigrad",
@@ -70,9 +64,7 @@ def chart(drawing: Any, alt: str, caption: str = "", text: str | None = None) ->
     listing = describe(drawing) if text is None else text
     with pyplot.rc_context(STYLE), io.StringIO() as out:
         drawing.savefig(out, format="svg", metadata={"Date": None})
-        svg = re.sub(
-            r"<metadata>.*?</metadata>\s*", "", out.getvalue(), flags=re.DOTALL
-        )
+        svg = re.sub(r"(?s)<metadata>.*?</metadata>\s*", "", out.getvalue())
     return Figure(svg, alt=alt, caption=caption, text=listing, chart=True)
 
 

