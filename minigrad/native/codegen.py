@@ -248,10 +248,10 @@ def _gemm_pointer(dtype: str, integer: str) -> str:
 
 def comments(nodes: Sequence[Node]) -> list[str]:
     """The user's lines that a step computes, without anything that ends a comment."""
+    lines = {(id(x.origin.code), x.origin.lasti): x.origin for x in nodes if x.origin}
     found: dict[str, None] = {}
-    for node in nodes:
-        if node.origin:
-            text = "".join(c if c.isprintable() else " " for c in repr(node.origin))
-            text = text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
-            found[f"/* {text[:100]} */"] = None
+    for origin in lines.values():
+        text = "".join(c if c.isprintable() else " " for c in repr(origin))
+        text = text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
+        found[f"/* {text[:100]} */"] = None
     return list(found)[-3:]

@@ -1,72 +1,89 @@
-"""The door from Python: C that looks at the arrays of a call before the program runs.
+"""The door from Python: a function in C that takes Tensors and arrays and gives Tensors.
 
-Python hands over where the arrays' objects are. C reads shape, dtype and flags where NumPy
-keeps them, in nanoseconds and anew in every call: nothing is remembered between calls that
-a freed, resized or written array could make wrong. What does not fit goes the long way,
-through `Program._feed`, which converts or says what is wrong.
+`call.c` says how. Here are the lines of it that differ from program to program, and what
+it has to know of this Python. Arguments that do not fit as they are go the long way,
+through `Program._feed`, which converts them or says what is wrong.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
+import weakref
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minigrad.backend import Array
 from minigrad.eager.cell import Cell
-from minigrad.eager.tensor import Tensor
+from minigrad.eager.tensor import Tensor, wrap
 from minigrad.native import build
 from minigrad.ops.op import MODE
-from minigrad.static.node import Node, is_live
+from minigrad.static.node import Node
 
-TYPE = ctypes.sizeof(ctypes.c_void_p)  # what an object begins with ends with its type
+_pointer, _object = ctypes.c_void_p, ctypes.py_object
+WORD = ctypes.sizeof(_pointer)
+TYPE = object.__basicsize__ - WORD  # what an object begins with ends with its type
 READY = 0x0101  # NumPy's flags of C order and alignment
-
-HEAD = f"""
-typedef struct {{ /* how NumPy keeps an array */
-  char count[{object.__basicsize__ - TYPE}];
-  void *type;
-  char *data;
-  int axes;
-  int64_t *shape, *strides;
-  void *base, *dtype;
-  int flags;
-}} Array;
-"""
+METHOD = 4 * WORD  # what Python wants to know of a function in C
+EMPTY = 184  # the place of PyArray_Empty in NumPy's table of functions
+_forever: list[Any] = []  # what libraries point to: they stay until the process ends
+DOOR = Path(__file__).with_name("call.c")
 
 
-def entry(inputs: Sequence[Node], written: dict[int, np.ndarray], slots: int) -> str:
-    """C of `call(p)`: the program on the arrays of `inputs`, or 2 if they do not fit.
+def entry(
+    inputs: Sequence[Node],
+    results: Sequence[tuple],
+    written: dict[int, np.ndarray],
+    slots: int,
+) -> str:
+    """C of the function of the arrays of `inputs`, to stand behind `program`.
 
-    Behind the `slots` pointers of the block stand the tuple of the inputs' objects, the
-    type of arrays, and the inputs' dtypes. `written` are the variables that the program
-    updates, by slot: an argument in their memory has to be copied first.
+    Behind the `slots` pointers of the block stand the lock, what settles a refusal, the
+    dtypes of inputs and results, and the Cells of `written`: the variables that the
+    program updates, by slot. An argument in their memory has to be copied first.
     """
-    lines = []
-    for i, node in enumerate(inputs):
-        size = int(np.prod(node.shape)) * node.dtype.itemsize
-        tests = [
-            f"x->type != p[{slots + 1}]",
-            f"x->dtype != p[{slots + 2 + i}]",
-            f"x->axes != {len(node.shape)}",
-            *(f"x->shape[{k}] != {n}" for k, n in enumerate(node.shape)),
-            f"(x->flags & {READY}) != {READY}",
-        ]
-        for slot, array in written.items():
-            low, high = _extent(array)
-            shared = f"x->data < (char *)p[{slot}] + {high} && "
-            tests.append(f"{shared}(char *)p[{slot}] + {low} < x->data + {size}")
-        lines += [
-            f"  x = given[{i}];",
-            f"  if ({' || '.join(tests)}) return 2;",
-            f"  p[{i}] = x->data;",
-        ]
-    items = f"(Array **)((char *)p[{slots}] + {tuple.__basicsize__})"
-    declare = [f"  Array *x, **given = {items};"] if inputs else []
-    head = "int call(void **p) {"
-    return HEAD + "\n".join([head, *declare, *lines, "  return program(p);", "}\n"])
+    kinds = slots + 2
+    made = kinds + len(inputs)
+    tests = [_fit(i, x, kinds + i, written) for i, x in enumerate(inputs)]
+    makes, places = [], [f"p[{i}] = x[{i}]->data;" for i in range(len(inputs))]
+    for i, (slot, shape, _) in enumerate(results):
+        sizes = ", ".join(map(str, shape)) or "0"
+        new = f"empty(p[{made + i}], {len(shape)}, (intptr_t[]){{{sizes}}})"
+        makes.append(f"hand_out(made, {i}, y[{i}] = {new})")
+        places.append(f"p[{slot}] = y[{i}]->data;")
+    return "\n".join([
+        f"enum {{ TYPE = {TYPE}, GIVEN = {len(inputs)}, MADE = {len(results)},",
+        f"  LOCK = {slots}, SETTLE, CELLS = {made + len(results)},",
+        f"  WRITTEN = {len(written)} }};",
+        DOOR.read_text(),
+        "static int fits(void **p, Array **x) {",
+        f"  return {' && '.join(tests) or 1};\n}}",
+        "static int make(void **p, Object *made, Array **y) {",
+        f"  return {' && '.join(makes) or 1};\n}}",
+        "static void place(void **p, Array **x, Array **y) {",
+        *places, "}\n",
+    ])  # fmt: skip
+
+
+def _fit(i: int, node: Node, kind: int, written: dict[int, np.ndarray]) -> str:
+    """The condition that an argument can be used as it is."""
+    size = int(np.prod(node.shape)) * node.dtype.itemsize
+    tests = [
+        f"x[{i}]",
+        f"x[{i}]->dtype == p[{kind}]",
+        f"x[{i}]->axes == {len(node.shape)}",
+        *(f"x[{i}]->shape[{k}] == {n}" for k, n in enumerate(node.shape)),
+        f"(x[{i}]->flags & {READY}) == {READY}",
+    ]
+    for slot, array in written.items():
+        low, high = _extent(array)
+        before = f"x[{i}]->data + {size} <= (char *)p[{slot}] + {low}"
+        tests.append(f"({before} || (char *)p[{slot}] + {high} <= x[{i}]->data)")
+    return " && ".join(tests)
 
 
 def _extent(array: np.ndarray) -> tuple[int, int]:
@@ -79,9 +96,11 @@ def _extent(array: np.ndarray) -> tuple[int, int]:
 
 
 class Native:
-    """A compiled plan: its C source, and the function of the arguments' arrays.
+    """A compiled plan: its C source, and the functions of the arguments.
 
-    `wanted` are the nodes of the graph that the plan is for.
+    `wanted` are the nodes of the graph that the plan is for. `again` takes Tensors and
+    arrays that fit as they are and gives Tensors; None, and nothing has happened, where
+    it cannot.
     """
 
     def __init__(
@@ -94,87 +113,83 @@ class Native:
     ) -> None:
         self.plan = plan = writer.plan
         self.source, self.wanted = source, wanted
-        self.timers = writer.timers
-        fed = inputs[: len(inputs) - sum(map(is_live, inputs))]  # live ones come last
-        self._given, self._live = len(fed), inputs[len(fed) :]
-        self._cells = [
-            *plan.copied,
-            *(x for x in plan.place.values() if type(x) is Cell),
-        ]
+        self.timers, self._reference = writer.timers, reference
+        cells = [*plan.copied, *(x for x in plan.place.values() if isinstance(x, Cell))]
+        self._written = [cell.array for cell in cells]
+        written = {writer.slots[cell]: cell.array for cell in cells}
         slots = len(writer.arrays)
-        written = {writer.slots[cell]: cell.array for cell in self._cells}
-        library = build.load(self.source + entry(fed, written, slots))
-        for name, function in writer.functions.items():
-            ctypes.c_void_p.in_dll(library, name).value = function
-        self._kept = writer.arrays  # the memory that the block points to
-        self._block = (ctypes.c_void_p * (slots + 2 + len(fed)))(
-            *(None if a is None else address(a) for a in writer.arrays),
-            None,
-            id(Array),
-            *(id(x.dtype) for x in fed),
-        )
-        self._helper = writer.helper
-        if self._helper:
-            self._helper.block = self._block
-        self._reference = reference
-        self._go, self.again = self._calls(library, writer.results)
-
-    def _calls(self, library: Any, results: list[tuple]) -> tuple[Callable, Callable]:
-        """Two functions without loops or branches that this program does not need.
-
-        `go()` runs the program on what the block points to; `again(args)` on arguments
-        that are Tensors or arrays and fit as they are, which C finds out. Both answer None, and nothing has
-        happened, where they cannot.
-        """
-        scope: dict[str, Any] = {
-            "mode": MODE.get, "Tensor": Tensor, "empty": np.empty,
-            "address": address, "program": library.program, "call": library.call,
-            "block": self._block, "pointer": ctypes.byref(self._block),
-        }  # fmt: skip
-        names = [f"x{i}" for i in range(self._given)]
-        check = [
-            "state = mode()",
-            "if state.trace is not None or state.watch is not None: return None",
-            f"if len(args) != {len(names)}: return None",
-            f"[{', '.join(names)}] = args",
-        ]
-        check += [f"if type({x}) is Tensor: {x} = {x}.array" for x in names]
-        check.append(f"held = ({' '.join(f'{x},' for x in names)})")  # until it has run
-        check.append(f"block[{len(self._kept)}] = id(held)")
-        run, given = [], []
-        for i, node in enumerate(self._live):
-            scope[f"live{i}"], scope[f"read{i}"] = (
-                self._kept[self._given + i],
-                node.value,
-            )
-            run.append(f"live{i}[()] = read{i}()")
-        for i, (slot, shape, dtype) in enumerate(results):
-            scope[f"y{i}"], scope[f"dtype{i}"] = self._kept[slot], dtype
-            if self._kept[slot] is None:  # large: memory of its own in each call
-                run.append(
-                    f"y{i} = empty({shape}, dtype{i}); block[{slot}] = address(y{i})"
-                )
-            given.append(f"y{i}" if self._kept[slot] is None else f"y{i}.copy()")
-        scope["settle"] = self._helper.settle if self._helper else lambda: None
-        run.append("if program(pointer): return settle()")
-        for i, cell in enumerate(self._cells):
-            scope[f"cell{i}"] = cell
-            run.append(f"cell{i}.version += 1")
-        run.append(f"return [{', '.join(given)}]")
-        called = [line.replace("program(", "call(") for line in run]
-        text = ["def go():", *run, "def again(args):", *check, *called]
-        exec("\n".join(x if x[:4] == "def " else f"  {x}" for x in text), scope)
-        return scope["go"], scope["again"]
+        library = build.load(source + entry(inputs, writer.results, written, slots))
+        known = {"from_python": ctypes.addressof(_python())}
+        for name, place in {**writer.functions, **known}.items():
+            _pointer.in_dll(library, name).value = place
+        helper, lock = writer.helper, _from_python("PyThread_allocate_lock", _pointer)()
+        settle = helper.settle if helper else None
+        kinds = [x.dtype for x in inputs] + [dtype for *_, dtype in writer.results]
+        words = [0 if a is None else address(a) for a in writer.arrays]
+        words += [lock, id(settle) if helper else 0, *map(id, kinds), *map(id, cells)]
+        block = np.array(words, np.uintp)
+        free = _from_python("PyThread_free_lock", None, _pointer)
+        weakref.finalize(block, free, lock).atexit = False
+        if helper:
+            helper.block = block
+        kept = block, writer.arrays, settle, kinds, cells  # what the block points to
+        methods = ctypes.addressof(_pointer.in_dll(library, "methods"))
+        types = _object, _pointer, _object, _pointer
+        function = _from_python("PyCFunction_NewEx", *types)
+        self.again = function(methods, kept, None)
+        self._run = function(methods + METHOD, kept, None)
 
     def function(self, *arrays: Any) -> list:
-        """Run on arrays that fit their placeholders; new arrays come back."""
-        held = [np.require(x, requirements=("C", "A")) for x in arrays[: self._given]]
-        for i, array in enumerate(held):
-            self._block[i] = address(array)
-        results = self._go()
-        return self._reference(*arrays) if results is None else results
+        """Run on arrays of the right shapes and dtypes; new arrays come back."""
+        fit = [np.require(x, requirements=("C", "A", "E")) for x in arrays]
+        for i, x in enumerate(fit):
+            if any(np.may_share_memory(x, w) for w in self._written):
+                fit[i] = x.copy()
+        results = self._run(*fit)
+        if results is None:
+            return self._reference(*arrays)
+        return [t.array for t in results]
 
 
 def address(array: np.ndarray) -> int:
     """The first field of NumPy's array struct, read directly in a tenth of the time."""
-    return ctypes.c_void_p.from_address(id(array) + object.__basicsize__).value or 0
+    return _pointer.from_address(id(array) + object.__basicsize__).value or 0
+
+
+# --- this Python -------------------------------------------------------------------------
+
+
+@functools.cache
+def _from_python(name: str, *types: Any) -> Callable[..., Any]:
+    """A function of CPython's; first of `types` is that of its result."""
+    return ctypes.PYFUNCTYPE(*types)((name, ctypes.pythonapi))
+
+
+@functools.cache
+def _python() -> ctypes.Array:
+    """What `from_python` points to in call.c, the same for all programs."""
+    parts = DOOR.read_text().split("(*Py")[1:-1]  # the last is NumPy's
+    names = [f"Py{part.partition(')')[0]}" for part in parts]
+    functions = [ctypes.cast(ctypes.pythonapi[name], _pointer).value for name in names]
+    held_by = _from_python("PyCapsule_GetPointer", _pointer, _object, _pointer)
+    table = held_by(import_module("numpy._core._multiarray_umath")._ARRAY_API, None)
+    empty = _pointer.from_address(table + EMPTY * WORD).value
+    tensor = wrap(np.empty(0))  # what new ones begin as
+    cell, version = tensor.cell, _place(tensor.cell, "version")
+    cell.version = 0
+    places = [_place(tensor, "array"), _place(tensor, "cell"), _place(cell, "array")]
+    objects = None, MODE, Array, Tensor, Cell, tensor, cell
+    sizes = Tensor.__basicsize__, Cell.__basicsize__
+    words = [*functions, empty, *map(id, objects), *sizes, *places, version]
+    _forever.append((objects, (_pointer * len(words))(*words)))
+    return _forever[-1][1]
+
+
+def _place(owner: Any, slot: str) -> int:
+    """How far into an object one of its slots lies, which is empty afterwards."""
+    mark = object()
+    setattr(owner, slot, mark)
+    words = (_pointer * (type(owner).__basicsize__ // WORD)).from_address(id(owner))
+    place = words[:].index(id(mark)) * WORD
+    delattr(owner, slot)
+    return place

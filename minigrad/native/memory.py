@@ -7,7 +7,6 @@ named in its text, and what a step becomes: a list of whatever it needs.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,8 +19,6 @@ from minigrad.native.loops import Operand, operand
 from minigrad.static.fuse import Group
 from minigrad.static.node import CONSTANT, VARIABLE, Node, is_live
 from minigrad.static.plan import FRESH, Plan, root_of
-
-SMALL_RESULT = 4096  # bytes up to which copying costs less than asking for an address
 
 
 class Memory:
@@ -66,9 +63,8 @@ class Memory:
         return array
 
     def result(self, node: Node, keep: bool = False) -> Any:
-        """Memory for a small result, which is copied; a large one is new in every call."""
-        small = math.prod(node.shape) * node.dtype.itemsize <= SMALL_RESULT
-        return np.empty(node.shape, node.dtype) if small or keep else None
+        """Memory for a result: new in every call, unless the program is to keep it."""
+        return np.empty(node.shape, node.dtype) if keep else None
 
     # --- memory ----------------------------------------------------------------------------
     def new(self, key: Any, prefix: str, array: Any) -> int:

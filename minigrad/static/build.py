@@ -73,6 +73,8 @@ class Build:
         self.source: str = emitted.source
         self.run: Callable[..., list] = emitted.function
         self.again = emitted.again if target == "native" else None
+        if self.again and self.live:
+            self.again = lambda *args: emitted.again(*args, *self.numbers())
         self.ops = self.plan.nodes
 
     def become_native(

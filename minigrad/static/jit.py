@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.backend import CPU, is_writable, moved, on_device
 from minigrad.eager.cell import REBOUND, parent_of
 from minigrad.eager.tape import LEAF
-from minigrad.eager.tensor import Tensor, wrap
+from minigrad.eager.tensor import Tensor
 from minigrad.errors import GraphError
 from minigrad.ops.op import MODE, mode
 from minigrad.static.node import Node, placeholder
@@ -237,24 +237,24 @@ class _Compiled:
             _check_no_grad_yet(leaves[i], self.names[i])
         values = self.program.run(fed)
         if self.is_function:
-            return wrap(values[0])
+            return values[0]
         for i, value in zip(self.written, values):
             target = leaves[i]
             if isinstance(target, Tensor):
-                target.array[...] = value
+                target.array[...] = value.array
                 target.cell.version += 1
             else:
-                target[...] = moved(value, CPU)
+                target[...] = moved(value.array, CPU)
         for ref, at in self.grads:
             t = ref()
             if t is not None:
-                t._grad = None if at is None else wrap(values[at])
+                t._grad = None if at is None else values[at]
         for i, at in self.fed_grads:
-            leaves[i]._grad = wrap(values[at])
+            leaves[i]._grad = values[at]
         results = []
         for kind, x in self.template:
             if kind == "node":
-                results.append(wrap(values[x]))
+                results.append(values[x])
             else:
                 results.append(leaves[x] if kind == "argument" else x)
         return results[0] if self.form is None else unflatten(results, self.form)

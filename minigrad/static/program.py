@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def _flatten_outputs(outputs: Any) -> tuple[list[Node], Callable[[list], Any]]:
         return [lift(outputs[k]) for k in keys], lambda values: dict(zip(keys, values))
     if isinstance(outputs, (list, tuple)):
         return [lift(node) for node in outputs], type(outputs)
-    return [lift(outputs)], lambda values: values[0]
+    return [lift(outputs)], itemgetter(0)
 
 
 def _check_update(key: Any, value: Any) -> tuple[Cell, Node]:
@@ -209,19 +210,15 @@ class Program:
 
     def __call__(self, *args: Any) -> Any:
         """Run with one value per placeholder, in the order of `inputs`."""
-        values = self.run(args)
-        for i, array in enumerate(values):
-            values[i] = wrap(array)
-        return self.rebuild(values)
+        return self.rebuild(self.run(args))
 
-    def run(self, args: Sequence[Any]) -> list:
-        """Arrays for the outputs, from a value for each placeholder."""
+    def run(self, args: Sequence[Any]) -> list[Tensor]:
+        """A Tensor for each of the outputs, from a value for each placeholder."""
         build = self._build
         if build is not None and build.again is not None:
-            with self._lock:
-                values = build.again(args)
-            if values is not None:
-                return values
+            results = build.again(*args)
+            if results is not None:
+                return results
         if MODE.get().trace is not None:
             raise GraphError(
                 "a program cannot be called while jit traces",
@@ -238,7 +235,8 @@ class Program:
         if DEVICE_ARRAYS and not all(belongs(arg, self._target) for arg in args):
             return self._elsewhere(args)
         self._ran = self
-        return self.run_arrays([self._feed(i, arg) for i, arg in enumerate(args)])
+        arrays = self.run_arrays([self._feed(i, arg) for i, arg in enumerate(args)])
+        return [wrap(array) for array in arrays]
 
     def _elsewhere(self, args: Sequence[Any]) -> list:
         """A call with Tensors that are not where the program runs."""
@@ -257,7 +255,7 @@ class Program:
         return self._on_cuda.run(args)
 
     def run_arrays(self, arrays: Sequence[Any]) -> list:
-        """Run on arrays that fit; what `__call__` does after its checks."""
+        """Run on arrays that fit; what `run` does after its checks."""
         watch = MODE.get().watch
         with self._lock:
             build = self._build

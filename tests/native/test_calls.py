@@ -1,5 +1,7 @@
 """The quick way into native code takes what fits as it is, and nothing else."""
 
+import gc
+import sys
 import threading
 
 import numpy as np
@@ -100,3 +102,59 @@ def test_threads_that_share_a_program_get_their_own_results():
     for t in threads:
         t.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_an_array_in_the_memory_of_an_updated_variable_is_read_as_it_was(row):
+    w, x = mg.arange(8.0).view(2, 4).clone(), mg.placeholder((4,))
+    expected = w[row].tolist()[::-1]
+    program = mg.compile([x], None, updates={w: w * 0 + x.flip(0)}, target="native")
+    program(w[row].numpy())
+    assert w.tolist() == [expected, expected]
+
+
+def test_results_are_ordinary_tensors_with_memory_of_their_own():
+    program, a = double(), mg.ones(2, 3)
+    first, second = program(a), program(a * 2)
+    fresh = mg.zeros(1)
+    for t in (first, second):
+        assert (t.record, t.view_of, t.version, t.grad) == (None, None, 0, None)
+        assert type(t.cell) is type(fresh.cell)
+        assert t.cell.array is t.array
+        assert not hasattr(t, "hooks")
+    assert first.tolist() != second.tolist()
+    first.requires_grad_()
+    (first * first).sum().backward()
+    assert first.grad.tolist() == [[4, 4, 4], [4, 4, 4]]
+
+
+def test_an_update_counts_as_a_write():
+    w, x = mg.ones(3), mg.placeholder((3,))
+    program = mg.compile([x], None, updates={w: w + x}, target="native")
+    before = w.cell.version
+    for _ in range(300):  # more than the small numbers that Python keeps
+        program(mg.ones(3))
+    assert w.cell.version == before + 300
+
+
+def test_calls_keep_nothing_of_their_arguments_and_results():
+    program, a = double(), mg.ones(2, 3)
+    counted = a, a.array, a.dtype, mg.Tensor, type(a.cell)
+    counts = []
+    for _ in range(2):
+        for value in [a, ones(2, 3), [[1, 1, 1], [1, 1, 1]]] * 100:
+            program(value)
+        gc.collect()
+        counts.append([sys.getrefcount(x) for x in counted])
+    assert counts[0] == counts[1]
+
+
+def test_a_view_of_another_kind_of_array_is_taken_as_an_array(tmp_path):
+    mapped = np.memmap(tmp_path / "numbers", "f", "w+", shape=(2, 3))
+    mapped[:] = 1
+    assert double()(mapped).tolist() == [[2, 2, 2], [2, 2, 2]]
+
+
+def test_a_tensor_without_memory_is_refused():
+    with pytest.raises(AttributeError):
+        double()(object.__new__(mg.Tensor))
