@@ -78,6 +78,7 @@ class Product(Action):
     y: Get
     alpha: float
     beta: float
+    to: int  # the slot of y
     said: str
 
     def __call__(self, machine: Machine) -> None:
@@ -115,6 +116,7 @@ class Convolution(Action):
     b: Get
     y: Get
     workspace: Get
+    to: int  # the slot of y
     said: str
 
     def __call__(self, machine: Machine) -> None:

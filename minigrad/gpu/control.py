@@ -2,21 +2,30 @@
 
 Which problem this solves: launches are queued, not waited for, so Python can go round a
 loop of known length far ahead of the device; a graph captured meanwhile holds every round.
-A `while` must know its condition before the next round: a number is fetched, and the
-device stands still until Python has seen it. That is once a round, as the rounds after the
-last would be computed from values that the loop never had, and could fail.
+A `while` goes round as long as a condition holds, which only the device knows: to fetch it
+is to stand still until all that is queued has run. So Python looks ever more rarely, after
+the 1st, 2nd, 4th, 8th ... round, and later after every 32nd, and queues the rounds in
+between without knowing whether they take place. A number on the device does: how often it
+was, and below 0 once it is over. Every kernel of a round looks there first, and a round
+that does not take place writes nothing that is read later. A product is no kernel of ours:
+it may run, as long as its result lies in memory of the round alone, or in a row of a stack
+that nobody will count. Where that is not all, Python looks before each round: where a body
+has an op without a kernel (it could fail, or be an effect), a branch, a loop that itself
+must be looked at, or a product that goes straight into what the loop carries on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from minigrad.backend import int64
-from minigrad.gpu.actions import Action, Get, Machine
+from minigrad.gpu.actions import Action, Convolution, Get, Launch, Machine, Product
 from minigrad.native.nested import body, read_items, room
 from minigrad.static.loop import Loop
 from minigrad.static.node import Node
@@ -24,6 +33,7 @@ from minigrad.static.plan import nbytes
 from minigrad.static.tidy import slim_branch, slim_loop
 
 ROWS = 16  # of a stack whose height is not known, at first
+AHEAD = 31  # rounds, at most, that are queued before it is known that they take place
 
 
 @dataclass(eq=False)
@@ -64,7 +74,8 @@ class Rounds(Action):
     rows: list[tuple[int, Get]] = field(default_factory=list)
     swaps: list[tuple[int, int]] = field(default_factory=list)
     stacks: list[int] = field(default_factory=list)  # those that may have to grow
-    answer: Get | None = None
+    state: int | None = None  # of a while: how often it was, ~ of it once it is over
+    ahead: bool = False  # may rounds be queued that perhaps do not take place?
     given: Get | None = None
     count: int | None = None  # the slot of how often it was
 
@@ -75,25 +86,41 @@ class Rounds(Action):
         if self.given is not None:
             height = int(machine.fetch(self.given))
             self._grow(machine, height)
-        trip = 0
+        if self.state is not None:
+            arrays[self.state].fill(0)
+        trip = blind = seen = 0  # rounds queued; not looked at up to; known of at last
         while height is None or trip < height:
             machine.run(self.test)
-            if self.answer is not None and not machine.fetch(self.answer):
-                break
+            if self.state is not None and trip >= blind:
+                seen = machine.fetch(itemgetter(self.state))
+                if seen < 0:
+                    break
+                blind = trip + 1 + (min(trip, AHEAD) if self.ahead else 0)
             self._grow(machine, trip + 1)
             row = height - 1 - trip if op.reverse and height is not None else trip
             for slot, get in self.rows:
                 arrays[slot] = get(arrays)[row]
             machine.run(self.moves)
             machine.run(self.body)
-            for a, b in self.swaps:
-                arrays[a], arrays[b] = arrays[b], arrays[a]
+            self._swap(arrays)
             trip += 1
+        if self.state is not None and 0 <= seen < trip:
+            seen = machine.fetch(itemgetter(self.state))
+        times = trip if self.state is None else max(seen, ~seen)
+        if (trip - times) % 2:
+            self._swap(arrays)  # as the last round that took place has left them
         if self.count is not None:
-            machine.note(self.count, trip)
+            machine.note(self.count, times)
+
+    def _swap(self, arrays: list) -> None:
+        """Carries and their next values change places."""
+        for a, b in self.swaps:
+            arrays[a], arrays[b] = arrays[b], arrays[a]
 
     def parts(self) -> dict[str, list[Action]]:
-        times = "while" if self.op.pred is not None else "as often as the other way"
+        times = "as often as the other way"
+        if self.op.pred is not None:
+            times = f"while, looked at {'now and then' if self.ahead else 'each round'}"
         if self.op.length is not None:
             times = f"{self.op.length} times"
         return {"": self.before, f"{times}:": [*self.test, *self.moves, *self.body]}
@@ -141,19 +168,50 @@ def loop(w: Any, node: Node) -> list:
         rounds.stacks = list(stacks.values())
     if op.given:
         rounds.given = w.value(inputs[-1])
-    if op.pred is not None:
-        answer = room(w, op.pred)
-        rounds.test, _, _ = body(w, [op.pred], [answer])
-        rounds.answer = w.held(answer, (), np.dtype(bool))
     w.fetches = w.fetches or op.length is None
+    outer = w.guard
+    if op.pred is not None:
+        w.guard = rounds.state = w.room((), int64)
+        rounds.test = _test(w, op.pred, rounds.state)
     _write_rows(w, op, inputs[n : n + m], stacks, rounds)
     _write_round(w, op, slots, rounds)
+    w.guard = outer
+    lasting = {*slots.values(), *chain(*rounds.swaps)}
+    around = rounds.test, rounds.moves, rounds.body
+    rounds.ahead = all(_is_idle(x, lasting) for x in chain(*around))
     slots |= stacks
     if op.count in numbers.values():
         rounds.count = slots[op.count] = w.room((), int64)
     for x in found:
         w.slots[x] = slots[numbers[x.attrs["i"]]]
     return [rounds]
+
+
+def _is_idle(action: Action, lasting: Collection[int]) -> bool:
+    """Does it leave those slots alone, once the `while` around it is over?"""
+    if isinstance(action, Rounds):
+        inside = chain(action.before, action.moves, action.body)
+        return action.op.length is not None and all(
+            _is_idle(x, lasting) for x in inside
+        )
+    if isinstance(action, (Product, Convolution)):
+        return action.to not in lasting
+    return isinstance(action, (Launch, Show))
+
+
+def _test(w: Any, pred: Node, state: int) -> list[Action]:
+    """Whether there is one more round; a refused one is the last."""
+    answer = room(w, pred)
+    actions, _, _ = body(w, [pred], [answer])
+
+    def count() -> list[str]:
+        times, more = (
+            w.pointer(s, d) for s, d in ((state, int64), (answer, pred.dtype))
+        )
+        w.grid = (1,), (1,)
+        return [f"*{times} = *{more} && !{w.refusal()} ? *{times} + 1 : ~*{times};"]
+
+    return [*actions, *w.block(count, [pred])]
 
 
 def _shown(w: Any, param: Node, x: Node) -> Show:

@@ -37,8 +37,8 @@ def multiplied(w: Any, node: Node) -> list:
     factor = "" if alpha == 1 else f"{alpha} * "
     names = f"{w.named(a)} @ {w.named(b)}"
     said = f"{w.named(node)} {'+=' if added else '='} {factor}{names}"
-    value = w.value(node)
-    return [*actions, Product([node], left, right, value, alpha, float(added), said)]
+    y, to = w.value(node), w.slot_of(node)
+    return [*actions, Product([node], left, right, y, alpha, float(added), to, said)]
 
 
 def _laid(w: Any, node: Node, x: Node, actions: list) -> Get:
@@ -77,7 +77,7 @@ def product(w: Any, node: Node, y: int, a: int, b: int, turned: str = "") -> lis
     )
     names = [w.names[s] + ".T" * (turned == name) for s, name in ((a, "a"), (b, "b"))]
     said = f"{w.names[y]} = {' @ '.join(names)}"
-    return [Product([node], left, right, get[0], 1.0, 0.0, said)]
+    return [Product([node], left, right, get[0], 1.0, 0.0, y, said)]
 
 
 def _transposed(get: Get) -> Callable[[list], Any]:

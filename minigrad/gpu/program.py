@@ -159,7 +159,8 @@ class Cuda:
         self._small = [is_live(x) or x in state for x in inputs]
         self._held: dict[int, bytes] = {}  # small inputs as they are on the device
         self._cells = list(self.plan.updates)
-        self._results, self._refused = writer.results, writer.refused
+        self._results = writer.results
+        self._refused = writer.refused if writer.refuses else None
         self._known: dict[int, int] = {}  # numbers of arrays that Python knows as well
         self._large = {
             slot: (shape, dtype)

@@ -191,7 +191,5 @@ def _by_library(w: Any, node: Node) -> list | None:
     names = ", ".join(map(w.named, node.inputs))
     said = f"{w.named(node)} = {name}({names})"
     space = w.held(room, w.arrays[room].shape, uint8)
-    return [
-        *actions,
-        Convolution([node], plan, left, right, w.value(node), space, said),
-    ]
+    y, to = w.value(node), w.slot_of(node)
+    return [*actions, Convolution([node], plan, left, right, y, space, to, said)]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import int32
+from minigrad.backend import int32, int64
 from minigrad.gpu import (
     control,
     fused,
@@ -94,7 +94,9 @@ class Writer(Memory):
         self.kernels: list[str] = []
         self.params: dict[tuple[int, str], str] = {}
         self.grid: tuple = ((1,), (1,))
-        self.refused: int | None = None  # the slot of the flag, if one is needed
+        self.refused: int | None = None  # the slot of the flag that there is no result
+        self.refuses = False  # does any kernel raise it?
+        self.guard: int | None = None  # the slot that says whether a loop is over
         self.left: dict[str, None] = {}  # ops that have no kernel
         self.fetches = False  # does Python have to see a number before it can go on?
         self.extent = {self.slots[x]: nbytes(x) for x in inputs}
@@ -112,6 +114,12 @@ class Writer(Memory):
             array = np.empty(-(-array.nbytes // 16) * 16, np.uint8)
         return super().new(key, prefix, array)
 
+    def slot_of(self, node: Node) -> int:
+        """The slot of the memory in which a value lies."""
+        while node.op.view:
+            node = node.inputs[0]
+        return self._slot(node)
+
     def room(self, shape: tuple[int, ...], dtype: np.dtype) -> int:
         """The slot of memory that is needed within a step."""
         return self.new(object(), "b", np.empty(shape, dtype))
@@ -121,10 +129,7 @@ class Writer(Memory):
 
     def is_aligned(self, x: Node) -> bool:
         """Does the value surely begin where four elements can be read at once?"""
-        root = x
-        while root.op.view:
-            root = root.inputs[0]
-        slot = self._slot(root)
+        slot = self.slot_of(x)
         return self.names[slot][0] in "bkyx" or (
             self.names[slot][0] == "w" and self.arrays[slot].data.ptr % 16 == 0
         )
@@ -165,9 +170,14 @@ class Writer(Memory):
         return f"if ({condition}) {self._flagged()}"
 
     def _flagged(self) -> str:
+        self.refuses = True
+        return f"{self.refusal()} = 1;"
+
+    def refusal(self) -> str:
+        """The flag that says that there is no result."""
         if self.refused is None:
             self.refused = self.new("refused", "f", np.zeros(1, int32))
-        return f"*{self.pointer(self.refused, np.dtype(int32))} = 1;"
+        return f"*{self.pointer(self.refused, int32)}"
 
     def copied(self, to: Operand, value: Operand | str, shape: tuple) -> list[str]:
         return kernels.copied(self, to, value, shape)
@@ -178,6 +188,9 @@ class Writer(Memory):
         """The launch of a kernel with the lines that `write` gives."""
         outer, self.params = self.params, {}
         lines = [x for x in write() if not x.startswith("#pragma omp")]
+        if lines and self.guard is not None:
+            over = self.pointer(self.guard, int64)
+            lines.insert(0, f"if (*{over} < 0) return;")
         params, self.params = self.params, outer
         if not lines:
             return []
@@ -222,11 +235,11 @@ class Writer(Memory):
 
     def named(self, node: Node) -> str:
         """What the memory of a node is called in the list of what runs."""
-        root, turned = node, ""
-        while root.op.view:
-            turned = ".T" if root.op.name == "permute" else turned
-            root = root.inputs[0]
-        return self.names[self._slot(root)] + turned
+        name, turned = self.names[self.slot_of(node)], ""
+        while node.op.view:
+            turned = ".T" if node.op.name == "permute" else turned
+            node = node.inputs[0]
+        return name + turned
 
     def _called(self, node: Node) -> list:
         """An op without a kernel: the table's function on device arrays."""

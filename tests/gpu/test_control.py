@@ -48,19 +48,107 @@ def test_an_rnn_over_a_scan_learns_the_same_and_is_one_launch(log):
         np.testing.assert_allclose(b.get_value(), a.get_value(), rtol=1e-4, atol=1e-6)
 
 
-def test_a_while_whose_stacks_grow_fetches_one_number_each_round(log):
+def test_a_while_is_looked_at_ever_more_rarely_while_its_stacks_grow(log):
     x, bound = mg.placeholder((3,), mg.float64), mg.placeholder((), mg.float64)
     y = mg.while_loop(lambda y: y.sum() < bound, lambda y: (y * y + 0.1).sqrt(), x)
     outputs = [y, *mg.gradients((y * y).sum(), [x])]
     start = np.ones(3)
-    ends = (1.0, 30.0, 2.0, 0.0, 60.0)
+    ends = (1.0, 20.0, 2.0, 0.0, 3.01, 3.1, 3.2)
     program = alike([x, bound], outputs, *((start, end) for end in ends))
     del log[:]
-    y, _ = program(np.full(3, 0.1), 2.5)
+    y, _ = program(start, 20.0)
     rounds = len([e for e in log.of("launch") if "sqrt" in e.what])
-    assert rounds > 3
-    assert len(log.of("to host")) == rounds + 1
-    assert y.sum().item() >= 2.5
+    assert rounds > 430
+    assert len(log.of("to host")) < 20
+    assert y.sum().item() >= 20
+
+
+# Bodies of a `while i < n` with more carries; and whether Python looks before each round.
+BODIES = {
+    "products within a round": (lambda i, h: (i + 1, (h @ h.T @ h).tanh()), False),
+    "a product that is carried on": (lambda i, h: (i + 1, h.tanh() @ h.T), True),
+    "rounds of a fixed number": (
+        lambda i, h: (i + 1, mg.scan(lambda g, _: ((g * h).sin(), None), h, length=3)[0]),
+        False,
+    ),
+    "a branch": (
+        lambda i, h: (i + 1, mg.cond(h.sum() > 0, lambda: h - 1.0, lambda: h + 2.5)), True,
+    ),
+    "a loop that has to be looked at": (
+        lambda i, h: (i + 1, mg.while_loop(lambda g: g.sum() > 2, lambda g: g * 0.5, h) + 1),
+        True,
+    ),
+    "an op without a kernel": (
+        lambda i, h: (i + 1, mg.linalg.svdvals(h) + h * 0.5), True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_rounds_are_queued_ahead_if_those_that_are_too_many_do_nothing(name, log):
+    body, each = BODIES[name]
+    h, n = mg.placeholder((3, 3), mg.float64), mg.placeholder((), mg.int64)
+    outputs = mg.while_loop(lambda i, h: i < n, body, (mg.constant(0), h))
+    start = np.random.default_rng(0).normal(size=(3, 3))
+    program = alike([h, n], [*outputs], *((start, k) for k in (0, 1, 2, 3, 4, 6, 7)))
+    assert ("looked at each round" in program.source) == each
+    del log[:]
+    program(start, 20)
+    looks = len(log.of("to host"))
+    assert looks >= 21 if each else looks <= 6
+
+
+def test_products_are_stacked_in_rounds_that_are_queued_ahead_too():
+    h, n = mg.placeholder((3, 3), mg.float64), mg.placeholder((), mg.int64)
+    w = mg.constant(np.random.default_rng(1).normal(size=(3, 3)))
+    step = lambda i, h: (i + 1, h + (h @ w).clamp(min=0) * 0.3)
+    _, y = mg.while_loop(lambda i, h: i < n, step, (mg.constant(0), h))
+    outputs = [y, mg.gradients((y * y).sum(), h)]
+    start = np.random.default_rng(0).normal(size=(3, 3))
+    program = alike([h, n], outputs, *((start, k) for k in (3, 0, 5, 40)))
+    assert "looked at each round" not in program.source
+
+
+def test_a_limit_ends_a_loop_whether_its_condition_has_been_looked_at_or_not():
+    x, n = mg.placeholder((2,), mg.float64), mg.placeholder((), mg.int64)
+    outputs = []
+    for limit in (1, 4, 5, 8):
+        i, y = mg.while_loop(
+            lambda i, y: i < n,
+            lambda i, y: (i + 1, y * 1.5 + i),
+            (mg.constant(0), x),
+            max_iterations=limit,
+        )
+        outputs += [i, y, mg.gradients((y * y).sum(), x)]
+    alike([x, n], outputs, *((np.ones(2), k) for k in range(10)))
+
+
+def test_random_numbers_are_drawn_in_rounds_that_take_place_alone():
+    def drawn(n):
+        step = lambda i, x: (i + 1, x * 0.5 + mg.rand(3))
+        return mg.while_loop(lambda i, x: i < n, step, (mg.tensor(0), mg.zeros(3)))[1]
+
+    results = []
+    for where, target in (("cpu", "interpreter"), ("cuda", "cuda")):
+        mg.set_default_device(where)
+        mg.manual_seed(3)
+        program = mg.jit(drawn, target=target)
+        results.append([program(mg.tensor(n)).tolist() for n in (5, 0, 9, 1)])
+        results[-1].append(mg.rand(2).tolist())
+        mg.set_default_device("cpu")
+    assert results[0] == results[1]
+
+
+def test_a_refused_round_is_the_last_one_though_the_condition_would_hold_for_ever():
+    w = mg.variable(mg.tensor([1, 2, -50], device="cuda"))
+    n = mg.placeholder((), mg.int64)
+    i = mg.while_loop(lambda i: i < n, lambda i: w[i.reshape(1)].sum(), mg.constant(0))
+    program = mg.compile([n], i, {w: w + i})
+    with pytest.raises(mg.errors.GraphError, match="out of bounds"):
+        program(10)
+    assert w.get_value().tolist() == [1, 2, -50]
+    assert program(2).item() == 2
+    assert w.get_value().tolist() == [3, 4, -48]
 
 
 def test_a_loop_in_a_loop_and_its_derivative():
