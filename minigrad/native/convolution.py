@@ -16,16 +16,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from minigrad.native.columns import by_products, divisors, operands
 from minigrad.native.kernels import Writer, copied, ctype, epilogue, refuse_any
 from minigrad.native.loops import Operand
 from minigrad.native.rows import BITS, SLACK, Phase, Row, called, every
 from minigrad.ops.conv import Sizes, Window
 from minigrad.static.fuse import Group
+from minigrad.static.node import Node
 
 CONVOLUTIONS = ("conv", "conv_input", "conv_weight")
 BLOCK = 1024  # positions that go together; what they need stays in the nearest cache
 SHARE = 2_000_000  # multiplications that are worth a thread of their own
 PARTS = 16  # at most: results do not depend on how many threads there are
+# Weights from which on products of matrices are faster: in general, where the result is a
+# sum for each weight, and where a window sees one element.
+MANY, MANY_SUMS, MANY_ALONE = 1 << 18, 1 << 14, 1 << 12
 ROWS = 4  # of sums that registers hold together
 
 SLIDE = """\
@@ -90,10 +95,6 @@ FUSED static void weigh_T(int64_t rows, int64_t n, int64_t all, int64_t taps,
 }"""
 
 
-def _divisors(n: int, most: int) -> list[int]:
-    return [k for k in range(1, min(n, most) + 1) if n % k == 0]
-
-
 def _row(window: Window, size: Sizes, batch: int, threads: int) -> Row:
     """A row of as many images as leave the fewest positions to compute for nothing."""
     one = Row(window, size, 1)
@@ -103,7 +104,7 @@ def _row(window: Window, size: Sizes, batch: int, threads: int) -> Row:
         return vectors / images, -images
 
     most = max(1, min(BLOCK // one.room, batch // threads))
-    return Row(window, size, min(_divisors(batch, most), key=waste))
+    return Row(window, size, min(divisors(batch, most), key=waste))
 
 
 def convolution(w: Writer, group: Group) -> list[str]:
@@ -112,9 +113,23 @@ def convolution(w: Writer, group: Group) -> list[str]:
     if any(math.prod(x.shape) == 0 for x in (*node.inputs, node)):
         zero = w.scratch((1,), node.dtype)
         return epilogue(w, group, zero._replace(strides=(0,) * len(node.shape)))
+    if w.gemm and node.dtype.kind == "f" and is_for_blas(node):
+        return by_products(w, group)
     own = _Lines(w, group)
     lines = getattr(own, node.op.name)()
     return lines + (epilogue(w, group, own.whole) if own.whole else [])
+
+
+def is_for_blas(node: Node) -> bool:
+    """Are products of matrices faster? `benchmarks/convolutions.py` measures it.
+
+    They are where there are many weights: a window of one element needs no copy; a
+    gradient by weights keeps a vector of sums for each, which must stay in the cache.
+    """
+    weights = math.prod(operands(node)[1].shape) // node.attrs["groups"]
+    if math.prod(node.attrs["window"].kernel) == 1:
+        return weights >= MANY_ALONE
+    return weights >= (MANY_SUMS if node.op.name == "conv_weight" else MANY)
 
 
 class _Lines:
@@ -127,12 +142,7 @@ class _Lines:
     def __init__(self, w: Writer, group: Group) -> None:
         self.w, self.group = w, group
         self.node = node = group.nodes[0]
-        a, b = node.inputs
-        self.image, self.filter, self.seen = {
-            "conv": (a, b, node),
-            "conv_input": (node, b, a),
-            "conv_weight": (a, node, b),
-        }[node.op.name]
+        self.image, self.filter, self.seen = operands(node)
         self.batch, _, *size = self.image.shape
         self.groups = node.attrs["groups"]
         self.filters = self.filter.shape[0] // self.groups
@@ -141,7 +151,7 @@ class _Lines:
         work = math.prod(self.seen.shape) * self.channels * self.taps
         threads = min(PARTS, max(1, work // SHARE))
         self.row = row = _row(node.attrs["window"], tuple(size), self.batch, threads)
-        self.parts = max(_divisors(self.batch // row.images, threads))
+        self.parts = max(divisors(self.batch // row.images, threads))
         self.apart = len(row.phases) * row.width  # from one channel to the next
         self.whole: Operand | None = None  # the result, if ops cannot follow at once
 

@@ -83,7 +83,7 @@ class Fused:
         places += [w.write(x) for x in self.stored]
         if images:
             self.shape = (images, *self.shape[1:])
-            places = [_from(x, "s") for x in places]
+            places = [from_row(x, "s") for x in places]
         operands = [*places, *(self._folded(x) for x in self.reduced)]
         operands += [given] if given else []
         self.sizes, found = collapse(self.shape, operands)
@@ -256,7 +256,7 @@ def epilogue(w: Writer, group: Group, given: Operand, images: int = 0) -> list[s
     return Fused(w, group, given, images).lines()
 
 
-def _from(x: Operand, counter: str) -> Operand:
+def from_row(x: Operand, counter: str) -> Operand:
     """The operand from a row of its first axis on."""
     if not x.strides[0]:
         return x

@@ -56,6 +56,11 @@ def _address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
 
 
+def steps_of(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides in C order."""
+    return tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))
+
+
 def collapse(
     shape: Sequence[int], operands: Sequence[Operand]
 ) -> tuple[list[int], list[Operand]]:

@@ -8,18 +8,17 @@ largest elements, and another one, later, finds again who gets the gradient.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
-from operator import mul
 from typing import NamedTuple
 
 import numpy as np
 
 from minigrad.native.kernels import Writer, copied, ctype, value_of
-from minigrad.native.loops import Nest, Operand, collapse
+from minigrad.native.loops import Nest, Operand, collapse, steps_of
 from minigrad.native.rows import every
-from minigrad.ops.conv import Window, max_at
+from minigrad.native.windows import taps
+from minigrad.ops.conv import Sizes, Window, max_at
 from minigrad.ops.elementwise import add
 from minigrad.ops.indexing import index, index_add
 from minigrad.ops.movement import reshape, zeros
@@ -86,38 +85,35 @@ def _lie_apart(place: Node) -> bool:
 # --- their C -----------------------------------------------------------------------------
 
 
-def _taps(x: Operand, window: Window) -> list[Operand]:
+def _taps(x: Operand, window: Window, size: Sizes) -> list[Operand]:
     """For each place in the window, what is there as the window slides."""
-    places = itertools.product(*map(range, window.kernel))
-    far = (tuple(map(mul, at, window.dilation)) for at in places)
-    return [every(x, window.stride, first) for first in far]
+    return [every(x, window.stride, tap.first) for tap in taps(window, size)]
 
 
-def _search(taps: Sequence[Operand], counters: str, real: str) -> list[str]:
+def _search(seen: Sequence[Operand], counters: str, real: str) -> list[str]:
     """The lines that find the largest `top` of a0, a1...; a NaN is the largest of all."""
-    lines = [f"const {real} a{k} = {x.at(counters)};" for k, x in enumerate(taps)]
+    lines = [f"const {real} a{k} = {x.at(counters)};" for k, x in enumerate(seen)]
     lines.append(f"{real} top = a0;")
-    for x in (f"a{k}" for k in range(1, len(taps))):
+    for x in (f"a{k}" for k in range(1, len(seen))):
         lines.append(f"top = ({x} > top) | ({x} != {x}) ? {x} : top;")
     return lines
 
 
 def _spread_out(flat: Operand, shape: tuple[int, ...]) -> Operand:
     """What lies one behind the other, as an array of this shape."""
-    steps = [math.prod(shape[k + 1 :]) * flat.strides[0] for k in range(len(shape))]
-    return flat._replace(strides=tuple(steps))
+    return flat._replace(strides=tuple(n * flat.strides[0] for n in steps_of(shape)))
 
 
 def largest(w: Writer, node: Node) -> list[str]:
     """The largest element of each window."""
     (image,), window = node.inputs, node.attrs["window"]
     shape = *image.shape[:2], *window.counts(image.shape[2:])
-    taps = _taps(w.read(image), window)
-    sizes, [*taps, y] = collapse(shape, [*taps, _spread_out(w.write(node), shape)])
+    seen = _taps(w.read(image), window, image.shape[2:])
+    sizes, [*seen, y] = collapse(shape, [*seen, _spread_out(w.write(node), shape)])
     nest = Nest(sizes)
-    search = _search(taps, nest.counters, ctype(image))
+    search = _search(seen, nest.counters, ctype(image))
     nest.at[-1] = [*search, f"{y.at(nest.counters)} = top;"]
-    return nest.lines(len(taps))
+    return nest.lines(len(seen))
 
 
 def spread(w: Writer, node: Node) -> list[str]:
@@ -128,11 +124,11 @@ def spread(w: Writer, node: Node) -> list[str]:
     covered = math.prod(node.shape) == math.prod((*shape, *window.kernel))
     lines = [] if covered else copied(whole, "0", node.shape)
     value = value_of(w, given, given.shape)
-    taps = _taps(w.read(image), window)
-    places = _taps(_spread_out(whole, image.shape), window)
+    seen = _taps(w.read(image), window, image.shape[2:])
+    places = _taps(_spread_out(whole, image.shape), window, image.shape[2:])
     some = [] if isinstance(value, str) else [_spread_out(value, shape)]
-    sizes, found = collapse(shape, [*taps, *places, *some])
-    nest, n = Nest(sizes), len(taps)
+    sizes, found = collapse(shape, [*seen, *places, *some])
+    nest, n = Nest(sizes), len(seen)
     counters = nest.counters
     give = value if isinstance(value, str) else found[-1].at(counters)
     body = [*_search(found[:n], counters, real), f"{real} rest = {give};"]

@@ -2,126 +2,80 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Any
+from collections.abc import Iterator
+from operator import mul
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from minigrad.backend import int32
 from minigrad.native.expressions import literal
-from minigrad.native.kernels import Writer, copied, ctype
-from minigrad.native.loops import COUNTERS, Operand
+from minigrad.native.kernels import Writer, copied
+from minigrad.native.loops import Nest, Operand, collapse, steps_of
 from minigrad.native.rows import BITS, Row, called, every
-from minigrad.ops.conv import Window
+from minigrad.ops.conv import Sizes, Window
 from minigrad.static.node import Node
 
-PLACES = "uvwxyz"  # counters for the place in a window; positions take COUNTERS
+
+class Tap(NamedTuple):
+    """A place in the window, and what it sees of an image, not of its padding.
+
+    That is at `shape` positions of the window from `start` on, at every stride-th element
+    of the image from `first` on.
+    """
+
+    at: Sizes
+    start: Sizes
+    first: Sizes
+    shape: Sizes
 
 
-class Slide:
-    """A window over `channels` arrays of `size`, as loops."""
-
-    def __init__(self, window: Window, size: tuple[int, ...], channels: int) -> None:
-        self.window, self.size, self.channels = window, tuple(size), channels
-        self.counts = window.counts(self.size)
-        self.places = channels * math.prod(window.kernel)
-        self.positions = math.prod(self.counts)
-
-    def loops(self) -> list[str]:
-        """Over channels, places in the window, and positions of the window."""
-        lines = [f"for (int64_t c = 0; c < {self.channels}; c++) {{"]
-        for u, n in zip(PLACES, self.window.kernel):
-            lines.append(f"for (int64_t {u} = 0; {u} < {n}; {u}++) {{")
-        return lines + self.walk()
-
-    def walk(self) -> list[str]:
-        """Over positions of the window."""
-        last = len(self.counts) - 1
-        lines = []
-        for k, (i, n) in enumerate(zip(COUNTERS, self.counts)):
-            lines += ["#pragma omp simd"] if k == last else []
-            lines.append(f"for (int64_t {i} = 0; {i} < {n}; {i}++) {{")
-        return lines
-
-    @property
-    def ends(self) -> list[str]:
-        return ["}"] * (1 + 2 * len(self.size))
-
-    def inside(self) -> str:
-        """Is the element not in the padding?"""
-        tests = [
-            f"{at} >= 0 && {at} < {n}"
-            for at, n, pad in zip(self._at(), self.size, self.window.padding)
-            if any(pad)
-        ]
-        return " && ".join(tests) or "1"
-
-    def element(self) -> str:
-        """Where an element is, counted from the start of an image, C order."""
-        return self._flat(["c", *self._at()], [self.channels, *self.size])
-
-    def column(self) -> str:
-        """Where its copy is among the columns, C order."""
-        counters = ["c", *PLACES[: len(self.size)], *COUNTERS[: len(self.size)]]
-        return self._flat(counters, [self.channels, *self.window.kernel, *self.counts])
-
-    def _at(self) -> list[str]:
-        steps = zip(
-            COUNTERS,
-            PLACES,
-            self.window.stride,
-            self.window.dilation,
-            self.window.padding,
-        )
-        return [
-            f"({i} * {s} + {u} * {d} - {before})" for i, u, s, d, (before, _) in steps
-        ]
-
-    @staticmethod
-    def _flat(counters: list[str], sizes: list[int]) -> str:
-        text = counters[0]
-        for counter, n in zip(counters[1:], sizes[1:], strict=True):
-            text = f"({text}) * {n} + {counter}"
-        return text
+def taps(window: Window, size: Sizes) -> Iterator[Tap]:
+    """Each place in the window, as the window slides over an image of `size`."""
+    counts = window.counts(size)
+    for at in itertools.product(*map(range, window.kernel)):
+        far = zip(at, window.dilation, window.padding)
+        shifts = [u * d - before for u, d, (before, _) in far]
+        axes = list(zip(shifts, window.stride, size, counts))
+        start = tuple(max(0, -(x // s)) for x, s, _, _ in axes)
+        stop = [min(count, -((x - n) // s)) for x, s, n, count in axes]
+        first = tuple(i * s + x for i, (x, s, _, _) in zip(start, axes))
+        yield Tap(at, start, first, tuple(max(0, z - a) for a, z in zip(start, stop)))
 
 
-def _plain(w: Writer, node: Node, lines: list[str]) -> str:
-    """The pointer to an operand in C order; lines that copy it first, if it is not."""
-    place, step = w.read(node), 1
-    for n, stride in zip(reversed(node.shape), reversed(place.strides), strict=True):
-        if n != 1 and stride != step:
-            fresh = w.scratch(node.shape, node.dtype)
-            lines += copied(fresh, place, node.shape)
-            return fresh.pointer
-        step *= n
-    return f"({place.pointer} + {place.offset})" if place.offset else place.pointer
+def along(steps: Sizes, place: Sizes) -> int:
+    """How far a place is, with these strides."""
+    return sum(map(mul, steps, place))
 
 
 def windows(w: Writer, node: Node) -> list[str]:
     """Every window by itself, and (overlap) back in their places, adding up."""
-    if math.prod(node.shape) == 0:
+    (a,), window = node.inputs, node.attrs["window"]
+    x, y = w.read(a), w.write(node)
+    image, seen = (x, y) if node.op.name == "windows" else (y, x)
+    shape, dims = (a if image is x else node).shape, len(window.kernel)
+    lines = copied(y, "0", node.shape)
+    for tap in taps(window, shape[2:]):
+        places, steps = seen.strides[2:-dims], seen.strides[-dims:]
+        offset = seen.offset + along(places, tap.at) + along(steps, tap.start)
+        here = Operand(seen.pointer, (*seen.strides[:2], *steps), offset)
+        there = every(image, window.stride, tap.first)
+        part = *shape[:2], *tap.shape
+        lines += copied(here, there, part) if image is x else added(there, here, part)
+    return lines
+
+
+def added(to: Operand, value: Operand, shape: Sizes) -> list[str]:
+    """`value` added to `to`, element by element."""
+    if math.prod(shape) == 0:
         return []
-    lines: list[str] = []
-    (a,), y = node.inputs, w.write(node).pointer
-    x = _plain(w, a, lines)
-    image, seen = (a, node) if node.op.name == "windows" else (node, a)
-    images, windows = (x, y) if image is a else (y, x)
-    slide = Slide(node.attrs["window"], image.shape[2:], image.shape[1])
-    if image is node:
-        lines += copied(w.write(node), "0", node.shape)
-    lines += [
-        f"for (int64_t s = 0; s < {image.shape[0]}; s++) {{",
-        f"{ctype(node)} *image = {images} + s * {math.prod(image.shape[1:])};",
-        f"{ctype(node)} *seen = {windows} + s * {math.prod(seen.shape[1:])};",
-        *slide.loops(),
-    ]
-    here, there = f"image[{slide.element()}]", f"seen[{slide.column()}]"
-    if image is a:
-        lines.append(f"{there} = {slide.inside()} ? {here} : 0;")
-    else:
-        lines.append(f"if ({slide.inside()}) {here} += {there};")
-    return [*lines, *slide.ends, "}"]
+    sizes, (to, value) = collapse(shape, [to, value])
+    nest = Nest(sizes)
+    nest.at[-1].append(f"{to.at(nest.counters)} += {value.at(nest.counters)};")
+    return nest.lines()
 
 
 PEAKS = """\
@@ -157,7 +111,7 @@ def max_at(w: Writer, node: Node) -> list[str]:
         n for n in range(1, channels + 1) if channels % n == 0 and n * one <= 4096
     ]
     row = Row(window, tuple(size), max(together, default=1))
-    lines_apart = [math.prod(size[k + 1 :]) for k in range(len(size))]
+    lines_apart = steps_of(size)
     start, first = (w.table(x) for x in _places(row, lines_apart, BITS[dtype.itemsize]))
     image = w.scratch((len(row.phases), row.width), dtype, lowest).pointer
     best = w.scratch((row.width,), np.dtype(BITS[dtype.itemsize])).pointer
@@ -189,7 +143,7 @@ def max_at(w: Writer, node: Node) -> list[str]:
     ]  # fmt: skip
 
 
-def _places(row: Row, lines_apart: list[int], dtype: str) -> list[np.ndarray]:
+def _places(row: Row, lines_apart: Sizes, dtype: str) -> list[np.ndarray]:
     """For each position of a row, where its window starts and its first place inside."""
     places = []
     for inside in (False, True):

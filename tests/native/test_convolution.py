@@ -8,6 +8,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
+from minigrad.native import columns, convolution, products
 from minigrad.ops.conv import Window, conv, conv_input, conv_weight, max_at
 from minigrad.testing import evaluate
 from tests.native.test_equal import check
@@ -66,8 +67,14 @@ WINDOWS = {
 }
 
 
-@pytest.mark.parametrize("groups", [1, 3])
-@pytest.mark.parametrize("name", [name for name in WINDOWS if WINDOWS[name]])
+IN_GROUPS = ("one axis", "strided and another", "three axes")
+
+
+@pytest.mark.parametrize(
+    ("name", "groups"),
+    [(name, 1) for name in WINDOWS if WINDOWS[name]]
+    + [(name, 3) for name in IN_GROUPS],
+)
 def test_every_window(name, groups):
     outputs, feeds = [], {}
     for names in WINDOWS[name]:
@@ -120,6 +127,44 @@ def test_nothing_at_all():
         window = Window((2,), (1,), ((0, 0),), (1,))
         arrays = operands(window, (4,), batch, channels, 3, 1)
         check(*three(arrays, window, (4,), 1), rtol=0)
+
+
+# --- as products of matrices ----------------------------------------------------------------
+
+MIXED = ("one",), ("strided with holes",), ("padded", "strided"), ("skips", "one")
+
+
+@pytest.mark.parametrize(("groups", "together"), [(1, 1), (3, 512)])
+def test_products_of_columns_give_the_same(groups, together, monkeypatch):
+    monkeypatch.setattr(convolution, "is_for_blas", lambda node: True)
+    monkeypatch.setattr(columns, "TOGETHER", together)  # positions of several images
+    monkeypatch.setattr(products, "SMALL", 0)  # all of them go to BLAS
+    outputs, feeds = [], {}
+    for names in MIXED:
+        size, window = window_of(*names)
+        arrays = operands(window, size, 3, 2 * groups, 3 * groups, groups)
+        arrays[len(outputs) // 3 % 3].flat[-1] = np.inf
+        more, fed = three(arrays, window, size, groups)
+        outputs, feeds = outputs + more, feeds | fed
+    with np.errstate(invalid="ignore"):
+        check(outputs, feeds, rtol=0)
+
+
+def test_many_channels_and_windows_of_one_element_are_products():
+    for channels, kernel, expected in ((64, 1, True), (4, 1, False), (8, 3, False)):
+        x = mg.placeholder((2, channels, 6, 6), "float64")
+        w = mg.placeholder((2 * channels, channels, kernel, kernel), "float64")
+        b = mg.placeholder((2 * channels,), "float64")
+        y = F.conv2d(x, w, b).relu()
+        program = mg.compile([x, w, b], y, target="native")
+        assert labels(program)[-1] == "conv+add+relu"
+        assert ("blas_dgemm(ROWS" in program.source) is expected
+        feeds = {x: rng.normal(size=x.shape) for x in (x, w, b)}
+        check([y], feeds, rtol=1e-10, atol=1e-10)
+    many = mg.placeholder((1, 64, 6, 6)), mg.placeholder((1, 64, 4, 4))
+    window = Window((3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1))
+    assert convolution.is_for_blas(conv_weight(*many, window=window, groups=1))
+    assert not convolution.is_for_blas(conv_weight(*many, window=window, groups=4))
 
 
 # --- what follows in the same step --------------------------------------------------------
