@@ -229,7 +229,7 @@ class _Writer(Memory):
                 lines.append(_gemm_pointer(name, self.blas.integer))
                 self.functions[_gemm_name(name)] = self.blas.gemm[name]
         lines += self.scalars.declarations() + (CLOCK if self.timers else [])
-        return lines + kernels.declared_reductions(nodes) + [""]
+        return [*lines, ""]
 
 
 def _gemm_name(dtype: str) -> str:

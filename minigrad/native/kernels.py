@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -181,22 +181,23 @@ class Fused:
         if level == depth:
             nest.at[depth].append(f"{out} = {combine(node, out, value)};")
             return self._start(node)
-        nest.reductions.append(f"reduction({operator_of(node)}:{name})")
-        nest.at[depth].append(f"{name} = {combine(node, name, value)};")
-        declare = f"{real} {name} = {start_of(node)};"
+        fold = folding(node, name, value)
+        nest.reductions += fold.clauses
+        nest.at[depth] += fold.step
         if level == depth - 1 and self.sizes[-1] > 4096:
             nest.blocked = True
             total = "double" if real == "float" and node.op.name == "sum" else real
             nest.at[level].append(f"{total} {name}s[{nest.parts}];")
-            nest.opening_block.append(declare)
-            nest.closing_block.append(f"{name}s[part] = {name};")
+            nest.opening_block += fold.start
+            nest.closing_block += [*fold.end, f"{name}s[part] = {name};"]
             nest.closing[level] += [
                 f"{total} {name} = {start_of(node)};",
                 f"for (int part = 0; part < {nest.parts}; part++) "
                 f"{name} = {combine(node, name, f'{name}s[part]')};",
             ]
         else:
-            nest.at[level].append(declare)
+            nest.at[level] += fold.start
+            nest.closing[level] += fold.end
             if level == 0 and depth > 1:
                 nest.parallel = False  # the outermost loop adds to one accumulator
         if outer:
@@ -229,22 +230,36 @@ def combine(node: Node, a: str, b: str) -> str:
     return f"{a} {'+' if name == 'sum' else '&' if name == 'all' else '|'} {b}"
 
 
-def operator_of(node: Node) -> str:
-    name = node.op.name
-    if name in ("amax", "amin"):
-        return f"{name}_{ctype(node)}"
-    return "+" if name == "sum" else "&" if name == "all" else "|"
+class Folding(NamedTuple):
+    """Lines for an accumulator: before the loop, in it, behind it; and OpenMP's clauses."""
+
+    start: list[str]
+    clauses: list[str]
+    step: list[str]
+    end: list[str]
 
 
-def declared_reductions(nodes: Sequence[Node]) -> list[str]:
-    """amax and amin are not OpenMP's max and min: a NaN has to stay."""
-    found = {operator_of(x): x for x in nodes if x.op.name in ("amax", "amin")}
-    return [
-        f"#pragma omp declare reduction({name} : {ctype(x)} : "
-        f"omp_out = {combine(x, 'omp_out', 'omp_in')}) "
-        f"initializer(omp_priv = {start_of(x)})"
-        for name, x in found.items()
-    ]
+def folding(node: Node, name: str, value: str) -> Folding:
+    """How a loop folds `value` into the accumulator `name`.
+
+    A NaN stays. So that the largest needs one instruction an element and not three, each
+    of which waits for the one before, what NaN there is gets an accumulator of its own.
+    """
+    start, op = f"{ctype(node)} {name} = {start_of(node)};", node.op.name
+    if op not in ("amax", "amin"):
+        sign = {"sum": "+", "all": "&", "any": "|"}[op]
+        step = f"{name} = {combine(node, name, value)};"
+        return Folding([start], [f"reduction({sign}:{name})"], [step], [])
+    clause = f"reduction({op[1:]}:{name})"
+    step = f"{name} = {value} {'>' if op == 'amax' else '<'} {name} ? {value} : {name};"
+    if node.dtype.kind != "f":
+        return Folding([start], [clause], [step], [])
+    return Folding(
+        [start, f"int{8 * node.dtype.itemsize}_t {name}_nan = 0;"],
+        [clause, f"reduction(|:{name}_nan)"],
+        [step, f"{name}_nan |= {value} != {value};"],
+        [f"if ({name}_nan) {name} = NAN;"],
+    )
 
 
 def fused(w: Writer, group: Group) -> list[str]:

@@ -41,7 +41,7 @@ SPELT_OUT = (logsumexp,)
 def lowered(outputs: Sequence[Node]) -> list:
     """`outputs` over a graph that says what loops do, in bodies as well."""
     labels, numbers = compared(outputs), kept_rows()
-    rewrites = unfolded, shared, squared, of_difference, labels, numbers, pooled
+    rewrites = unfolded, shared, squared, labels, numbers, pooled
     outputs = walked(outputs, rewrites)
     if any(node.op.kind == "control" for node in topological(outputs)):
         outputs = tidy(outputs, lowered)
@@ -114,31 +114,30 @@ def picked(node: Node) -> tuple[Node, int] | None:
     return (labels, n) if ordered else None
 
 
-def of_difference(node: Node) -> Node | None:
-    """What is picked of x - r, with one r for a row, is picked of x: who wants x - r?"""
-    x, r = _difference(node.inputs[0])
-    if node.op is not index or x is None or not picked(node):
-        return None
-    kept = (*node.inputs[0].shape[:-1], 1)
-    if r.shape != kept or x.shape != node.inputs[0].shape:
-        return None
-    return node.on((x, *node.inputs[1:])) - _shaped(r, node.shape)
-
-
 def compared(outputs: Sequence[Node]) -> Rewrite:
-    """index_add of one element in each row is a choice by comparison with its label.
+    """One element of each row is where the position is the row's label.
 
-    Only of labels that some `index` of the graph looks at as well: a comparison would not
-    notice that one is out of range.
+    Labels are looked up in 0, 1, 2... first: one that is out of range is refused there, and
+    one that counts from the end turns around. index_add becomes a choice. What is picked of
+    x - r, with one r for a row, is a sum along x, which somebody walks along to make r.
     """
-    looked_at: dict[tuple[Node, int], bool] = {}  # may they count from the end?
-    for node in topological(outputs):
-        if node.op is index and (found := picked(node)):
-            back = node.attrs.get("lowest") != 0
-            looked_at[found] = looked_at.get(found, True) and back
+    order = topological(outputs)
+    upwards = {  # labels that may not count from the end
+        picked(x) for x in order if x.op is index and x.attrs.get("lowest") == 0
+    }
+    tests: dict[tuple[Node, int], Node] = {}
     placed: dict[
         Node, Node
     ] = {}  # zeros but for one element in each row, and that element
+
+    def here(found: tuple[Node, int], kept: tuple[int, ...]) -> Node:
+        if found not in tests:
+            labels, n = found
+            positions = constant(np.arange(n, dtype=np.int32))
+            bound = {"lowest": 0} if found in upwards else {}
+            at = _shaped(index(positions, labels, key=(ARRAY,), **bound), kept)
+            tests[found] = positions == at
+        return tests[found]
 
     def put(here: Node, b: Node) -> Node:
         y = where(here, b, constant(b.dtype.type(0)))
@@ -146,18 +145,27 @@ def compared(outputs: Sequence[Node]) -> Rewrite:
         return y
 
     def choice(node: Node) -> Node | None:
-        (x, *_), found = node.inputs, picked(node)
-        if found in looked_at and node.op is index_add:
-            kept, n = (*node.shape[:-1], 1), found[1]
-            at, b = _shaped(found[0], kept), _shaped(node.inputs[1], kept)
-            at = where(at < 0, at + n, at) if looked_at[found] else at
-            here = constant(np.arange(n, dtype=np.int32)) == cast(at, dtype=np.int32)
-            return put(here, b) if x.op is zeros else where(here, x + b, x)
+        x, found = node.inputs[0], picked(node)
+        if found is not None and node.op is index_add:
+            kept = (*node.shape[:-1], 1)
+            test, b = here(found, kept), _shaped(node.inputs[1], kept)
+            return put(test, b) if x.op is zeros else where(test, x + b, x)
+        if found is not None:
+            return of_difference(node, found)
         if x in placed and node.op is neg:
             return put(x.inputs[0], -placed[x])
         if x in placed and node.op is sum and node.attrs["axis"] == (len(x.shape) - 1,):
             return _shaped(placed[x], node.shape)
         return None
+
+    def of_difference(node: Node, found: tuple[Node, int]) -> Node | None:
+        (x, r), whole = _difference(node.inputs[0]), node.inputs[0].shape
+        kept = (*whole[:-1], 1)
+        if x is None or r.shape != kept or x.shape != whole or x.dtype.kind != "f":
+            return None
+        alone = where(here(found, kept), x, constant(x.dtype.type(0)))
+        y = sum(alone, axis=(len(whole) - 1,), keepdims=True) - r
+        return _shaped(y, node.shape)
 
     return choice
 
@@ -178,7 +186,7 @@ def kept_rows() -> Rewrite:
         (x, *_), shape = node.inputs, (*node.shape, 1)
         if node.op is reshape and x.shape == shape:
             return x
-        if node.op in ALONG and node.shape == x.shape[:-1]:
+        if node.op in ALONG and node.shape == x.shape[:-1] != ():
             return node.op(x, axis=(len(x.shape) - 1,), keepdims=True)
         if node.op.kind != "elementwise" or twin.keys().isdisjoint(node.inputs):
             return None

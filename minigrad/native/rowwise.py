@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from minigrad.native.expressions import REFUSED
-from minigrad.native.kernels import Writer, combine, ctype, operator_of, start_of
+from minigrad.native.kernels import Writer, ctype, folding
 from minigrad.native.loops import COUNTERS, PARALLEL, collapse, visited
 from minigrad.ops.reduce import amax, amin, sum
 from minigrad.static.fuse import Group, levels, walked
@@ -158,7 +158,15 @@ class Loops(Rows):
                 if x in self.level
                 and x.shape[-1] > 1
                 and self._when(node) > self.level[x]
+                and not self._is_free(x)
             )
+        )
+
+    def _is_free(self, node: Node) -> bool:
+        """Is an element sooner computed anew than kept: a position compared with a label?"""
+        return node.dtype.kind == "b" and all(
+            x in self.names if x not in self.loaded else not self.loaded[x].strides[-1]
+            for x in node.inputs
         )
 
     def _walk(self, level: int, kept: dict[Node, str]) -> list[str]:
@@ -170,20 +178,23 @@ class Loops(Rows):
         if not members:
             return []
         c = self.counters[-1]
-        before, body, clauses = [], [], []
+        before, body, after, clauses = [], [], [], []
         for x in dict.fromkeys(x for node in members for x in node.inputs):
             if x in self.loaded and self.loaded[x].strides[-1]:
                 body.append(self._load(x))
             elif x in kept and self.level[x] < level:
                 self.names[x] = name = f"a{next(self.numbers)}"
                 body.append(f"const {ctype(x)} {name} = {kept[x]}[{c}];")
+            elif x in self.level and self.level[x] < level and self._is_free(x):
+                body.append(self._computed(x))
         for node in members:
             if node.op.kind == "reduce":
                 name = f"r{next(self.numbers)}"
-                before.append(f"{ctype(node)} {name} = {start_of(node)};")
-                clauses.append(f"reduction({operator_of(node)}:{name})")
-                value = combine(node, name, self.names[node.inputs[0]])
-                body.append(f"{name} = {value};")
+                fold = folding(node, name, self.names[node.inputs[0]])
+                before += fold.start
+                clauses += fold.clauses
+                body += fold.step
+                after += fold.end
                 self.names[node] = name
                 continue
             body.append(self._computed(node))
@@ -193,4 +204,4 @@ class Loops(Rows):
                 body.append(self._store(node))
         n, pragma = self.shape[-1], " ".join(["#pragma omp simd", *clauses])
         head = f"for (int64_t {c} = 0; {c} < {n}; {c}++) {{"
-        return [*before, pragma, head, *body, "}"]
+        return [*before, pragma, head, *body, "}", *after]

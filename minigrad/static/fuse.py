@@ -159,7 +159,8 @@ def _join_sources(groups: list[list[Node]], joins: Joins) -> list[list[Node]]:
 def _join_rows(groups: list[list[Node]], row_of: RowOf) -> list[list[Node]]:
     """From the start: a group goes to the last one that it reads, if their rows agree.
 
-    What there is one of in a row, a mean or its root, goes along.
+    What there is one of in a row, a mean or its root, goes along. A group that makes
+    something of whole rows may also go to a later one that reads the same rows.
     """
     home: dict[Node, int] = {}
     rows: dict[int, tuple[int, ...]] = {}  # the shape whose rows a group walks
@@ -167,15 +168,22 @@ def _join_rows(groups: list[list[Node]], row_of: RowOf) -> list[list[Node]]:
     def agree(nodes: list[Node], shape: tuple[int, ...]) -> bool:
         return all(row_of(x) in (shape, (*shape[:-1], 1)) for x in nodes)
 
+    def meet(nodes: list[Node], k: int) -> bool:
+        seen = {x for node in groups[k] for x in node.inputs if x.shape == rows[k]}
+        shared = any(x in seen for node in nodes for x in node.inputs)
+        return shared and any(node.op.kind == "reduce" for node in nodes)
+
     for i, nodes in enumerate(groups):
         home.update(dict.fromkeys(nodes, i))
         places = [home[x] for node in nodes for x in node.inputs if x in home]
-        last = max((place for place in places if place != i), default=i)
-        if last != i and last in rows and agree(nodes, rows[last]):
-            joined = groups[last] + nodes
+        last = max((place for place in places if place != i), default=-1)
+        later = (k for k in rows if k == last or (k > last and meet(nodes, k)))
+        fit = next((k for k in later if agree(nodes, rows[k])), None)
+        if fit is not None:
+            joined = groups[fit] + nodes
             level = levels(joined)
-            groups[last] = sorted(joined, key=level.__getitem__)
-            home.update(dict.fromkeys(nodes, last))
+            groups[fit] = sorted(joined, key=level.__getitem__)
+            home.update(dict.fromkeys(nodes, fit))
             groups[i] = []
             continue
         shape = walked(nodes, row_of)
