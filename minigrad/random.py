@@ -166,8 +166,12 @@ def _floats(
 
 def _over(y: Any, where: Any) -> Any:
     """What was drawn by the CPU on its device: everywhere the same numbers."""
+    watch = MODE.get().watch
     with mode(watch=None):
-        return y.to(where)
+        y = y.to(where)
+    if watch is not None:
+        watch.adopt(y)
+    return y
 
 
 def _where(device: Any, like: Any) -> Any:

@@ -29,6 +29,16 @@ def test_the_articles_net_learns_the_same_on_every_device(device):
     np.testing.assert_allclose(losses(device), losses("cpu"), rtol=1e-5)
 
 
+def test_a_body_may_write_to_the_numbers_that_it_drew(device):
+    def body(h, v):
+        drawn = mg.rand(2, device=device)
+        drawn[0] = v
+        return h + drawn.mul_(2.0).sum(), None
+
+    ones = mg.ones(3, device=device)
+    assert mg.scan(body, ones[0] * 0, ones)[0].item() > 6.0
+
+
 def test_two_devices_in_one_op_are_named_with_the_remedy():
     with mg.cuda.simulate():
         x, w = mg.ones(2, 3, device="cuda"), mg.ones(3)
