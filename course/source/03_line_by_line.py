@@ -239,9 +239,10 @@ with expect_error(mg.errors.GraphError):
         d = d / 2
 
 # %% loop-around [markdown]
-# That is not the end of loops. One *round* of the square roots can be a graph, and the
-# loop can stand around it: Python calls the program, reads the error that comes out,
-# and decides. The middle of a graph is visible if you ask for it as an output.
+# That is not the end of loops. A graph can repeat by a node of its own, `mg.while_loop`:
+# lesson 11 is about it. Or the loop stands *around* the graph: one round of the square
+# roots is a program, Python calls it, reads the error that comes out, and decides. The
+# middle of a graph is visible if you ask for it as an output.
 
 # %% a-loop-around-the-program
 guess = mg.placeholder((3,), name="guess")
