@@ -23,6 +23,7 @@ from minigrad.rearrange import cat, stack
 from minigrad.static.node import Node, constant
 
 NONLINEARITIES = {"tanh": tanh, "relu": relu}
+WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 # --- one step ----------------------------------------------------------------------------
 # `x` is the input's part of every gate, ready made; `w` (hidden, gates * hidden) and `b`
@@ -106,22 +107,17 @@ class _Recurrent(Module):
     def _add_weights(
         self, inputs: int, bias: bool, ending: str, device: Any, dtype: Any
     ) -> None:
-        rows, hidden = self.gates * self.hidden_size, self.hidden_size
-        for name, size in (
-            ("weight_ih", (rows, inputs)),
-            ("weight_hh", (rows, hidden)),
-        ):
-            weight = empty(size, device=device, dtype=dtype)
-            self.register_parameter(name + ending, Parameter(weight))
-        for name in ("bias_ih", "bias_hh"):
-            vector = (
-                Parameter(empty(rows, device=device, dtype=dtype)) if bias else None
+        rows = self.gates * self.hidden_size
+        sizes = (rows, inputs), (rows, self.hidden_size), (rows,), (rows,)
+        for name, size in zip(WEIGHTS, sizes):
+            wanted = bias or len(size) == 2
+            weight = (
+                Parameter(empty(size, device=device, dtype=dtype)) if wanted else None
             )
-            self.register_parameter(name + ending, vector)
+            self.register_parameter(name + ending, weight)
 
     def _weights(self, ending: str) -> tuple[Any, Any, Any, Any]:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        w_ih, w_hh, b_ih, b_hh = (self._parameters[name + ending] for name in names)
+        w_ih, w_hh, b_ih, b_hh = (self._parameters[name + ending] for name in WEIGHTS)
         return w_ih, w_hh, b_ih, b_hh
 
     def reset_parameters(self) -> None:

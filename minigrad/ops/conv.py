@@ -17,7 +17,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +25,7 @@ from minigrad.backend import int64, late, module_of, on_device
 from minigrad.errors import ShapeError, user_scope
 from minigrad.ops import shapes
 from minigrad.ops.kinds import into, kind, row
-from minigrad.ops.op import Op
+from minigrad.ops.op import TABLE, Op
 
 Sizes = tuple[int, ...]
 ALL = np.s_[:]
@@ -187,23 +186,28 @@ def _infer(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
     return shape, args[0].dtype
 
 
-WINDOWS = (  # for samples: (size, window)
-    ((5,), Window((2,), (1,), ((0, 1),), (2,))),
-    ((4, 5), Window((3, 2), (2, 1), ((1, 1), (0, 0)), (1, 2))),
+CASES = (  # for samples
+    ((5,), Window((2,), (1,), ((0, 1),), (2,)), 1),
+    ((4, 5), Window((3, 2), (2, 1), ((1, 1), (0, 0)), (1, 2)), 2),
 )
 
 
-def _sample(*operands: int, sized: bool = False) -> Callable:
-    """Two of x, w and g, for windows of one and two dims, and groups."""
+def _sample(operands: str, *names: str) -> Callable:
+    """Images x, filters w, positions g or all windows a, and some of the attributes."""
 
     def sample(rng: np.random.Generator) -> list:
         calls = []
-        for (size, window), batch, groups in zip(WINDOWS, (2, 1), (1, 2)):
-            x, w = (batch, 2, *size), (2, 2 // groups, *window.kernel)
-            shapes = x, w, (batch, 2, *window.counts(size))
-            attrs: dict = {"window": window, "groups": groups}
-            attrs |= {"size": size} if sized else {}
-            calls.append(([rng.normal(size=shapes[i]) for i in operands], attrs))
+        for size, window, groups in CASES:
+            counts = window.counts(size)
+            shapes = {
+                "x": (2, 2, *size),
+                "w": (2, 2 // groups, *window.kernel),
+                "g": (2, 2, *counts),
+                "a": (2, 2, *window.kernel, *counts),
+            }
+            args = [rng.normal(size=shapes[x]) for x in operands]
+            attrs: dict = {"size": size, "window": window, "groups": groups}
+            calls.append((args, {name: attrs[name] for name in names}))
         return calls
 
     return sample
@@ -214,14 +218,13 @@ convolution = kind("contraction", infer=_infer)
 
 def _by_library(fn: Any) -> Callable:
     """`fn`, or on a GPU what cuDNN computes, where it has a plan for the sizes."""
-    named: Any = SimpleNamespace(name=fn.__name__)
 
     @functools.wraps(fn)
     def run(a: Any, b: Any, out: Any = None, **attrs: Any) -> Any:
-        y = None
+        y, op = None, TABLE[fn.__name__]
         if on_device(a):
-            shape, _ = _infer(named, (a, b), attrs)
-            y = late("cuda")().convolve(named.name, a, b, shape, attrs["window"], out)
+            shape, _ = _infer(op, (a, b), attrs)
+            y = late("cuda")().convolve(op.name, a, b, shape, attrs["window"], out)
         return fn(a, b, out=out, **attrs) if y is None else y
 
     return run
@@ -233,7 +236,7 @@ def _by_library(fn: Any) -> Callable:
         g, b, size=sa[2:], window=window, groups=groups
     ),
     lambda g, a, window, groups: conv_weight(a, g, window=window, groups=groups),
-    sample=_sample(0, 1),
+    sample=_sample("xw", "window", "groups"),
 )
 @_by_library
 def conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
@@ -252,7 +255,7 @@ def conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     convolution,
     lambda g, b, window, groups: conv(g, b, window=window, groups=groups),
     lambda g, a, window, groups: conv_weight(g, a, window=window, groups=groups),
-    sample=_sample(2, 1, sized=True),
+    sample=_sample("gw", "size", "window", "groups"),
 )
 @_by_library
 def conv_input(
@@ -285,7 +288,7 @@ def _add_windows(y: Any, parts: Any, window: Window, counts: Sizes) -> None:
         b, g, size=sa[2:], window=window, groups=groups
     ),
     lambda g, a, window, groups: conv(a, g, window=window, groups=groups),
-    sample=_sample(0, 2),
+    sample=_sample("xg", "window", "groups"),
 )
 @_by_library
 def conv_weight(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
@@ -307,10 +310,7 @@ def conv_weight(a: Any, b: Any, window: Window, groups: int, out: Any = None) ->
     infer=shapes.by_first(
         lambda sa, window: (*sa[:2], *window.kernel, *window.counts(sa[2:]))
     ),
-    sample=lambda rng: [
-        ([rng.normal(size=(2, 2, *size))], {"window": window})
-        for size, window in WINDOWS
-    ],
+    sample=_sample("x", "window"),
 )
 def windows(a: Any, window: Window, out: Any = None) -> Any:
     """Every window of a, as (batch, channels, *place in the window, *position)."""
@@ -322,13 +322,7 @@ def windows(a: Any, window: Window, out: Any = None) -> Any:
     kind("movement"),
     lambda g, window: windows(g, window=window),
     infer=shapes.by_first(lambda sa, size, window: (*sa[:2], *size)),
-    sample=lambda rng: [
-        (
-            [rng.normal(size=(2, 2, *window.kernel, *window.counts(size)))],
-            {"size": size, "window": window},
-        )
-        for size, window in WINDOWS
-    ],
+    sample=_sample("a", "size", "window"),
 )
 def overlap(a: Any, size: Sizes, window: Window, out: Any = None) -> Any:
     """Windows back in their places, adding up where they overlap."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.ops import shapes
-from minigrad.ops.kinds import into
-from minigrad.ops.op import MODE, Op
+from minigrad.ops.kinds import draw, into, kind
+from minigrad.ops.op import MODE
 from minigrad.printing import tensor_text
 
 
@@ -21,14 +21,13 @@ def _print(a: Any, *earlier: Any, message: str, out: Any = None) -> Any:
     return into(a.copy(order="C") if out is None else a, out)
 
 
-_shown = Op(
+_shown = kind("effect")(
     "print",
     _print,
-    (lambda g: g,),
+    lambda g: g,
     infer=shapes.like_first,
-    kind="effect",
     doc="a itself, printed when it is computed",
-    sample=lambda rng: [([rng.normal(size=(2, 2))], {"message": "sample"})],
+    sample=draw((2, 2), message=["sample"]),
 )
 
 
