@@ -11,7 +11,7 @@ two programs of one graph take turns at one stream.
 from __future__ import annotations
 
 import functools
-import secrets
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -62,7 +62,7 @@ class Generator:
 
     def seed(self) -> int:
         """Start a stream that nobody can foresee; returns its seed."""
-        return self.manual_seed(secrets.randbits(64)).initial_seed()
+        return self.manual_seed(int.from_bytes(os.urandom(8), "little")).initial_seed()
 
     def get_state(self) -> Tensor:
         """The seed and the counter, as a Tensor for `set_state`."""

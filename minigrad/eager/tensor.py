@@ -8,6 +8,7 @@ the same code moves Nodes instead of arrays; the engine does not change.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from inspect import signature
 from operator import attrgetter
 from typing import Any
@@ -450,14 +451,18 @@ def _worth_stamping(op: Op) -> bool:
 
 
 def _takes_attrs(op: Op) -> bool:
-    if isinstance(op.fn, np.ufunc):
-        return False
-    named_and_out = op.named + 1
-    return op.kind == "reduce" or len(signature(op.fn).parameters) > named_and_out
+    """Has its function more parameters than the arrays and `out`?"""
+    ufunc = isinstance(op.fn, np.ufunc)
+    return not ufunc and len(signature(op.fn).parameters) > op.named + 1
+
+
+def _first_run(op: Op, *args: Any, **attrs: Any) -> Tensor:
+    """Stamp the op's method and run it: to stamp them all is a quarter of the import."""
+    fast = op.fast[Tensor] = stamp(op, Tensor, Tensor.apply_general, _takes_attrs(op))
+    for name in [n for n, m in vars(Methods).items() if getattr(m, "op", None) is op]:
+        setattr(Tensor, name, fast)
+    return fast(*args, **attrs)
 
 
 for _op in filter(_worth_stamping, TABLE.values()):
-    _op.fast[Tensor] = stamp(_op, Tensor, Tensor.apply_general, _takes_attrs(_op))
-for _name, _method in vars(Methods).items():
-    if hasattr(_method, "op") and Tensor in _method.op.fast:
-        setattr(Tensor, _name, _method.op.fast[Tensor])
+    _op.fast[Tensor] = partial(_first_run, _op)

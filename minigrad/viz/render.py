@@ -8,8 +8,6 @@ is the fallback. With neither, `svg` gives None and the caller shows words.
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from contextlib import suppress
 from functools import cache, partial
 
@@ -58,6 +56,9 @@ def _keep_compiled() -> None:
 
 
 def _system_dot(dot: str) -> str | None:
+    import shutil  # 3 ms with the next one
+    import subprocess
+
     program = shutil.which("dot")
     if program is None:
         return None
