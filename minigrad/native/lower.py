@@ -36,6 +36,7 @@ from minigrad.static.rewrite import Rewrite, is_all, parts, walked
 from minigrad.static.tidy import tidy
 
 SPELT_OUT = (logsumexp,)
+MANY = 8  # elements of a row, beside which one number more does not count
 
 
 def lowered(outputs: Sequence[Node]) -> list:
@@ -178,7 +179,11 @@ def _shaped(x: Node, shape: tuple[int, ...]) -> Node:
 
 
 def kept_rows() -> Rewrite:
-    """A number for each row keeps its axis, where it is given it back later on anyway."""
+    """A number for each row keeps its axis, so that it is made in a walk along the row.
+
+    Of rows so short that a copy of the numbers would count, only where somebody gives it
+    back anyway.
+    """
     twin: dict[Node, Node] = {}
 
     def kept(node: Node) -> Node | None:
@@ -186,8 +191,8 @@ def kept_rows() -> Rewrite:
         (x, *_), shape = node.inputs, (*node.shape, 1)
         if node.op is reshape and x.shape == shape:
             return x
-        if node.op in ALONG and node.shape == x.shape[:-1] != ():
-            return node.op(x, axis=(len(x.shape) - 1,), keepdims=True)
+        if _is_along(node):
+            return node.op(x, axis=node.attrs["axis"], keepdims=True)
         if node.op.kind != "elementwise" or twin.keys().isdisjoint(node.inputs):
             return None
         if any(y.shape not in (node.shape, ()) for y in node.inputs):
@@ -199,11 +204,20 @@ def kept_rows() -> Rewrite:
         found = twin.get(node.inputs[0])
         if found is not None and found.shape == node.shape and _only_reshapes(node):
             return found
-        if (better := kept(node)) is not None:
-            twin[node] = better
-        return None
+        if (better := kept(node)) is None:
+            return None
+        twin[node] = better
+        many = _is_along(node) and node.inputs[0].shape[-1] >= MANY
+        return better.reshape(node.shape) if many else None
 
     return rewrite
+
+
+def _is_along(node: Node) -> bool:
+    """Does it make a number of each row, and drop the axis?"""
+    if node.op not in ALONG or node.attrs["keepdims"] or not node.shape:
+        return False
+    return node.attrs["axis"] == (len(node.shape),)
 
 
 def _only_reshapes(node: Node) -> bool:
