@@ -9,9 +9,8 @@ import numpy as np
 
 from minigrad.ops.op import Op, Rule
 
-Write = Callable[
-    ..., Op
-]  # of a name, an array function, its rules, and what else there is
+# Writes a row: called with its name, array function and rules, and what else there is.
+Write = Callable[..., Op]
 
 
 def kind(name: str, **shared: Any) -> Write:
