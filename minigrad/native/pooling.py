@@ -95,7 +95,7 @@ def _search(seen: Sequence[Operand], counters: str, real: str) -> list[str]:
     lines = [f"const {real} a{k} = {x.at(counters)};" for k, x in enumerate(seen)]
     lines.append(f"{real} top = a0;")
     for x in (f"a{k}" for k in range(1, len(seen))):
-        lines.append(f"top = ({x} > top) | ({x} != {x}) ? {x} : top;")
+        lines.append(f"top = (({x} > top) | ({x} != {x})) ? {x} : top;")
     return lines
 
 
@@ -133,7 +133,7 @@ def spread(w: Writer, node: Node) -> list[str]:
     give = value if isinstance(value, str) else found[-1].at(counters)
     body = [*_search(found[:n], counters, real), f"{real} rest = {give};"]
     for k in range(n):
-        first = f"(a{k} == top) | (a{k} != a{k})"
+        first = f"((a{k} == top) | (a{k} != a{k}))"
         body.append(f"const {real} y{k} = {first} ? rest : 0;")
         body.append(f"rest = {first} ? 0 : rest;")
     for k, place in enumerate(found[n : 2 * n]):
