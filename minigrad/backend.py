@@ -124,8 +124,11 @@ class device:
 
     def check(self) -> None:
         """Raise where there is no such device."""
-        if self.type != "cpu":
-            late("cuda")(self)
+        self.found()
+
+    def found(self) -> device:
+        """The device with its number; raises where there is no such device."""
+        return self if self.type == "cpu" else device("cuda", late("cuda")(self).index)
 
     def __eq__(self, other: object) -> bool:
         return str(self) == str(other) if self.is_name(other) else NotImplemented
@@ -146,6 +149,7 @@ class device:
 CPU = device("cpu")
 # The array types of the devices used so far: empty, and quick to ask, without a GPU.
 DEVICE_ARRAYS: list[type] = []
+SEVERAL: list[Any] = []  # the GPUs by number, where there is more than one
 
 
 def on_device(value: Any) -> bool:
@@ -158,13 +162,24 @@ def device_of(array: Any) -> device:
     return device("cuda", array.device.id) if on_device(array) else CPU
 
 
+def follow(array: Any) -> Any:
+    """The array; what comes next is computed where it is, if there are several GPUs.
+
+    CuPy computes on the GPU that is current, wherever the operands are. Ask `SEVERAL`
+    first: that is quick.
+    """
+    if on_device(array):
+        SEVERAL[array.device.id].use()
+    return array
+
+
 def module_of(array: Any) -> Any:
     """The array module that computes on `array`: NumPy or CuPy.
 
     Most functions need not ask: NumPy hands what it is given over to CuPy by itself. What
     makes a new array, or exists under another name there, does.
     """
-    return late("cuda")().xp if on_device(array) else np
+    return late("cuda")(device_of(array)).xp if on_device(array) else np
 
 
 def as_array(value: Any) -> Any:
@@ -181,8 +196,10 @@ def as_result(value: Any) -> Any:
 def moved(array: Any, where: device) -> Any:
     """`array` itself if it is on `where` already, else a copy over there."""
     if where.type == "cpu":
-        return late("cuda")().get(array) if on_device(array) else array
-    return array if on_device(array) else late("cuda")(where).put(array)
+        return late("cuda")(device_of(array)).get(array) if on_device(array) else array
+    there = late("cuda")(where)
+    here = on_device(array) and array.device.id == there.index
+    return array if here else there.put(array)
 
 
 def is_writable(array: Any) -> bool:
@@ -208,6 +225,8 @@ def on_one_device(op: Any, args: tuple, inplace: bool = False) -> tuple:
         return args
     first = inplace or op.kind == "indexing" or op.dtype == "first"
     where = device_of(arrays[0] if first else next(filter(on_device, arrays)))
+    if SEVERAL and where != CPU:
+        late("cuda")(where)  # makes it the current one
     kept = []
     for i, (arg, array) in enumerate(zip(args, arrays)):
         if arg is array:
@@ -221,8 +240,12 @@ def on_one_device(op: Any, args: tuple, inplace: bool = False) -> tuple:
 
 
 def _may_move(op: Any, i: int, array: Any, where: device) -> bool:
+    if op.name == "copy" or where != CPU != device_of(
+        array
+    ):  # that is between two GPUs
+        return op.name == "copy"
     index = op.kind == "indexing" and i > 0 and array.dtype.kind != "f"
-    return index or op.name == "copy" or (not array.shape and where != CPU)
+    return index or (not array.shape and where != CPU)
 
 
 def device_mismatch(name: str, args: tuple) -> DeviceError:
@@ -232,11 +255,12 @@ def device_mismatch(name: str, args: tuple) -> DeviceError:
         for i, arg in enumerate(args)
         if hasattr(arg, "array")
     }
-    at_home = next((text for text, where in named.items() if where == CPU), "x")
-    away = next((where for where in named.values() if where != CPU), CPU)
+    at_home, here = min(named.items(), key=lambda item: item[1] != CPU)
+    away = next((where for where in named.values() if where != here), CPU)
+    goal = away.type if here == CPU else away
     return DeviceError(
         f"{name}: the tensors are on different devices",
         expected="all tensors on one device",
         got=", ".join(f"{text} on {where}" for text, where in named.items()),
-        remedy=f'{at_home.split()[0]}.to("{away.type}"), or .cpu() on the other',
+        remedy=f'{at_home.split()[0]}.to("{goal}"), or .cpu() on the other',
     )

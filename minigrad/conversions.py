@@ -46,7 +46,7 @@ class Conversions(Value):
         `x.to(other)`; itself if nothing changes and no `copy=True` is given."""
         where, dtype, copy = destination(args, kwargs)
         here = self.device
-        if where is not None and where.type != here.type:
+        if where is not None and where != here:
             y = elementwise.transfer(self, device=str(where), back=str(here))
             return y if dtype is None else y.to(dtype)
         if dtype is None or dtype == self.dtype:
@@ -129,6 +129,5 @@ def destination(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
     if rest:
         raise TypeError(f"to: too many arguments: {args}")
     if where is not None:
-        where = device(where)
-        where.check()
+        where = device(where).found()
     return where, None if dtype is None else np.dtype(dtype), copy

@@ -107,9 +107,9 @@ def from_dlpack(source: Any) -> Tensor:
     """A Tensor that shares the memory of any library's array, on the CPU or a GPU."""
     if isinstance(source, Tensor):
         return source
-    kind, _ = source.__dlpack_device__()
+    kind, number = source.__dlpack_device__()
     if kind in CUDA_MEMORY:
-        return made(late("cuda")().xp.from_dlpack(source))
+        return made(late("cuda")(placed(f"cuda:{number}")).xp.from_dlpack(source))
     return made(np.from_dlpack(source))
 
 

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.backend import device as _device
-from minigrad.gpu.device import absence, current
+from minigrad.gpu.device import CHOSEN, absence, current, everyone, meant
 from minigrad.gpu.streams import Event as Event
 from minigrad.gpu.streams import Stream as Stream
 from minigrad.gpu.streams import current_stream as current_stream
@@ -25,10 +24,10 @@ from minigrad.random import manual_seed as manual_seed
 manual_seed_all = manual_seed
 
 
-def simulate(memory: int = 2**36) -> Any:
+def simulate(memory: int = 2**36, devices: int = 1) -> Any:
     """A simulated GPU for the block, everywhere in minigrad; gives its log.
 
-    `memory` is how many bytes it has.
+    `memory` is how many bytes it has; there can be several `devices`, of one log.
 
         >>> import minigrad as mg
         >>> with mg.cuda.simulate() as log:
@@ -42,7 +41,7 @@ def simulate(memory: int = 2**36) -> Any:
     """
     from minigrad.gpu.simulated import simulate
 
-    return simulate(memory)
+    return simulate(memory, devices)
 
 
 def is_available() -> bool:
@@ -61,8 +60,8 @@ def why_not() -> str | None:
 
 
 def device_count() -> int:
-    """How many GPUs minigrad can use from this process: one or none."""
-    return int(is_available())
+    """How many GPUs minigrad can use from this process; 0 where there is none."""
+    return len(everyone()) if is_available() else 0
 
 
 def current_device() -> int:
@@ -71,48 +70,64 @@ def current_device() -> int:
 
 
 def set_device(device: Any) -> None:
-    """Accept the GPU that is used anyway; raises `DeviceError` for any other."""
-    _of(device)
+    """Let "cuda" mean another GPU from now on; raises `DeviceError` where it is not there."""
+    CHOSEN[0] = meant(device).index
+
+
+class device:
+    """Let "cuda" mean another GPU for a block: `with mg.cuda.device(1):`.
+
+    Raises `DeviceError` where it is not there.
+
+        >>> import minigrad as mg
+        >>> with mg.cuda.simulate(devices=2), mg.cuda.device(1):
+        ...     mg.ones(2, device="cuda").device
+        device(type='cuda', index=1)
+
+    Source: PyTorch's torch.cuda.device.
+    """
+
+    def __init__(self, device: Any) -> None:
+        self.index = meant(device).index
+
+    def __enter__(self) -> None:
+        self.before, CHOSEN[0] = CHOSEN[0], self.index
+
+    def __exit__(self, *error: object) -> None:
+        CHOSEN[0] = self.before
 
 
 def get_device_name(device: Any = None) -> str:
     """What its maker calls the GPU; raises `DeviceError` without one."""
-    return _of(device).name
+    return meant(device).name
 
 
 def synchronize(device: Any = None) -> None:
     """Wait until all that was launched is done; raises `DeviceError` without a GPU."""
-    _of(device).synchronize()
+    meant(device).synchronize()
 
 
 def memory_allocated(device: Any = None) -> int:
     """The bytes that arrays take on the GPU now; 0 without one, as in PyTorch."""
-    return _of(device).allocated() if is_available() else 0
+    return meant(device).allocated() if is_available() else 0
 
 
 def max_memory_allocated(device: Any = None) -> int:
     """The most bytes that arrays have taken at once; 0 without a GPU."""
-    return _of(device).peak if is_available() else 0
+    return meant(device).peak if is_available() else 0
 
 
 def memory_reserved(device: Any = None) -> int:
     """The bytes held for arrays, in use or kept to be used again; 0 without a GPU."""
-    return _of(device).reserved() if is_available() else 0
+    return meant(device).reserved() if is_available() else 0
 
 
 def reset_peak_memory_stats(device: Any = None) -> None:
     """Let `max_memory_allocated` begin anew; raises `DeviceError` without a GPU."""
-    _of(device).peak = _of(device).allocated()
+    meant(device).peak = meant(device).allocated()
 
 
 def empty_cache() -> None:
     """Give memory back that no array takes; does nothing without a GPU."""
     if is_available():
         current().empty_cache()
-
-
-def _of(device: Any) -> Any:
-    """The device that is meant: a number, a name, a `mg.device` or None."""
-    if device is None:
-        return current()
-    return current(_device("cuda", device) if type(device) is int else _device(device))

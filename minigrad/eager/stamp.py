@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array, as_result
+from minigrad.backend import SEVERAL, Array, as_result
 from minigrad.eager.cell import Cell, InferenceCell, parent_of
 from minigrad.eager.tape import LEAF, Record, next_seq
 from minigrad.ops.op import MODE, Op, Value
@@ -24,7 +24,8 @@ from minigrad.ops.op import MODE, Op, Value
 NAMES = {
     "Array": Array, "Cell": Cell, "InferenceCell": InferenceCell, "LEAF": LEAF, "Record": Record,
     "as_result": as_result, "asarray": np.asarray, "generic": np.generic, "get_mode": MODE.get,
-    "new": object.__new__, "next_seq": next_seq, "parent_of": parent_of, "__name__": __name__,
+    "new": object.__new__, "next_seq": next_seq, "parent_of": parent_of, "several": SEVERAL,
+    "__name__": __name__,
 }  # fmt: skip
 
 _OPERAND = """
@@ -41,7 +42,7 @@ _TEMPLATE = """\
 def {name}({args}{attributes}):
     grad, trace, watch = get_mode()
     xa = a.array
-    if trace is not None or watch is not None{unless}:
+    if trace is not None or watch is not None or several{unless}:
         return general(op, ({args},), attrs){operand}
     try:
         y = {call}

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.autodiff import Part, Pull, sweep
-from minigrad.backend import Array, on_device
+from minigrad.backend import SEVERAL, Array, follow, on_device
 from minigrad.errors import GradError, Origin
 from minigrad.ops import movement
 from minigrad.ops.op import INPUT_NAMES, MODE, Plan, on_behalf_of
@@ -129,8 +129,8 @@ def _pull_arrays(
     record: Record, g: Any, owned: bool, wanted: Any, keep: bool = False
 ) -> Sequence[Any]:
     """First derivatives: the rules on arrays (or on a trace's Nodes)."""
-    plan, saved = record.plan, record.saved
-    op = plan.op
+    op, plan, saved = record.plan.op, record.plan, record.saved
+    g = follow(g) if SEVERAL else g
     if saved:
         saved = take_saved(record, keep)
     if owned and op.vjp_inplace is not None:

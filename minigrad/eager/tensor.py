@@ -99,10 +99,10 @@ class Tensor(Readable):
         state = MODE.get()
         if state.watch is not None and state.trace is None:
             return state.watch.execute(op, cls.apply, op, args, attrs)
-        if op.view:
-            return _apply_view(op, args[0], attrs, state)
         if DEVICE_ARRAYS and state.trace is None:
             args = on_one_device(op, args)
+        if op.view:
+            return _apply_view(op, args[0], attrs, state)
         inputs, y = compute(op, args, attrs, state)
         t = _settled(wrap(y), state)
         if state.grad:

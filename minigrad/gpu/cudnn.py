@@ -110,11 +110,11 @@ class Plan:
 
 
 @functools.cache
-def plan(what: Description) -> Plan | None:
-    """cuDNN's plan for a convolution; None where there is no cuDNN or no plan."""
+def plan(what: Description, device: int = 0) -> Plan | None:
+    """cuDNN's plan on the GPU that is current, `device` its number; None without one."""
     if absence():
         return None
-    cudnn, handle = _library()
+    cudnn, handle = _library(device)
     try:
         return Plan(cudnn, handle, what)
     except (cudnn.cudnnGraphNotSupportedError, RuntimeError):
@@ -139,8 +139,8 @@ def version() -> str:
 
 
 @functools.cache
-def _library() -> tuple[Any, Any]:
-    """The package, and a handle of the current device."""
+def _library(device: int = 0) -> tuple[Any, Any]:
+    """The package, and a handle of the current device, which has this number."""
     import cudnn
 
     return cudnn, cudnn.create_handle()

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import DEVICE_ARRAYS, device
+from minigrad.backend import DEVICE_ARRAYS, SEVERAL, device, on_device
 from minigrad.errors import DeviceError, OutOfMemoryError
 from minigrad.gpu import blas, capture, cudnn, precision
 
@@ -34,25 +34,41 @@ class Device:
     simulated = False
     room: Any = None  # what products work in, if not in cuBLAS's own memory
 
-    def __init__(self, xp: Any) -> None:
-        self.xp = xp
-        self.index = xp.cuda.runtime.getDevice()
+    def __init__(self, xp: Any, index: int) -> None:
+        self.xp, self.index = xp, index
         self.pool = xp.get_default_memory_pool()
         self.peak = 0
-        xp.cuda.set_allocator(self._allocate)
-        _know(xp.ndarray)
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+    def use(self) -> None:
+        """Make it the current one: CuPy computes there, and puts what is new there."""
+        self.xp.cuda.runtime.setDevice(self.index)
 
     @property
     def name(self) -> str:
         """What its maker calls it."""
         return self.xp.cuda.runtime.getDeviceProperties(self.index)["name"].decode()
 
-    def put(self, array: np.ndarray) -> Any:
-        """A copy of an array of NumPy on the device."""
-        return self.xp.asarray(array, order="C")
+    def put(self, array: Any) -> Any:
+        """A copy on the device, of an array of NumPy or one of another GPU's."""
+        if not on_device(array):
+            return self._settled(self.xp.asarray(array, order="C"), array)
+        array.device.synchronize()  # the queues of two GPUs know nothing of each other
+        y = self.xp.asarray(array)
+        self.synchronize()
+        return y
+
+    def _settled(self, to: Any, array: np.ndarray) -> Any:
+        """`to`, when what it is copied from may be written again.
+
+        CuPy copies out of pinned memory while the program goes on, and other memory aside
+        before that.
+        """
+        if self.xp.cuda.pinned_memory.is_memory_pinned(array.ctypes.data):
+            self.xp.cuda.get_current_stream().synchronize()
+        return to
 
     def get(self, array: Any) -> np.ndarray:
         """A copy of a device array as an array of NumPy; waits for it to be computed."""
@@ -60,7 +76,9 @@ class Device:
 
     def write(self, to: Any, array: np.ndarray) -> None:
         """Fill a device array, which lies row by row, from an array of NumPy."""
-        to.set(np.asarray(array, order="C"))
+        array = np.asarray(array, order="C")
+        to.set(array)
+        self._settled(to, array)
 
     def kernel(self, source: str, name: str) -> Callable[..., None]:
         """The kernel `name` of a CUDA C++ text: a function of (grid, block, args).
@@ -79,7 +97,7 @@ class Device:
 
     def convolution(self, what: Any) -> Any:
         """cuDNN's plan for a convolution that `cudnn.describe` gave; None without one."""
-        return cudnn.plan(what)
+        return cudnn.plan(what, self.index)
 
     def convolve(
         self, name: str, a: Any, b: Any, shape: tuple[int, ...], window: Any, out: Any
@@ -128,7 +146,8 @@ class Device:
         """Wait until everything launched so far is done."""
         self.xp.cuda.Device(self.index).synchronize()
 
-    def _allocate(self, size: int) -> Any:
+    def allocate(self, size: int) -> Any:
+        """Memory from CuPy's pool, for a device that is the current one."""
         try:
             memory = self.pool.malloc(size)
         except self.xp.cuda.memory.OutOfMemoryError:
@@ -139,47 +158,68 @@ class Device:
 
     def allocated(self) -> int:
         """The bytes that arrays take."""
-        return self.pool.used_bytes()
+        with self.xp.cuda.Device(self.index):
+            return self.pool.used_bytes()
 
     def reserved(self) -> int:
         """The bytes held for arrays, those in use and those to be used again."""
-        return self.pool.total_bytes()
+        with self.xp.cuda.Device(self.index):
+            return self.pool.total_bytes()
 
     def empty_cache(self) -> None:
         """Give memory that no array takes back to the driver."""
         self.pool.free_all_blocks()
 
 
-_SIMULATED: list[Device] = []  # the ones whose `with` blocks are running
+_SIMULATED: list[list[Device]] = []  # those whose `with` blocks are running
+CHOSEN = [0]  # the number of the one that "cuda" means
 
 
 def current(where: device | None = None) -> Any:
-    """The device that "cuda" means now; a `DeviceError` says why there is none."""
-    found = _SIMULATED[-1] if _SIMULATED else _find()
+    """The device that is meant, from now on CuPy's current one; "cuda" is the chosen one.
+
+    A `DeviceError` says why there is none, or none of that number.
+    """
+    found = everyone()
     if isinstance(found, str):
         raise DeviceError(
             f"{where or 'cuda'}: {found}",
             expected="a GPU that CuPy can use",
             remedy="leave the device out, or ask mg.cuda.is_available() first",
         )
-    if where is not None and where.index not in (None, found.index):
+    index = CHOSEN[0] if where is None or where.index is None else where.index
+    if index >= len(found):
         raise DeviceError(
-            f"{where}: minigrad uses one GPU in each process",
-            expected=f'"cuda" or "cuda:{found.index}"',
-            remedy="choose another by the environment variable CUDA_VISIBLE_DEVICES",
+            f"{where}: there is no such GPU",
+            expected=" or ".join(f"cuda:{i}" for i in range(len(found))),
+            remedy="CUDA_VISIBLE_DEVICES says which GPUs a process sees",
         )
-    return found
+    if len(found) > 1:
+        found[index].use()
+    return found[index]
+
+
+def meant(value: Any) -> Any:
+    """The device that a number, a name, a `mg.device` or None stands for."""
+    if value is None:
+        return current()
+    return current(device("cuda", value) if type(value) is int else device(value))
+
+
+def everyone() -> list[Device] | str:
+    """All devices by their number, or why there is none."""
+    return _SIMULATED[-1] if _SIMULATED else _find()
 
 
 def absence() -> str | None:
     """Why there is no device, as one sentence; None if there is one."""
-    found = _SIMULATED[-1] if _SIMULATED else _find()
+    found = everyone()
     return found if isinstance(found, str) else None
 
 
 @functools.cache
-def _find() -> Device | str:
-    """The real device, or the reason why there is none."""
+def _find() -> list[Device] | str:
+    """The real devices, or the reason why there is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns where there is no toolkit
@@ -203,8 +243,8 @@ def _find() -> Device | str:
     return _touched(cupy)
 
 
-def _touched(cupy: Any) -> Device | str:
-    """The device, after it has added and multiplied: only that finds every library."""
+def _touched(cupy: Any) -> list[Device] | str:
+    """The devices, after one has added and multiplied: only that finds every library."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -216,7 +256,19 @@ def _touched(cupy: Any) -> Device | str:
             "a library of the CUDA toolkit is missing or does not fit: "
             f"{type(error).__name__}: {first.rstrip('.')}; {CUPY}"
         )
-    return Device(cupy)
+    runtime = cupy.cuda.runtime
+    found = [Device(cupy, i) for i in range(runtime.getDeviceCount())]
+    cupy.cuda.set_allocator(lambda size: found[runtime.getDevice()].allocate(size))
+    return enrolled(found)
+
+
+def enrolled(found: list[Device]) -> list[Device]:
+    """These devices as all that there are now."""
+    kind = found[0].xp.ndarray
+    if kind not in DEVICE_ARRAYS:
+        DEVICE_ARRAYS.append(kind)
+    SEVERAL[:] = found if len(found) > 1 else []
+    return found
 
 
 def out_of_memory(asked: int, held: int, total: int) -> OutOfMemoryError:
@@ -235,8 +287,3 @@ def _size(n: float) -> str:
             return f"{n:.0f} {unit}" if unit == "bytes" else f"{n:.1f} {unit}"
         n /= 1024
     return f"{n:.1f} GiB"
-
-
-def _know(array_type: type) -> None:
-    if array_type not in DEVICE_ARRAYS:
-        DEVICE_ARRAYS.append(array_type)

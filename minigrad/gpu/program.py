@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import CPU, moved, on_device
+from minigrad.backend import CPU, SEVERAL, device, device_of, moved, on_device
 from minigrad.eager.cell import Cell
 from minigrad.errors import DeviceError
 from minigrad.gpu.actions import Action, Product
@@ -54,7 +54,7 @@ def emit(
     `reference` is told of a call that the kernels refuse, and says what is wrong with it.
     Raises `DeviceError` where there is no GPU, or the graph has a part that needs the CPU.
     """
-    device, host = current(), Host(wanted, cells)
+    device, host = _where(wanted), Host(wanted, cells)
     if any(map(is_counted, wanted)):
         raise DeviceError(
             "program: a stack of unknown height leaves the program",
@@ -76,6 +76,19 @@ def emit(
     program = Cuda(device, writer, actions, inputs, host, reference)
     program.wanted = final
     return program
+
+
+def _where(wanted: Sequence[Node]) -> Any:
+    """The GPU on which all variables are, the chosen one if there are none."""
+    variables = [x for x in topological(wanted) if x.op is VARIABLE]
+    there = {x.value.array.device.id: x for x in variables if on_device(x.value.array)}
+    if len(there) > 1:
+        raise DeviceError(
+            "program: its variables are on different devices",
+            expected="all on one GPU",
+            got=", ".join(f"{x.name or 'one'} on cuda:{i}" for i, x in there.items()),
+        )
+    return current(device("cuda", *there) if there else None)
 
 
 class Host:
@@ -239,6 +252,8 @@ class Cuda:
         return run
 
     def _call(self, arrays: Sequence[Any], head: Callable, tail: Callable) -> list:
+        if SEVERAL:
+            self._come_home(arrays)
         self._feed([*arrays, *(cell.array for cell in self.host.cells)])
         for slot, (shape, dtype) in self._large.items():
             self.arrays[slot] = self.device.xp.empty(shape, dtype)
@@ -264,6 +279,19 @@ class Cuda:
             cell.array[...] = moved(array, CPU)
             cell.version += 1
         return results[:given]
+
+    def _come_home(self, arrays: Sequence[Any]) -> None:
+        """Run where the variables are; a `DeviceError` for an argument of another GPU."""
+        home = f"cuda:{self.device.index}"
+        for i, array in enumerate(arrays):
+            if on_device(array) and device_of(array) != home:
+                raise DeviceError(
+                    f"program: argument {i} is on another device than the program",
+                    expected=f"a tensor on {home}",
+                    got=f"{array.shape} on {device_of(array)}",
+                    remedy=f'x.to("{home}")',
+                )
+        self.device.use()
 
     def _feed(self, arrays: Sequence[Any]) -> None:
         """Put inputs where the program reads them; what lies on the host comes over."""

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from minigrad.backend import get_default_device, set_default_device
+from minigrad.backend import SEVERAL, get_default_device, set_default_device
 from minigrad.gpu import blas, capture
-from minigrad.gpu.device import _SIMULATED, Device, _know, out_of_memory
-from minigrad.gpu.log import ALLOCATE, IN, LAUNCH, Event, Log
+from minigrad.gpu.device import _SIMULATED, CHOSEN, Device, enrolled, out_of_memory
+from minigrad.gpu.log import ALLOCATE, IN, LAUNCH, OUT, Event, Log
 from minigrad.gpu.simulated_array import FACTS, SimulatedArray
 
 # The functions of arrays that may be called, each of which CuPy has with these arguments.
@@ -44,13 +44,20 @@ class Simulated(capture.Recorder, Device):
 
     simulated = True
     name = "simulated GPU"
-    index = 0
+    present = 0  # the number of the one that is the current one
 
-    def __init__(self, memory: int = 2**36) -> None:
-        self.log, self.memory = Log(), memory
+    def __init__(self, memory: int, index: int, log: Log) -> None:
+        self.log, self.memory, self.index = log, memory, index
         self.peak = self._taken = 0
         self.xp = Module(self)
-        _know(SimulatedArray)
+
+    def use(self) -> None:
+        Simulated.present = self.index
+
+    def demand_present(self) -> None:
+        """CuPy would compute elsewhere, or refuse."""
+        if SEVERAL and Simulated.present != self.index:
+            raise RuntimeError(f"cuda:{self.index} is not the current GPU")
 
     def put(self, array: Any) -> SimulatedArray:
         return self.xp.asarray(array)
@@ -94,6 +101,7 @@ class Simulated(capture.Recorder, Device):
 
     def launch(self, name: str, work: Callable[..., Any], *args: Any) -> None:
         """Do the work of a launch and log it; in a capture it is only noted down."""
+        self.demand_present()
         if self.recording is None:
             self.log.append(Event(LAUNCH, name))
         self.start(work, *args)
@@ -117,6 +125,7 @@ class Simulated(capture.Recorder, Device):
     def new(self, values: Any) -> SimulatedArray:
         """`values`, just computed, as an array with memory of its own."""
         values = np.asarray(values)
+        self.demand_present()
         self.refuse(f"allocates {values.nbytes} bytes")
         if self._taken + values.nbytes > self.memory:
             raise out_of_memory(values.nbytes, self._taken, self.memory)
@@ -165,6 +174,8 @@ class Simulated(capture.Recorder, Device):
     def held(self, name: str, x: Any) -> Any:
         """What stands in memory for an argument; arrays of the host are refused."""
         if isinstance(x, SimulatedArray):
+            if x._device is not self:
+                raise RuntimeError(f"{name}: an array of another GPU")
             return x._values
         if isinstance(x, np.ndarray):
             raise TypeError(f"{name}: Unsupported type {type(x)}: it lies on the host")
@@ -215,6 +226,9 @@ class Module:
     def asarray(self, x: Any, dtype: Any = None, order: Any = None) -> SimulatedArray:
         """`x` on the device: a transfer, unless it is there already."""
         if isinstance(x, SimulatedArray):
+            if x._device is not self._device:
+                self._device.log.append(Event(OUT, str(x.shape), x.nbytes))
+                return self.asarray(x._values)
             return x if dtype in (None, x.dtype) else x.astype(dtype)
         values = np.array(x, dtype, order=order or "K")
         self._device.log.append(Event(IN, str(values.shape), values.nbytes))
@@ -238,12 +252,15 @@ class Module:
 
 
 @contextmanager
-def simulate(memory: int = 2**36) -> Iterator[Log]:
+def simulate(memory: int = 2**36, devices: int = 1) -> Iterator[Log]:
     """See `minigrad.cuda.simulate`."""
-    device, before = Simulated(memory), get_default_device()
-    _SIMULATED.append(device)
+    log, before = Log(), (get_default_device(), CHOSEN[0], list(SEVERAL))
+    fleet: list[Any] = [Simulated(memory, i, log) for i in range(devices)]
+    _SIMULATED.append(enrolled(fleet))
+    CHOSEN[0] = Simulated.present = 0
     try:
-        yield device.log
+        yield log
     finally:
-        _SIMULATED.remove(device)
-        set_default_device(before)
+        _SIMULATED.remove(fleet)
+        where, CHOSEN[0], SEVERAL[:] = before
+        set_default_device(where)

@@ -11,7 +11,7 @@ from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
-from minigrad.gpu.device import current
+from minigrad.gpu.device import meant
 
 
 class Event:
@@ -79,7 +79,7 @@ class Stream:
     def __init__(
         self, device: Any = None, priority: int = 0, *, own: Any = None
     ) -> None:
-        self._cuda = _cuda()
+        self._cuda = _cuda(device)
         self._own = own or self._cuda.Stream(non_blocking=True, priority=priority)
 
     def synchronize(self) -> None:
@@ -128,12 +128,12 @@ class stream:
 
 def current_stream(device: Any = None) -> Stream:
     """The stream that launches go to now; raises `DeviceError` without a GPU."""
-    return Stream(own=_cuda().get_current_stream())
+    return Stream(own=_cuda(device).get_current_stream())
 
 
-def _cuda() -> Any:
-    device = current()
-    return SIMULATED if device.simulated else device.xp.cuda
+def _cuda(device: Any = None) -> Any:
+    found = meant(device)
+    return SIMULATED if found.simulated else found.xp.cuda
 
 
 def _own(cuda: Any, stream: Stream | None) -> Any:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.backend import int64, late, module_of, on_device
+from minigrad.backend import device_of, int64, late, module_of, on_device
 from minigrad.errors import ShapeError, user_scope
 from minigrad.ops import shapes
 from minigrad.ops.kinds import into, kind, row
@@ -224,7 +224,8 @@ def _by_library(fn: Any) -> Callable:
         y, op = None, TABLE[fn.__name__]
         if on_device(a):
             shape, _ = _infer(op, (a, b), attrs)
-            y = late("cuda")().convolve(op.name, a, b, shape, attrs["window"], out)
+            library = late("cuda")(device_of(a))
+            y = library.convolve(op.name, a, b, shape, attrs["window"], out)
         return fn(a, b, out=out, **attrs) if y is None else y
 
     return run

@@ -31,7 +31,7 @@ def matmul(a: Any, b: Any, out: Any = None) -> Any:
     """The matrix product of the last two axes."""
     if a.dtype != b.dtype or a.ndim < 2 or b.ndim < 2:
         raise TypeError("matmul wants matrices of one dtype")
-    if type(a) is not Array and on_device(a) and late("cuda")().rounds(a):
+    if type(a) is not Array and on_device(a) and late("cuda")(device_of(a)).rounds(a):
         return _rounded(a, b, out)
     if a.ndim == 2 and b.ndim == 2:
         # ndarray.dot reaches BLAS in a third of the time that `@` takes for small sizes.
@@ -41,7 +41,7 @@ def matmul(a: Any, b: Any, out: Any = None) -> Any:
 
 def _rounded(a: Any, b: Any, out: Any) -> Any:
     """The product in TF32, which CuPy's own functions have no argument for."""
-    device, (m, k), (inner, n) = late("cuda")(), a.shape[-2:], b.shape[-2:]
+    device, (m, k), (inner, n) = late("cuda")(device_of(a)), a.shape[-2:], b.shape[-2:]
     if k != inner:
         raise ValueError("matmul: the inner sizes differ")
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
-from minigrad.backend import float64, get_default_dtype
+from minigrad.backend import SEVERAL, float64, follow, get_default_dtype
 from minigrad.creation import full, full_like, tensor
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, DTypeError, name_of, user_origin
@@ -129,6 +129,8 @@ class Optimizer:
         if "step" in values:
             values["step"] += 1
             values["step"] = float(values["step"])
+        if SEVERAL:
+            follow(p.array)
         self.update(p.array, p._grad.array, values, group, h)  # type: ignore[union-attr]
         for t in (p, *state.values()):
             t.cell.version += 1

@@ -157,7 +157,7 @@ def test_a_plan_runs_on_the_stream_that_is_given():
 def test_plans_are_kept_and_what_cudnn_refuses_is_none(monkeypatch):
     monkeypatch.setattr(cudnn, "absence", lambda: "")
     fake = package([])
-    monkeypatch.setattr(cudnn, "_library", lambda: (fake, "handle"))
+    monkeypatch.setattr(cudnn, "_library", lambda *_: (fake, "handle"))
     find = cudnn.plan.__wrapped__
     assert find(described("conv")).workspace == 4096
     fake = package([], refuses="check_support")

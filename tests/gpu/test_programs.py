@@ -1,6 +1,7 @@
 """Programs on a GPU: the same results as on the CPU, few launches, and errors as there."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -168,8 +169,8 @@ def test_what_is_written_keeps_its_shape_and_comes_row_by_row(array):
         def set(self, values):  # as CuPy's arrays, which take no other shape
             self.values = values
 
-    memory = Memory()
-    mg.gpu.device.Device.write(None, memory, array)
+    memory, device = Memory(), SimpleNamespace(_settled=lambda to, array: to)
+    mg.gpu.device.Device.write(device, memory, array)
     assert memory.values.shape == array.shape
     assert memory.values.flags.c_contiguous
 

@@ -111,7 +111,7 @@ def calls(monkeypatch):
         get_current_stream=lambda: Noted(calls, "current"),
         get_elapsed_time=lambda a, b: 2.5,
     )
-    monkeypatch.setattr(streams, "_cuda", lambda: cuda)
+    monkeypatch.setattr(streams, "_cuda", lambda device=None: cuda)
     return calls
 
 

@@ -9,11 +9,11 @@ import pytest
 
 # What a learner reads to understand the engine, and what was reached elsewhere. Raising a
 # number here is a decision: first look for what can go.
-CORE = 1299  # ops/op.py, methods.py, autodiff.py, eager/
+CORE = 1300  # ops/op.py, methods.py, autodiff.py, eager/
 PACKAGES = {
-    "ops": 2041, "nn": 2507, "optim": 620, "autograd": 925, "viz": 830, "utils": 165,
-    "export": 110, "static": 3825, "native": 2955, "gpu": 2854, "eager": 883,
-    "modules": 2640,
+    "ops": 2042, "nn": 2507, "optim": 620, "autograd": 925, "viz": 830, "utils": 165,
+    "export": 110, "static": 3825, "native": 2955, "gpu": 2919, "eager": 884,
+    "modules": 2656,
 }  # fmt: skip
 LONGEST = 500  # lines in all
 
