@@ -385,16 +385,19 @@ def topological(
     """
     order: list[Node] = []
     seen: set[Node] = set()
-    stack = [(node, False) for node in reversed(list(outputs))]
-    while stack:
-        node, ready = stack.pop()
-        if ready:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            if not stop(node):
-                stack += [(x, False) for x in reversed(node.inputs) if x not in seen]
+    path: list[Node] = []  # from an output down to the node whose inputs are being met
+    ahead = [iter(outputs)]
+    while ahead:
+        for node in ahead[-1]:
+            if node not in seen:
+                seen.add(node)
+                path.append(node)
+                ahead.append(iter(() if stop(node) else node.inputs))
+                break
+        else:
+            ahead.pop()
+            order += path[-1:]
+            del path[-1:]
     return order
 
 
