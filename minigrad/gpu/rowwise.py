@@ -23,9 +23,7 @@ from minigrad.native.rowwise import Rows, walkable
 from minigrad.static.fuse import Group
 from minigrad.static.node import Node
 
-FEW = (
-    32  # elements that a lane has of a row, at most, as long as there are more threads
-)
+FEW = 32  # elements of a row that a lane has at most, while a block has more of them
 LONG, ROWS = 1 << 14, 32  # fewer rows that are longer do not keep the whole GPU busy
 
 
@@ -56,13 +54,12 @@ class Lanes(Rows):
     def lines(self) -> list[str]:
         if math.prod(self.shape) == 0:
             return []
-        w, *before, length = self.w, *self.shape
-        count, lanes = math.prod(before), lanes_of(length)
-        self.kind, self.lanes = w.index(math.prod(self.shape)), lanes
+        count, lanes = math.prod(self.shape[:-1]), lanes_of(self.shape[-1])
+        self.kind, self.lanes = self.w.index(math.prod(self.shape)), lanes
         rows = 1  # of a block
         if lanes <= WARP:
             rows = max(WARP // lanes, min(BLOCK // lanes, power(count)))
-        w.grid = (-(-count // rows),), (lanes * rows,)
+        self.w.grid = (-(-count // rows),), (lanes * rows,)
         last = max(map(self._when, [*self._reduced(), *self._wide()]))
         lines = [*self._head(count, rows), *self._once()]
         for level in range(max(self.level.values()) + 1):
@@ -118,15 +115,10 @@ class Lanes(Rows):
 
     def _elements(self, wanted: Iterable[Node]) -> list[Node]:
         """The ops on elements that `wanted` are made from."""
-        needed: set[Node] = set()
-        waiting = list(wanted)
-        while waiting:
-            node = waiting.pop()
-            needed.add(node)
-            waiting += [
-                x for x in node.inputs
-                if x in self.level and x not in needed and x.shape[-1] > 1
-            ]  # fmt: skip
+        needed = set(wanted)
+        for node in reversed(self.group.nodes):
+            if node in needed:
+                needed.update(x for x in node.inputs if x.shape == self.shape)
         return [x for x in self.group.nodes if x in needed and x.op.kind != "reduce"]
 
     def _together(self, made: list[Node]) -> list[str]:

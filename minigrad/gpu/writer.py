@@ -75,9 +75,7 @@ class Writer(Memory):
     plans; without it there are none.
     """
 
-    early = (
-        False  # an index is looked at where it is used; a flag says that one was bad
-    )
+    early = False  # an index is looked at where it is used, and noted if it is bad
     gemm = True
     row_of = staticmethod(rowwise.row_of)
 
