@@ -10,6 +10,7 @@ by rounding at most.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,6 +31,7 @@ from minigrad.ops.elementwise import (
 )
 from minigrad.ops.indexing import ARRAY, index, index_add
 from minigrad.ops.movement import VIEWS, reshape, zeros
+from minigrad.ops.op import on_behalf_of
 from minigrad.ops.reduce import amax, logsumexp, sum
 from minigrad.static.node import CONSTANT, Node, constant, topological
 from minigrad.static.rewrite import Rewrite, is_all, parts, walked
@@ -46,7 +48,8 @@ def lowered(outputs: Sequence[Node]) -> list:
     outputs = walked(outputs, rewrites)
     if any(node.op.kind == "control" for node in topological(outputs)):
         outputs = tidy(outputs, lowered)
-    return outputs
+    readers = Counter(x for node in topological(outputs) for x in node.inputs)
+    return [_leaving(y, readers) for y in outputs]
 
 
 # --- what is computed already ------------------------------------------------------------
@@ -211,6 +214,17 @@ def kept_rows() -> Rewrite:
         return better.reshape(node.shape) if many else None
 
     return rewrite
+
+
+def _leaving(y: Node, readers: Counter[Node]) -> Node:
+    """A result: without a copy for its shape alone, if no walk makes anything else of it."""
+    (r, *_) = y.inputs or (y,)
+    alone = y.op is reshape and not readers[y] and readers[r] == 1
+    if not alone or r.op not in ALONG or readers[r.inputs[0]] > 1:
+        return y
+    with on_behalf_of(r.origin):
+        whole = r.op(r.inputs[0], axis=r.attrs["axis"], keepdims=False)
+    return whole if whole.shape == y.shape else y
 
 
 def _is_along(node: Node) -> bool:
