@@ -58,7 +58,7 @@ static Object *like(void *type, Object *pattern, intptr_t size) {
 }
 
 /* A Tensor with a storage of its own, put into `list`; it takes `array` over. */
-static int hand_out(Object *list, int i, Object *array) {
+static int hand_out(Object *list, int i, void *array) {
   Object *cell = array ? like(py->Cell, py->cell, py->cell_size) : 0;
   Object *made = cell ? like(py->Tensor, py->tensor, py->tensor_size) : 0;
   if (!made) {
@@ -72,7 +72,7 @@ static int hand_out(Object *list, int i, Object *array) {
   return !py->PyList_SetItem(list, i, made);
 }
 
-static Object *empty(void *dtype, int axes, const intptr_t *shape) {
+static void *empty(void *dtype, int axes, const intptr_t *shape) {
   py->Py_IncRef(dtype); /* NumPy takes one over */
   return py->PyArray_Empty(axes, shape, dtype, 0);
 }

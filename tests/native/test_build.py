@@ -246,3 +246,20 @@ def test_memory_that_is_read_only_is_never_written():
     with pytest.raises((GraphError, ValueError)):
         step()
     assert array.tolist() == [0, 0]
+
+
+REFUSED = (
+    "incompatible-pointer-types",
+    "int-conversion",
+    "implicit-function-declaration",
+)
+
+
+def test_nothing_is_written_that_newer_compilers_refuse(cache, monkeypatch):
+    monkeypatch.setattr(build, "FLAGS", tuple(x for x in build.FLAGS if x != "-w"))
+    line = (*build.compiler(), *build.FLAGS, *(f"-Werror={x}" for x in REFUSED))
+    monkeypatch.setattr(build, "command", lambda: line)
+    x, w = mg.placeholder((3,)), mg.variable(np.ones((3, 3), "f"))
+    y = (x @ w).tanh()
+    program = mg.compile([x], [y, y.sum()], updates={w: w + y}, target="native")
+    assert program.target == "native"
