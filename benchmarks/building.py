@@ -1,7 +1,13 @@
-"""`python -m benchmarks.building`: how long building and compiling take, by size of graph."""
+"""`python -m benchmarks.building`: how long building and compiling take.
+
+First where the first call of a process goes when its C was compiled before, then graphs by
+size.
+"""
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +15,26 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from benchmarks.cases import net
+from benchmarks.cases import NAMED, net
 from benchmarks.peers import minigrad_static
+
+
+def first_call() -> None:
+    """The RNN as a scan in native code: loading, building and running it, then again."""
+    case = next(x for name, x in NAMED.items() if "scan" in name)
+    problem, clock = case.problem(), time.process_time
+    times = [clock()]
+    importlib.import_module("minigrad.native.codegen")
+    for _ in range(2):
+        times.append(clock())
+        job = minigrad_static.scan(problem, "native")
+        times.append(clock())
+        job.step()
+    loading, building, step, again = (b - a for a, b in itertools.pairwise(times))
+    print(
+        f"first call, RNN scan {loading * 1e3:.1f} ms to load the modules of native code, "
+        f"{building * 1e3:.1f} to build, {step * 1e3:.1f} to run; {again * 1e3:.1f} to build again"
+    )
 
 
 def article() -> int:
@@ -43,6 +67,7 @@ def report(title: str, build: Callable[..., int], *args: Any) -> None:
 
 
 if __name__ == "__main__":
+    first_call()
     report("net of the article", article)
     for steps in (70, 700, 1400):
         report(f"{steps} recurrent steps", deep, steps)
