@@ -35,6 +35,7 @@ from minigrad.native.expressions import CTYPES, Scalars
 from minigrad.native.loops import indent, visited
 from minigrad.native.lower import SPELT_OUT, lowered
 from minigrad.native.memory import Memory
+from minigrad.native.pooling import pooled
 from minigrad.native.rowwise import row_of, rows, walks_again
 from minigrad.native.timers import CLOCK, Timers
 from minigrad.static.fuse import Group
@@ -115,7 +116,7 @@ def emit(
         raise NotNative("native code reads NumPy's arrays as CPython keeps them")
     if why := obstacle(wanted) or build.explain_absence():
         raise NotNative(why)
-    wanted = lowered(accumulate(wanted))
+    wanted = lowered(accumulate(wanted), pooled)
     nodes = topological(wanted)
     if not all(cell.array.flags.writeable for cell in cells):
         raise NotNative("a variable that is updated is read-only")

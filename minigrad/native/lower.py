@@ -15,7 +15,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigrad.native.pooling import pooled
 from minigrad.native.rowwise import ALONG, LONGEST
 from minigrad.ops.elementwise import (
     add,
@@ -41,13 +40,16 @@ SPELT_OUT = (logsumexp,)
 MANY = 8  # elements of a row, beside which one number more does not count
 
 
-def lowered(outputs: Sequence[Node]) -> list:
-    """`outputs` over a graph that says what loops do, in bodies as well."""
+def lowered(outputs: Sequence[Node], *more: Rewrite) -> list:
+    """`outputs` over a graph that says what loops do, in bodies as well.
+
+    `more` are the rewrites into ops that only one language has.
+    """
     labels, numbers = compared(outputs), kept_rows()
-    rewrites = unfolded, shared, squared, labels, numbers, pooled
+    rewrites = unfolded, shared, squared, labels, numbers, *more
     outputs = walked(outputs, rewrites)
     if any(node.op.kind == "control" for node in topological(outputs)):
-        outputs = tidy(outputs, lowered)
+        outputs = tidy(outputs, lambda inner: lowered(inner, *more))
     readers = Counter(x for node in topological(outputs) for x in node.inputs)
     return [_leaving(y, readers) for y in outputs]
 
