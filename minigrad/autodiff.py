@@ -118,9 +118,8 @@ def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
     added = len(ct.shape) - len(shape)
     repeated = (i + added for i, n in enumerate(shape) if n == 1)
     axis = (*range(added), *(i for i in repeated if ct.shape[i] != 1))
-    return (
-        ct.sum(axis=axis, keepdims=True).reshape(shape) if axis else ct.reshape(shape)
-    )
+    whole = ct.sum(axis=axis, keepdims=True) if axis else ct
+    return whole.reshape(shape)
 
 
 def newest_first(roots: Iterable[Any]) -> list:

@@ -67,14 +67,17 @@ def _at_once(op: Op, args: tuple, attrs: dict) -> bool:
     casts = op.dtype == "float" and not floats
     if not takes_any and (casts or not isinstance(op.fn, np.ufunc)):
         return False
-    operands = [x.array if isinstance(x, Tensor) else x for x in args]
-    for x in () if takes_any else operands[1:]:
+    operands = [array]
+    for x in args[1:]:
+        if isinstance(x, Tensor):
+            x = x.array
         if type(x) is type(array):
             fits = x.dtype is array.dtype
         else:
             fits = floats and (type(x) is float or type(x) is int)
-        if not fits:
+        if not (fits or takes_any):
             return False
+        operands.append(x)
     version = cell.version + 1
     try:
         op.fn(*operands, out=array, **attrs)
@@ -157,15 +160,11 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
         inplace(elementwise.copy, part, value)
 
 
-OPERATORS = {
-    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
-    "floordiv": "floor_divide", "mod": "remainder",
-    "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
-}  # fmt: skip
 for _name in (*vars(elementwise), *vars(formulas)):
     if hasattr(Methods, _name) and _name[0] != "_":
         setattr(Tensor, f"{_name}_", twin(_name))
 for _method in (copy_, fill_, zero_, __setitem__):
     setattr(Tensor, _method.__name__, _method)
-for _operator, _name in OPERATORS.items():
-    setattr(Tensor, f"__i{_operator}__", assign(TABLE[_name]))
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "and", "or", "xor"):
+    setattr(Tensor, f"__i{_name}__", assign(getattr(Methods, f"__{_name}__").op))
+Tensor.__ipow__ = assign(TABLE["pow"])  # type: ignore[attr-defined]

@@ -109,8 +109,8 @@ def take_saved(record: Record, keep: bool) -> tuple:
             got="another one",
             remedy="run the forward again, or call backward(retain_graph=True) first",
         )
-    saved = record.saved
-    for i in range(len(record.plan.names), len(saved), 2):
+    saved, count = record.saved, len(record.plan.names)
+    for i in range(count, len(saved), 2):
         cell, version = saved[i], saved[i + 1]
         if cell is not None and cell.version != version:
             raise GradError(
@@ -120,7 +120,7 @@ def take_saved(record: Record, keep: bool) -> tuple:
                 remedy="write x = x + y instead of x += y, or change x.clone()",
                 at=[o for o in (record.origin, cell.writer) if o],
             )
-    if len(saved) > len(record.plan.names) and not keep:
+    if len(saved) > count and not keep:
         record.saved = FREED
     return saved
 

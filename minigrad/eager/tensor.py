@@ -387,10 +387,12 @@ def grad_of(
 def _seed(output: Tensor, gradient: Any, create_graph: bool) -> Any:
     """The cotangent to start with: given, or 1 for a scalar; as the rules are to be fed."""
     array, trace = output.array, MODE.get().trace
-    if gradient is not None:
+    if isinstance(gradient, Tensor):
         seed = gradient
+    elif gradient is not None:
+        seed = moved(as_array(gradient), device_of(array))
     elif array.size == 1:
-        seed = module_of(array).ones(array.shape, array.dtype)
+        seed = module_of(array).array(1, array.dtype).reshape(array.shape)
     else:
         raise GradError(
             "backward: the gradient of something that is not a scalar",
@@ -405,7 +407,6 @@ def _seed(output: Tensor, gradient: Any, create_graph: bool) -> Any:
             got=str(tuple(seed.shape)),
         )
     if not isinstance(seed, Tensor):
-        seed = moved(as_array(seed), device_of(array))
         if trace is None and not create_graph:
             return seed
         seed = from_array(seed)
