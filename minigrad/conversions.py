@@ -108,7 +108,7 @@ def destination(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
     """The device and the dtype that a call of `to` asks for, and whether it wants a copy."""
     kwargs = dict(kwargs)
     copy = kwargs.pop("copy", False)
-    kwargs.pop("non_blocking", None)  # memory that is not pinned makes every copy wait
+    kwargs.pop("non_blocking", None)  # what is copied may be written afterwards
     dtype, where = kwargs.pop("dtype", None), kwargs.pop("device", None)
     other = kwargs.pop("other", None)
     if kwargs:

@@ -153,7 +153,7 @@ class Device:
         except self.xp.cuda.memory.OutOfMemoryError:
             _, total = self.xp.cuda.runtime.memGetInfo()
             raise out_of_memory(size, self.allocated(), total) from None
-        self.peak = max(self.peak, self.allocated())
+        self.peak = max(self.peak, self.pool.used_bytes())
         return memory
 
     def allocated(self) -> int:
