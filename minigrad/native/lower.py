@@ -31,12 +31,12 @@ from minigrad.ops.elementwise import (
 from minigrad.ops.indexing import ARRAY, index, index_add
 from minigrad.ops.movement import VIEWS, reshape, zeros
 from minigrad.ops.op import on_behalf_of
-from minigrad.ops.reduce import amax, logsumexp, sum
+from minigrad.ops.reduce import amax, log_softmax, logsumexp, sum
 from minigrad.static.node import CONSTANT, Node, constant, topological
 from minigrad.static.rewrite import Rewrite, is_all, parts, walked
 from minigrad.static.tidy import tidy
 
-SPELT_OUT = (logsumexp,)
+SPELT_OUT = logsumexp, log_softmax
 MANY = 8  # elements of a row, beside which one number more does not count
 
 
@@ -58,28 +58,38 @@ def lowered(outputs: Sequence[Node], *more: Rewrite) -> list:
 
 
 def unfolded(node: Node) -> Node | None:
-    """logsumexp(x) is log(sum(exp(x - top))) + top, where top is the largest."""
-    if node.op is not logsumexp:
+    """logsumexp(x) is log(sum(exp(x - top))) + top, where top is the largest.
+
+    log_softmax(x) is x - top, less the logarithm of the same sum.
+    """
+    if node.op not in SPELT_OUT:
         return None
     (x,), axis = node.inputs, node.attrs["axis"]
     x = x if x.dtype == node.dtype else cast(x, dtype=node.dtype)
     if math.prod(x.shape) == 0:
-        return log(sum(exp(x), **node.attrs))
+        return x if node.op is log_softmax else log(sum(exp(x), **node.attrs))
     last = float(np.finfo(node.dtype).max)  # so infinity - infinity is nowhere
     top = clamp_max(clamp_min(amax(x, axis=axis, keepdims=True), min=-last), max=last)
-    y = log(sum(exp(x - top), axis=axis, keepdims=True)) + top
-    return y if node.attrs["keepdims"] else y.reshape(node.shape)
+    x = x - top
+    y = log(sum(exp(x), axis=axis, keepdims=True))
+    if node.op is log_softmax:
+        return x - y
+    return y + top if node.attrs["keepdims"] else (y + top).reshape(node.shape)
 
 
 def shared(node: Node) -> Node | None:
     """exp(x - logsumexp(x)) is exp(x - top) divided by its sum: one exponential, not two."""
     x, y = _difference(parts(node, exp))
-    total = parts(y, add, log)
-    taken = parts(total, sum)
-    same, top = _difference(parts(taken, exp))
-    if x is None or total is None or x is not same or top is not y.inputs[1]:
+    if x is None:
         return None
-    return taken * (1 / total)
+    added = y.op is add  # of logsumexp, which gives the largest back
+    total = parts(y, add, log) if added else parts(y, log)
+    taken = parts(total, sum)
+    power = parts(taken, exp)
+    if added:
+        power, top = _difference(power)
+        power = power if top is y.inputs[1] else None
+    return taken * (1 / total) if power is x else None
 
 
 def squared(node: Node) -> Node | None:

@@ -21,8 +21,9 @@ from minigrad.ops.indexing import index as _index
 from minigrad.ops.linalg import matmul as _matmul
 from minigrad.ops.movement import cat, permute
 from minigrad.ops.op import Value
-from minigrad.ops.reduce import amax, amin, argmax, argmin, logsumexp
+from minigrad.ops.reduce import amax, amin, argmax, argmin
 from minigrad.ops.reduce import cumsum as running_sum
+from minigrad.ops.reduce import log_softmax as _log_softmax
 
 Axis = int | tuple[int, ...] | None
 
@@ -179,7 +180,7 @@ def log_softmax(a: Any, dim: int, dtype: Any = None) -> Any:
     """log(softmax(a)) without overflow."""
     a = floats("softmax", _to(a, dtype))
     axis = (shapes.normalize_axis("softmax", dim, a.ndim),) if a.ndim else ()
-    return a - logsumexp(a, axis=axis, keepdims=True)
+    return _log_softmax(a, axis=axis)
 
 
 # --- products and shapes -----------------------------------------------------------------

@@ -95,15 +95,36 @@ any = reduction(
 )
 def logsumexp(a: Any, axis: Any, keepdims: bool, out: Any = None) -> Any:
     """log(sum(exp(a))) without overflow."""
-    if a.dtype.kind != "f":
-        a = a.astype(get_default_dtype())
-    if a.size:
-        top = amax.fn(a, axis, keepdims=True)
-    else:
-        top = module_of(a).zeros(kept(a.shape, axis), a.dtype)
-    top = np.where(np.isfinite(top), top, a.dtype.type(0))  # -inf - -inf is nan
+    a, top = _and_top(a, axis)
     y = np.log(sum.fn(np.exp(a - top), axis, keepdims))
     return np.add(y, top if keepdims else top.reshape(y.shape), out=out)
+
+
+def _and_top(a: Any, axis: Any) -> tuple[Any, Any]:
+    """Floats, and the largest of them along `axis`, or 0 where -inf - -inf would be nan."""
+    if a.dtype.kind != "f":
+        a = a.astype(get_default_dtype())
+    if not a.size:
+        return a, module_of(a).zeros(kept(a.shape, axis), a.dtype)
+    top = amax.fn(a, axis, keepdims=True)
+    return a, np.where(np.isfinite(top), top, a.dtype.type(0))
+
+
+@row(
+    reduction,
+    lambda g, y, axis: g - exp(y) * g.sum(axis=axis, keepdims=True),
+    infer=lambda op, args, attrs: (
+        args[0].shape,
+        shapes.reduction(op, args, {**attrs, "keepdims": True})[1],
+    ),
+    dtype="float",
+    sample=draw((3, 2, 4), axis=[(0,), (2,)]),
+)
+def log_softmax(a: Any, axis: Any, out: Any = None) -> Any:
+    """a - logsumexp(a), with the digits that a large logsumexp has no room for."""
+    y = np.subtract(*_and_top(a, axis), out=out)
+    total = sum.fn(np.exp(y), axis, True)
+    return np.subtract(y, np.log(total), out=y if y.ndim else out)
 
 
 def backwards(axis: int) -> tuple:

@@ -31,7 +31,7 @@ PARAMETER = Source("parameter", "a value that each run of a body is given")
 # takes longer than to write it down and to read it (measured at 16 x 64: 1 to 10 us
 # against 0.5).
 DEAR = """contraction reduce indexing random control exp log tanh sigmoid sin cos pow
-erf sqrt div logsumexp cumsum""".split()
+erf sqrt div logsumexp log_softmax cumsum""".split()
 SEVERAL = float64  # the dtype written on nodes that stand for several values
 
 

@@ -211,14 +211,14 @@ def log_of_exp(node: Node) -> Node | None:
 
 
 def log_of_softmax(node: Node) -> Node | None:
-    """log(exp(x) / sum(exp(x))), written by hand, is x - logsumexp(x)."""
+    """log(exp(x) / sum(exp(x))), written by hand, is log_softmax(x)."""
     x = parts(node, log, div, exp)
     if x is None:
         return None
     total = node.inputs[0].inputs[1]
     if parts(total, reduce.sum, exp) is not x or not total.attrs["keepdims"]:
         return None
-    return x - reduce.logsumexp(x, **total.attrs)
+    return reduce.log_softmax(x, axis=total.attrs["axis"])
 
 
 def log_of_sum_of_exp(node: Node) -> Node | None:

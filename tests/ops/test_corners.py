@@ -268,3 +268,17 @@ def test_detach_in_place_makes_a_leaf_and_refuses_views(torch):
         assert h.grad_fn is None
         with pytest.raises(RuntimeError, match="view"):
             (w * 2)[0].detach_()
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("target", ["eager", "interpreter"])
+def test_large_scores_keep_their_digits(name, target):
+    x = (1e6 + np.arange(12).reshape(3, 4) % 5).astype(np.float32)
+    wanted = getattr(mg.tensor(x.astype(np.float64)), name)(1)
+    if target == "eager":
+        y = getattr(mg.tensor(x), name)(1)
+    else:
+        scores = mg.placeholder((3, 4))
+        program = mg.compile([scores], getattr(scores, name)(1), target=target)
+        y = program(x)
+    np.testing.assert_allclose(y.numpy(), wanted.numpy(), rtol=1e-6)

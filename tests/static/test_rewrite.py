@@ -33,10 +33,10 @@ CASES = {
     "negative_factor": (lambda: -(X * 3), ["placeholder", "constant", "mul"]),
     "factor_of_a_negative": (lambda: -X * 3, ["placeholder", "constant", "mul"]),
     "log_of_exp": (lambda: X.exp().log(), ["placeholder"]),
-    "log_of_softmax": (lambda: X.softmax(1).log(), ["placeholder", "logsumexp", "sub"]),
+    "log_of_softmax": (lambda: X.softmax(1).log(), ["placeholder", "log_softmax"]),
     "log_of_softmax_by_hand": (
         lambda: (X.exp() / X.exp().sum(1, keepdim=True)).log(),
-        ["placeholder", "logsumexp", "sub"],
+        ["placeholder", "log_softmax"],
     ),
     "log_of_sum_of_exp": (lambda: X.exp().sum(1).log(), ["placeholder", "logsumexp"]),
     "log_near_one": (lambda: (1 + X).log(), ["placeholder", "log1p"]),
