@@ -82,14 +82,15 @@ def shared(node: Node) -> Node | None:
     x, y = _difference(parts(node, exp))
     if x is None:
         return None
-    added = y.op is add  # of logsumexp, which gives the largest back
-    total = parts(y, add, log) if added else parts(y, log)
+    given_back = y.op is add  # the largest, by logsumexp
+    total = parts(y, add, log) if given_back else parts(y, log)
     taken = parts(total, sum)
-    power = parts(taken, exp)
-    if added:
+    power, top = parts(taken, exp), y.inputs[-1]
+    if given_back:
         power, top = _difference(power)
-        power = power if top is y.inputs[1] else None
-    return taken * (1 / total) if power is x else None
+    if taken is None or total is None or power is not x or top is not y.inputs[-1]:
+        return None
+    return taken * (1 / total)
 
 
 def squared(node: Node) -> Node | None:
@@ -142,9 +143,8 @@ def compared(outputs: Sequence[Node]) -> Rewrite:
         picked(x) for x in order if x.op is index and x.attrs.get("lowest") == 0
     }
     tests: dict[tuple[Node, int], Node] = {}
-    placed: dict[
-        Node, Node
-    ] = {}  # zeros but for one element in each row, and that element
+    # Zeros but for one element in each row, and that element.
+    placed: dict[Node, Node] = {}
 
     def here(found: tuple[Node, int], kept: tuple[int, ...]) -> Node:
         if found not in tests:
