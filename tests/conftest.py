@@ -1,5 +1,7 @@
 """Options that every test shares: which sizes run, and what a missing PyTorch means."""
 
+import signal
+
 import pytest
 
 import minigrad
@@ -76,3 +78,11 @@ def _fail_if_torch_is_required(report, config):
     if config.getoption("--require-torch") and not expected_failure:
         report.outcome = "failed"
         report.longrepr = f"skipped under --require-torch: {report.longrepr[2]}"
+
+
+@pytest.fixture
+def interruptible():
+    """Who starts the tests in the background may have made them deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

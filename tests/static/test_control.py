@@ -261,6 +261,7 @@ def test_max_iterations_is_a_bound_at_which_the_loop_stops():
     assert everywhere(run, np.int64(3)) == 10
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_loop_leaves_everything_usable():
     import _thread
 
