@@ -124,7 +124,23 @@ def load(source: str, *flags: str) -> ctypes.CDLL:
     path = cache_folder() / f"{_hash(source, *line, _identity())}.so"
     if not _is_whole(path):
         _compile(line, source, path)
-    return ctypes.CDLL(str(path))
+    return _opened(path)
+
+
+def _opened(path: Path) -> ctypes.CDLL:
+    """Load it, and OpenMP with it, whose threads then leave the CPUs soon.
+
+    gcc's wait for the next loop by spinning, 17 ms where a pause is long, and whoever
+    computes meanwhile, as BLAS does with threads of its own, has half of each CPU. Half a
+    millisecond bridges the way from loop to loop. What the user has set stays.
+    """
+    if not os.environ.keys().isdisjoint(("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")):
+        return ctypes.CDLL(str(path))
+    os.environ["GOMP_SPINCOUNT"] = "10000"
+    try:
+        return ctypes.CDLL(str(path))
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
 
 
 def _compile(line: tuple[str, ...], source: str, path: Path) -> None:
@@ -160,7 +176,7 @@ def _run(line: tuple[str, ...], source: str, stem: Path) -> str:
 
 def _loads(path: Path) -> bool:
     try:
-        ctypes.CDLL(str(path))
+        _opened(path)
     except OSError:
         return False
     return True

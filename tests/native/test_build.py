@@ -263,3 +263,26 @@ def test_nothing_is_written_that_newer_compilers_refuse(cache, monkeypatch):
     y = (x @ w).tanh()
     program = mg.compile([x], [y, y.sum()], updates={w: w + y}, target="native")
     assert program.target == "native"
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"), [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7")]
+)
+def test_threads_do_not_spin_for_long_unless_the_user_says_so(given, taken):
+    code = (
+        "import os, numpy as np, minigrad as mg; x = mg.placeholder((10**6,));"
+        "before = dict(os.environ);"
+        "mg.compile([x], x.tanh(), target='native')(np.ones(10**6, np.float32));"
+        "assert before == dict(os.environ)"
+    )
+    env = os.environ | {"OMP_DISPLAY_ENV": "verbose"} | given
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=env,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    if "GOMP_" not in done.stderr:
+        pytest.skip("the compiler's OpenMP is not gcc's")
+    assert f"GOMP_SPINCOUNT = '{taken}'" in done.stderr
