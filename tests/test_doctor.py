@@ -29,6 +29,7 @@ def test_a_check_that_fails_says_so_and_the_others_go_on(monkeypatch):
 
 def test_what_is_missing_names_what_to_install(monkeypatch):
     monkeypatch.setattr(command.shutil, "which", lambda name: None)
+    monkeypatch.setattr(command.build, "_found", lambda name: None)
     monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(command.build, "compiler", command.build.compiler.__wrapped__)
     monkeypatch.delenv("CC", raising=False)
