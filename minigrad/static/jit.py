@@ -206,7 +206,7 @@ class _Compiled:
                     i, "was one of the tensors that the function reads itself"
                 )
         for i in self.fed:
-            if type(leaves[i]) is Tensor and leaves[i].cell in self.outside:
+            if isinstance(leaves[i], Tensor) and leaves[i].cell in self.outside:
                 return self._about(
                     i, "is one of the tensors that the function reads itself"
                 )

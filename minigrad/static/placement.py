@@ -76,5 +76,5 @@ def refuse_mixed(name: str, arg: Any, target: str) -> None:
 def belongs(arg: Any, target: str) -> bool:
     """May this argument be fed to a program with that target as it is?"""
     if target == "cuda":
-        return type(arg) is not Tensor or on_device(arg.array) or not arg.array.shape
-    return not on_device(arg.array if type(arg) is Tensor else arg)
+        return not isinstance(arg, Tensor) or on_device(arg.array) or not arg.shape
+    return not on_device(arg.array if isinstance(arg, Tensor) else arg)

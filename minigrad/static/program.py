@@ -277,7 +277,7 @@ class Program:
     def _feed(self, i: int, arg: Any) -> Any:
         """`arg` as the array the placeholder wants, or the error that says why not."""
         node = self.inputs[i]
-        if type(arg) is Tensor:
+        if isinstance(arg, Tensor):
             array = arg.array if arg.cell not in self._written else arg.array.copy()
         elif isinstance(arg, Array) or on_device(arg):
             array = arg

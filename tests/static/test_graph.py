@@ -174,6 +174,7 @@ def test_what_may_be_fed_where():
     program = mg.compile([x, n], x + n)
     assert program(np.zeros(2), np.ones(2, np.int32)).dtype == mg.float32
     assert program([1, 2], [3, 4]).tolist() == [4, 6]
+    assert program(mg.nn.Parameter(mg.ones(2)), [1, 2]).tolist() == [2, 3]
     with pytest.raises(FeedError, match="lose the fractions"):
         program(np.zeros(2), np.zeros(2))
     with pytest.raises(FeedError, match="number of arguments"):

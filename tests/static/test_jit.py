@@ -145,9 +145,11 @@ def test_writing_an_argument_in_place_reaches_the_callers_tensor():
     assert array.tolist() == [2, 2, 2]
 
 
-def test_an_argument_that_is_also_closure_state_is_that_state():
-    w = mg.ones(2)
+@pytest.mark.parametrize("kind", [mg.Tensor.detach, mg.nn.Parameter])
+def test_an_argument_that_is_also_closure_state_is_that_state(kind):
+    w, other = kind(mg.ones(2)), kind(mg.zeros(2))
 
+    @mg.no_grad()
     def f(x):
         w.add_(1)
         return x * 1
@@ -155,9 +157,12 @@ def test_an_argument_that_is_also_closure_state_is_that_state():
     traced = mg.jit(f)
     assert traced(w).tolist() == [2, 2]
     assert w.tolist() == [2, 2]
-    assert traced(mg.zeros(2)).tolist() == [0, 0]
+    assert traced(other).tolist() == [0, 0]
     assert w.tolist() == [3, 3]
     assert traced(w).tolist() == [4, 4]
+    traced = mg.jit(f)
+    assert traced(other).tolist() == [0, 0]
+    assert traced(w).tolist() == [6, 6]
 
 
 def test_two_arguments_that_share_memory_stay_shared():
