@@ -1,14 +1,17 @@
 """Recurrent layers: a cell, applied to one step of a sequence after another.
 
-The cells are plain functions of (input, state, weights), for loops of one's own, eager or
-`mg.scan`. The layers do the inputs' part of all steps in one product beforehand, so that
-the loop itself only multiplies the state.
+Three kinds (plain, long short-term memory, gated) say what one step is; two uses are made
+of each: a cell, for loops of one's own, and layers over whole sequences. The layers do the
+inputs' part of all steps in one product beforehand, so that the loop itself only
+multiplies the state.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from minigrad.creation import empty, zeros
@@ -25,84 +28,23 @@ from minigrad.static.node import Node, constant
 NONLINEARITIES = {"tanh": tanh, "relu": relu}
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
-# --- one step ----------------------------------------------------------------------------
-# `x` is the input's part of every gate, ready made; `w` (hidden, gates * hidden) and `b`
-# make the state's part.
-
-
-def _affine(h: Any, w: Any, b: Any) -> Any:
-    return h @ w if b is None else h @ w + b
-
-
-def rnn_step(x: Any, h: Any, w: Any, b: Any, nonlinearity: str = "tanh") -> Any:
-    return NONLINEARITIES[nonlinearity](x + _affine(h, w, b))
-
-
-def lstm_step(x: Any, state: tuple, w: Any, b: Any) -> tuple:
-    h, c = state
-    write, keep, new, show = (x + _affine(h, w, b)).chunk(4, -1)
-    c = sigmoid(keep) * c + sigmoid(write) * tanh(new)
-    return sigmoid(show) * tanh(c), c
-
-
-def gru_step(x: Any, h: Any, w: Any, b: Any) -> Any:
-    xr, xz, xn = x.chunk(3, -1)
-    hr, hz, hn = _affine(h, w, b).chunk(3, -1)
-    reset, keep = sigmoid(xr + hr), sigmoid(xz + hz)
-    new = tanh(xn + reset * hn)
-    return new + keep * (h - new)
-
-
-# --- cells -------------------------------------------------------------------------------
-
-
-def rnn_cell(
-    x: Any,
-    h: Any,
-    w_ih: Any,
-    w_hh: Any,
-    b_ih: Any = None,
-    b_hh: Any = None,
-    nonlinearity: str = "tanh",
-) -> Any:
-    """The next state: nonlinearity(w_ih x + b_ih + w_hh h + b_hh).
-
-    `x` is (..., input), `h` (..., hidden), the weights are (hidden, input) and (hidden,
-    hidden), as in `RNNCell`.
-    """
-    return rnn_step(F.linear(x, w_ih, b_ih), h, w_hh.T, b_hh, nonlinearity)
-
-
-def lstm_cell(
-    x: Any, state: tuple, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
-) -> tuple:
-    """The next (h, c) of a long short-term memory (Hochreiter and Schmidhuber, 1997).
-
-    The weights hold the rows of the input, forget, cell and output gates, in this order.
-    """
-    return lstm_step(F.linear(x, w_ih, b_ih), state, w_hh.T, b_hh)
-
-
-def gru_cell(
-    x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
-) -> Any:
-    """The next state of a gated recurrent unit (Cho and others, 2014).
-
-    The weights hold the rows of the reset, update and new gates, in this order.
-    """
-    return gru_step(F.linear(x, w_ih, b_ih), h, w_hh.T, b_hh)
-
-
-# --- modules -----------------------------------------------------------------------------
-
 
 class _Recurrent(Module):
-    """What cells and layers share: weights for each gate, drawn from ±1/sqrt(hidden)."""
+    """What all share: weights for each gate, drawn from ±1/sqrt(hidden), and a state."""
 
     gates = 1
+    parts = 1  # of a state, which is a tuple unless it has one
     nonlinearity = "tanh"
     input_size: int
     hidden_size: int
+
+    def step(self, x: Any, state: tuple, w: Any, b: Any) -> tuple:
+        """The next state, a tuple of which the first part is the output.
+
+        `x` is the input's part of every gate, ready made; `w` (hidden, gates * hidden)
+        and `b` make the state's part.
+        """
+        raise NotImplementedError
 
     def _add_weights(
         self, inputs: int, bias: bool, ending: str, device: Any, dtype: Any
@@ -110,21 +52,64 @@ class _Recurrent(Module):
         rows = self.gates * self.hidden_size
         sizes = (rows, inputs), (rows, self.hidden_size), (rows,), (rows,)
         for name, size in zip(WEIGHTS, sizes):
-            wanted = bias or len(size) == 2
-            weight = (
-                Parameter(empty(size, device=device, dtype=dtype)) if wanted else None
-            )
-            self.register_parameter(name + ending, weight)
+            p = None
+            if bias or len(size) == 2:
+                p = Parameter(empty(size, device=device, dtype=dtype))
+            self.register_parameter(name + ending, p)
 
-    def _weights(self, ending: str) -> tuple[Any, Any, Any, Any]:
+    def _weights(self, ending: str = "") -> tuple[Any, Any, Any, Any]:
         w_ih, w_hh, b_ih, b_hh = (self._parameters[name + ending] for name in WEIGHTS)
-        return w_ih, w_hh, b_ih, b_hh
+        return w_ih, w_hh.T, b_ih, b_hh
 
     def reset_parameters(self) -> None:
         """Draw all weights afresh."""
         bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size else 0
         for p in self.parameters():
             init.uniform_(p, -bound, bound)
+
+    def _check(self, input: Any, *dims: int) -> None:
+        name = type(self).__name__
+        if input.ndim not in dims:
+            wanted = " or ".join(f"{n}D" for n in dims)
+            raise ShapeError(
+                f"{name}: Expected input to be {wanted}, got {input.ndim}D instead"
+            )
+        if input.shape[-1] != self.input_size:
+            raise ShapeError(
+                f"{name}: input.size(-1) must be equal to input_size",
+                expected=str(self.input_size),
+                got=str(tuple(input.shape)),
+            )
+
+    def _begin(self, hx: Any, size: tuple[int, ...], like: Any) -> tuple:
+        """The parts of `hx`, zeros unless given: in a graph built by hand Nodes."""
+        if hx is None:
+            zero: Any = zeros(size, dtype=like.dtype, device=like.device)
+            zero = constant(zero.array) if isinstance(like, Node) else zero
+            return (zero,) * self.parts
+        state = tuple(hx) if self.parts > 1 else (hx,)
+        for part in state:
+            if tuple(part.shape) != size:
+                raise ShapeError(
+                    "the state has another shape than the layer and the batch ask for",
+                    expected=f"hidden size {size}",
+                    got=str(tuple(part.shape)),
+                )
+        return state
+
+    def _handed_out(self, state: tuple) -> Any:
+        return state if self.parts > 1 else state[0]
+
+
+# --- three kinds -------------------------------------------------------------------------
+
+
+def _affine(h: Any, w: Any, b: Any) -> Any:
+    return h @ w if b is None else h @ w + b
+
+
+class _Plain(_Recurrent):
+    """nonlinearity(w_ih x + b_ih + w_hh h + b_hh)."""
 
     def _choose(self, nonlinearity: str) -> None:
         if nonlinearity not in NONLINEARITIES:
@@ -133,13 +118,44 @@ class _Recurrent(Module):
             )
         self.nonlinearity = nonlinearity
 
-    def _check_width(self, input: Any) -> None:
-        if input.shape[-1] != self.input_size:
-            raise ShapeError(
-                f"{type(self).__name__}: input.size(-1) must be equal to input_size",
-                expected=str(self.input_size),
-                got=str(tuple(input.shape)),
-            )
+    def step(self, x: Any, state: tuple, w: Any, b: Any) -> tuple:
+        (h,) = state
+        return (NONLINEARITIES[self.nonlinearity](x + _affine(h, w, b)),)
+
+
+class _LongShort(_Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997); the state is (h, c).
+
+    The weights hold the rows of the input, forget, cell and output gates, in this order.
+    """
+
+    gates, parts = 4, 2
+
+    def step(self, x: Any, state: tuple, w: Any, b: Any) -> tuple:
+        h, c = state
+        write, keep, new, show = (x + _affine(h, w, b)).chunk(4, -1)
+        c = sigmoid(keep) * c + sigmoid(write) * tanh(new)
+        return sigmoid(show) * tanh(c), c
+
+
+class _Gated(_Recurrent):
+    """A gated recurrent unit (Cho and others, 2014).
+
+    The weights hold the rows of the reset, update and new gates, in this order.
+    """
+
+    gates = 3
+
+    def step(self, x: Any, state: tuple, w: Any, b: Any) -> tuple:
+        (h,) = state
+        xr, xz, xn = x.chunk(3, -1)
+        hr, hz, hn = _affine(h, w, b).chunk(3, -1)
+        reset, keep = sigmoid(xr + hr), sigmoid(xz + hz)
+        new = tanh(xn + reset * hn)
+        return (new + keep * (h - new),)
+
+
+# --- cells -------------------------------------------------------------------------------
 
 
 class _Cell(_Recurrent):
@@ -156,19 +172,12 @@ class _Cell(_Recurrent):
         self._add_weights(input_size, bias, "", device, dtype)
         self.reset_parameters()
 
-    def _begin(self, input: Any, hx: Any) -> Any:
-        """`hx`, zeros unless given, if it and the input have the right sizes."""
-        if input.ndim not in (1, 2):
-            raise ShapeError(
-                f"{type(self).__name__}: Expected input to be 1D or 2D, "
-                f"got {input.ndim}D instead"
-            )
-        self._check_width(input)
-        size = (*input.shape[:-1], self.hidden_size)
-        if hx is None:
-            return _zeros(size, input)
-        _check_state(hx, size)
-        return hx
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        self._check(input, 1, 2)
+        state = self._begin(hx, (*input.shape[:-1], self.hidden_size), input)
+        w_ih, w_hh, b_ih, b_hh = self._weights()
+        x = F.linear(input, w_ih, b_ih)
+        return self._handed_out(self.step(x, state, w_hh, b_hh))
 
     def extra_repr(self) -> str:
         bias = "" if self.bias else ", bias=False"
@@ -178,7 +187,7 @@ class _Cell(_Recurrent):
         return f"{self.input_size}, {self.hidden_size}{bias}{changed}"
 
 
-class RNNCell(_Cell):
+class RNNCell(_Plain, _Cell):
     """One step of an RNN: (batch, input), state (batch, hidden) -> next state.
 
     >>> import minigrad as mg
@@ -199,53 +208,25 @@ class RNNCell(_Cell):
         super().__init__(input_size, hidden_size, bias, device, dtype)
         self._choose(nonlinearity)
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
-        h = self._begin(input, hx)
-        return rnn_cell(input, h, *self._weights(""), self.nonlinearity)
 
-
-class LSTMCell(_Cell):
+class LSTMCell(_LongShort, _Cell):
     """One step of an LSTM: (batch, input), state (h, c) -> next (h, c)."""
 
-    gates = 4
 
-    def forward(self, input: Any, hx: Any = None) -> tuple:
-        given = (None, None) if hx is None else hx
-        state = tuple(self._begin(input, part) for part in given)
-        return lstm_cell(input, state, *self._weights(""))
-
-
-class GRUCell(_Cell):
+class GRUCell(_Gated, _Cell):
     """One step of a GRU: (batch, input), state (batch, hidden) -> next state."""
 
-    gates = 3
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
-        return gru_cell(input, self._begin(input, hx), *self._weights(""))
-
-
-def _zeros(size: tuple[int, ...], like: Any) -> Any:
-    """A state to begin with: in a graph built by hand a Node, as all that follows."""
-    zero = zeros(size, dtype=like.dtype, device=like.device)
-    return constant(zero.array) if isinstance(like, Node) else zero
-
-
-def _check_state(hx: Any, size: tuple[int, ...]) -> None:
-    if tuple(hx.shape) != size:
-        raise ShapeError(
-            "the state has another shape than the layer and the batch ask for",
-            expected=f"hidden size {size}",
-            got=str(tuple(hx.shape)),
-        )
+# --- layers ------------------------------------------------------------------------------
 
 
 class RNNBase(_Recurrent):
-    """Layers over whole sequences; a subclass gives `step` and how many `parts` a state has.
+    """Layers over whole sequences.
 
     Unpadded batches run as packed ones whose every step has all sequences.
     """
 
-    parts = 1
+    bias_ahead = True  # the state's bias can be added to the inputs' part
 
     def __init__(
         self,
@@ -289,56 +270,38 @@ class RNNBase(_Recurrent):
     def flatten_parameters(self) -> None:
         """Nothing: PyTorch arranges the weights for cuDNN here."""
 
-    def step(self, x: Any, state: tuple, w: Any, b: Any) -> tuple:
-        """The next state, a tuple of which the first part is the output."""
-        raise NotImplementedError
-
-    def project(self, x: Any, w: Any, b_ih: Any, b_hh: Any) -> tuple[Any, Any]:
-        """The inputs' part of every step; the state's bias goes along where it can."""
-        x = F.linear(x, w, b_ih)
-        return x if b_hh is None else x + b_hh, None
-
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """(outputs of the last layer at every step, final state of every layer)."""
-        begin = None if hx is None else tuple(hx) if self.parts > 1 else (hx,)
         if isinstance(input, PackedSequence):
-            data, sizes, order, back = input
-            self._check_width(data)
-            output, state = self._run(data, known(sizes).tolist(), begin, order)
+            rows, lengths, order, back = input
+            self._check(rows, rows.ndim)
+            output, state = self._run(rows, known(lengths).tolist(), hx, order)
             if back is not None:
-                state = tuple(part[:, back] for part in state)
-            return PackedSequence(output, sizes, order, back), self._handed_out(state)
-        if input.ndim not in (2, 3):
-            raise ShapeError(
-                f"{type(self).__name__}: Expected input to be 2D or 3D, "
-                f"got {input.ndim}D instead"
+                state = self._each(state, lambda part: part[:, back])
+            return PackedSequence(output, lengths, order, back), state
+        self._check(input, 2, 3)
+        at = int(self.batch_first)
+        if input.ndim == 2:  # a batch of one
+            if hx is not None:
+                hx = self._each(hx, lambda part: part.unsqueeze(1))
+            output, state = self.forward(input.unsqueeze(1 - at), hx)
+            return output.squeeze(1 - at), self._each(
+                state, lambda part: part.squeeze(1)
             )
-        self._check_width(input)
-        single, at = input.ndim == 2, int(self.batch_first)
-        if single:
-            input, at = input.unsqueeze(1), 0
-            begin = begin and tuple(part.unsqueeze(1) for part in begin)
         steps, batch = input.shape[at], input.shape[1 - at]
         rows = input.swapaxes(0, at).reshape(steps * batch, -1)
-        output, state = self._run(rows, [batch] * steps, begin)
-        output = output.reshape(steps, batch, -1).swapaxes(0, at)
-        if single:
-            output, state = output.squeeze(1), tuple(part.squeeze(1) for part in state)
-        return output, self._handed_out(state)
+        output, state = self._run(rows, [batch] * steps, hx)
+        return output.reshape(steps, batch, -1).swapaxes(0, at), state
 
-    def _handed_out(self, state: tuple) -> Any:
-        return state if self.parts > 1 else state[0]
+    def _each(self, hx: Any, fn: Callable[[Any], Any]) -> Any:
+        return tuple(map(fn, hx)) if self.parts > 1 else fn(hx)
 
     def _run(
-        self, rows: Any, sizes: list[int], begin: tuple | None, order: Any = None
-    ) -> tuple[Any, tuple]:
+        self, rows: Any, sizes: list[int], hx: Any, order: Any = None
+    ) -> tuple[Any, Any]:
         """All layers over packed rows: the packed outputs, the final states."""
         count = self.num_layers * len(self._directions)
-        size = (count, sizes[0], self.hidden_size)
-        if begin is None:
-            begin = (_zeros(size, rows),) * self.parts
-        for part in begin:
-            _check_state(part, size)
+        begin = self._begin(hx, (count, sizes[0], self.hidden_size), rows)
         if order is not None:
             begin = tuple(part[:, order] for part in begin)
         finals: list[tuple] = []
@@ -348,14 +311,30 @@ class RNNBase(_Recurrent):
                 rows = F.dropout(rows, self.dropout, self.training)
             for direction in self._directions:
                 first = tuple(part[len(finals)] for part in begin)
-                w_ih, w_hh, *biases = self._weights(f"_l{layer}{direction}")
-                x, b = self.project(rows, w_ih, *biases)
-                over = _backwards if direction else _forwards
-                ys, final = over(self.step, x, sizes, first, w_hh.T, b)
+                w_ih, w_hh, b_ih, b_hh = self._weights(f"_l{layer}{direction}")
+                x = F.linear(rows, w_ih, b_ih)
+                if self.bias_ahead and b_hh is not None:
+                    x, b_hh = x + b_hh, None
+                ys, final = self._along(x, sizes, first, w_hh, b_hh, bool(direction))
                 outputs.append(cat(ys))
                 finals.append(final)
             rows = cat(outputs, -1) if self.bidirectional else outputs[0]
-        return rows, tuple(stack(parts) for parts in zip(*finals))
+        return rows, self._handed_out(tuple(stack(parts) for parts in zip(*finals)))
+
+    def _along(
+        self, x: Any, sizes: list[int], state: tuple, w: Any, b: Any, backwards: bool
+    ) -> tuple[list, tuple]:
+        """One direction over packed rows; sequences without such a step wait."""
+        ys, waiting, going = [], (), sizes[0]
+        steps = list(zip(sizes, itertools.accumulate(sizes)))
+        for size, stop in reversed(steps) if backwards else steps:
+            if size != going:
+                state, going = _joined(state, waiting), size
+                waiting = tuple(part[size:] for part in state)
+                state = tuple(part[:size] for part in state)
+            state = self.step(x[stop - size : stop], state, w, b)
+            ys.append(state[0])
+        return ys[::-1] if backwards else ys, _joined(state, waiting)
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
@@ -367,36 +346,11 @@ class RNNBase(_Recurrent):
         return ", ".join([text, *(f"{k}={v}" for k, v in changed.items())])
 
 
-def _forwards(step: Any, x: Any, sizes: list, state: tuple, *weights: Any) -> tuple:
-    """One direction over packed rows; sequences that end hand in their state."""
-    ys, ended, start, going = [], [], 0, sizes[0]
-    for size in sizes:
-        if size < going:
-            ended.append(tuple(part[size:] for part in state))
-            state = tuple(part[:size] for part in state)
-        state = step(x[start : start + size], state, *weights)
-        ys.append(state[0])
-        start, going = start + size, size
-    if ended:
-        state = tuple(cat(parts) for parts in zip(state, *ended[::-1]))
-    return ys, state
+def _joined(state: tuple, waiting: tuple) -> tuple:
+    return tuple(map(cat, zip(state, waiting))) if waiting else state
 
 
-def _backwards(step: Any, x: Any, sizes: list, first: tuple, *weights: Any) -> tuple:
-    """The other direction; shorter sequences join in where they begin, at their end."""
-    ys, stop, going = [], sum(sizes), sizes[-1]
-    state = tuple(part[:going] for part in first) if going < sizes[0] else first
-    for size in reversed(sizes):
-        if size > going:
-            joining = (part[going:size] for part in first)
-            state = tuple(cat(pair) for pair in zip(state, joining))
-        state = step(x[stop - size : stop], state, *weights)
-        ys.append(state[0])
-        stop, going = stop - size, size
-    return ys[::-1], state
-
-
-class RNN(RNNBase):
+class RNN(_Plain, RNNBase):
     """h_t = tanh(w_ih x_t + b_ih + w_hh h_(t-1) + b_hh), in layers and both directions.
 
     Takes (steps, batch, input), (steps, input) or a PackedSequence, with `batch_first`
@@ -421,26 +375,12 @@ class RNN(RNNBase):
         super().__init__(input_size, hidden_size, num_layers, *args, **options)
         self._choose(nonlinearity)
 
-    def step(self, x: Any, state: tuple, w: Any, b: Any) -> tuple:
-        return (rnn_step(x, state[0], w, b, self.nonlinearity),)
+
+class LSTM(_LongShort, RNNBase):
+    """Layers of `LSTMCell`; the state is (h, c). Takes what RNN takes."""
 
 
-class LSTM(RNNBase):
-    """Layers of `lstm_cell`; the state is (h, c). Takes what RNN takes."""
+class GRU(_Gated, RNNBase):
+    """Layers of `GRUCell`. Takes what RNN takes."""
 
-    gates, parts = 4, 2
-
-    def step(self, x: Any, state: tuple, w: Any, b: Any) -> tuple:
-        return lstm_step(x, state, w, b)
-
-
-class GRU(RNNBase):
-    """Layers of `gru_cell`. Takes what RNN takes."""
-
-    gates = 3
-
-    def step(self, x: Any, state: tuple, w: Any, b: Any) -> tuple:
-        return (gru_step(x, state[0], w, b),)
-
-    def project(self, x: Any, w: Any, b_ih: Any, b_hh: Any) -> tuple[Any, Any]:
-        return F.linear(x, w, b_ih), b_hh  # the reset gate multiplies b_hh
+    bias_ahead = False  # the reset gate multiplies it

@@ -9,7 +9,6 @@ from cases_rnn import ALL, KEPT, LAYERS, row, run_layer
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.nn import rnn as cells
 from minigrad.nn.utils import rnn as packing
 
 
@@ -110,12 +109,13 @@ def test_one_sequence_without_a_batch_dim(kind):
 
 def test_a_loop_of_one_s_own_over_a_cell_is_the_layer():
     x = mg.randn(5, 2, 3)
-    for kind, cell in (("GRU", cells.gru_cell), ("LSTM", cells.lstm_cell)):
-        layer = getattr(nn, kind)(3, 4)
-        h = mg.zeros(2, 4)
-        state = (h, h) if kind == "LSTM" else h
+    for kind in ("RNN", "GRU", "LSTM"):
+        layer, cell = getattr(nn, kind)(3, 4), getattr(nn, f"{kind}Cell")(3, 4)
+        for mine, its in zip(cell.parameters(), layer.parameters(), strict=True):
+            mine.data = its.data
+        state = None
         for step in x:
-            state = cell(step, state, *layer.parameters())
+            state = cell(step, state)
         _, final = layer(x)
         last = state if kind == "LSTM" else (state,)
         finals = final if kind == "LSTM" else (final,)
