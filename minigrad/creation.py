@@ -1,5 +1,7 @@
 """Tensors from data: `tensor`, `zeros`, `arange` and their relatives, as in PyTorch.
 
+The `options` that all of them take are `dtype`, `device` and `requires_grad`.
+
 `nonzero` and `unique` stand here too: how large their result is depends on the numbers, so
 they read the array and make a new Tensor, which no graph and no tape can follow.
 """
@@ -88,8 +90,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, Tensor):
         return data.to(device, dtype)
     if on_device(data) or isinstance(data, np.ndarray):
-        where = None if on_device(data) else placed(device)
-        return made(data, dtype, where if device is None else device)
+        return made(data, dtype, device if on_device(data) else placed(device))
     return tensor(data, dtype, device)
 
 
@@ -126,37 +127,32 @@ def shape_of(size: tuple, name: str) -> tuple[int, ...]:
     return shape
 
 
-def full(
-    size: Any,
-    fill_value: Any,
-    *,
-    dtype: Any = None,
+def _full(
+    shape: tuple[int, ...],
+    value: Any,
+    dtype: Any,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
+    """One number everywhere, written where it is to be: nothing crosses over."""
+    where = placed(device)
+    dtype = np.dtype(dtype or np.asarray(value).dtype)
+    value = np.asarray(value).astype(dtype).item()  # -1 as a byte is 255
+    xp = np if where.type == "cpu" else late("cuda")(where).xp
+    return made(xp.full(shape, value, dtype), requires_grad=requires_grad)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
     """One number everywhere."""
     if dtype is None and isinstance(fill_value, float):
         dtype = get_default_dtype()
-    array = _full(shape_of((size,), "full"), fill_value, dtype, device)
-    return made(array, None, None, requires_grad)
-
-
-def _full(shape: tuple[int, ...], value: Any, dtype: Any, device: Any) -> Any:
-    """One number everywhere, written where it is to be: nothing crosses over."""
-    where = placed(device)
-    dtype = dtype or np.asarray(value).dtype
-    value = np.asarray(value).astype(dtype).item()  # -1 as a byte is 255
-    xp = np if where.type == "cpu" else late("cuda")(where).xp
-    return xp.full(shape, value, dtype)
+    return _full(shape_of((size,), "full"), fill_value, dtype, **options)
 
 
 def _filled(name: str, value: int, doc: str) -> Any:
-    def function(
-        *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-    ) -> Tensor:
+    def function(*size: Any, dtype: Any = None, **options: Any) -> Tensor:
         dtype = dtype or get_default_dtype()
-        array = _full(shape_of(size, name), value, np.dtype(dtype), device)
-        return made(array, None, None, requires_grad)
+        return _full(shape_of(size, name), value, dtype, **options)
 
     function.__name__, function.__doc__ = name, doc
     return function
@@ -173,14 +169,14 @@ def full_like(
     *,
     dtype: Any = None,
     device: Any = None,
-    requires_grad: bool = False,
+    **options: Any,
 ) -> Any:
     """One number everywhere, in the shape and dtype of `input`, a Tensor or Node."""
+    dtype = np.dtype(dtype or input.dtype)
     if not is_known(input.shape):
-        return fill(cast(input, dtype=np.dtype(dtype or input.dtype)), value=fill_value)
+        return fill(cast(input, dtype=dtype), value=fill_value)
     where = input.device if device is None else device
-    array = _full(input.shape, fill_value, np.dtype(dtype or input.dtype), where)
-    return made(array, None, None, requires_grad)
+    return _full(input.shape, fill_value, dtype, where, **options)
 
 
 def zeros_like(input: Any, **options: Any) -> Any:
@@ -199,20 +195,16 @@ empty_like = zeros_like
 # --- of numbers in a row -----------------------------------------------------------------
 
 
+def _number(x: Any) -> Any:
+    return x.item() if hasattr(x, "item") else x
+
+
 def arange(
-    start: Any,
-    end: Any = None,
-    step: Any = 1,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
+    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, **options: Any
 ) -> Tensor:
     """`start`, `start + step`, ... up to but without `end`."""
     start, end = (0, start) if end is None else (start, end)
-    start, end, step = (
-        x.item() if hasattr(x, "item") else x for x in (start, end, step)
-    )
+    start, end, step = map(_number, (start, end, step))
     if dtype is not None and np.dtype(dtype) == np.int64:
         start, end, step = int(start), int(end), int(step)
     if step == 0 or not 0 <= (end - start) / step < math.inf:
@@ -227,40 +219,26 @@ def arange(
     array = start + np.arange(count) * step
     if dtype is None and any(isinstance(x, float) for x in (start, end, step)):
         dtype = get_default_dtype()
-    return new(array, dtype, device, requires_grad)
+    return new(array, dtype, **options)
 
 
 def linspace(
-    start: float,
-    end: float,
-    steps: int,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
+    start: Any, end: Any, steps: int, *, dtype: Any = None, **options: Any
 ) -> Tensor:
     """`steps` numbers from `start` to `end`, both among them, evenly spaced."""
     if steps < 0:
         raise ArgumentError("linspace: steps cannot be negative", got=str(steps))
-    start, end = (x.item() if hasattr(x, "item") else x for x in (start, end))
+    start, end = _number(start), _number(end)
     if dtype is not None and np.dtype(dtype).kind in "ui":
         start, end = int(start), int(end)
     array = np.linspace(start, end, steps)
-    return new(array, dtype or get_default_dtype(), device, requires_grad)
+    return new(array, dtype or get_default_dtype(), **options)
 
 
-def eye(
-    n: int,
-    m: int | None = None,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
+def eye(n: int, m: int | None = None, *, dtype: Any = None, **options: Any) -> Tensor:
     """The identity matrix, or its first `m` columns."""
     shape = shape_of((n, n if m is None else m), "eye")
-    array = np.eye(*shape, dtype=dtype or get_default_dtype())
-    return new(array, None, device, requires_grad)
+    return new(np.eye(*shape, dtype=dtype or get_default_dtype()), **options)
 
 
 # --- whose size depends on numbers -------------------------------------------------------

@@ -81,17 +81,23 @@ class Generator:
         return self
 
     def draw(
-        self, op: Op, shape: tuple[int, ...], like: Any = None, **attrs: Any
+        self, op: Op, shape: tuple[int, ...], like: Any, device: Any, **attrs: Any
     ) -> Any:
-        """The numbers that a random op of the table gives here; then moves on."""
+        """The numbers that a random op of the table gives here; then moves on.
+
+        The CPU draws them, everywhere the same; `device`, else that of `like`, gets them.
+        """
+        where: Any = placed(device)
+        if device is None and like is not None:  # a Node is on no device
+            where = None if isinstance(like, Node) else like.device
         _, trace, watch = MODE.get()
         with mode(watch=None):  # to create is not to compute: nothing is counted
             if isinstance(like, Node):
-                seed = self.draw(random_integers, (), low=0, high=2**63)
-                return op(variable([seed.item(), 0]), shape=shape, **attrs)
+                seed = self.draw(random_integers, (), None, "cpu", low=0, high=2**63)
+                return op(variable([seed.item(), 0]), shape=shape, **attrs).to(where)
             if trace is not None:
                 trace.carry(self._state)
-            y = op(self._state, shape=shape, **attrs)
+            y = op(self._state, shape=shape, **attrs).to(where)
             self._state.add_(advance(shape))
         if watch is not None:
             watch.adopt(y)
@@ -150,7 +156,6 @@ def _floats(
     generator: Generator | None = None,
     like: Any = None,
 ) -> Any:
-    where = _where(device, like)
     dtype = np.dtype(dtype or get_default_dtype())
     if dtype.kind != "f":
         raise DTypeError(
@@ -159,26 +164,8 @@ def _floats(
             got=str(dtype),
             remedy="mg.randint(low, high, size)",
         )
-    y = (generator or default_generator).draw(op, shape, like, dtype=dtype)
-    y = _over(y, where)
+    y = (generator or default_generator).draw(op, shape, like, device, dtype=dtype)
     return y.requires_grad_() if requires_grad else y
-
-
-def _over(y: Any, where: Any) -> Any:
-    """What was drawn by the CPU on its device: everywhere the same numbers."""
-    watch = MODE.get().watch
-    with mode(watch=None):
-        y = y.to(where)
-    if watch is not None:
-        watch.adopt(y)
-    return y
-
-
-def _where(device: Any, like: Any) -> Any:
-    """The device of what is drawn; None for a Node, which has none."""
-    if device is None and like is not None:
-        return None if isinstance(like, Node) else like.device
-    return placed(device)
 
 
 def randint(low: int, high: Any, size: Any = None, **options: Any) -> Tensor:
@@ -206,16 +193,14 @@ def _integers(
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    where = placed(device)
     if not -(2**63) <= low < high <= 2**63 or high - low == 2**64:
         raise ArgumentError(
             f"{name}: nothing between",
             expected="low < high, in the range of int64",
             got=f"{low}, {high}",
         )
-    stream = generator or default_generator
-    drawn = stream.draw(random_integers, shape, low=int(low), high=int(high))
-    drawn = _over(drawn, where)
+    stream, ends = generator or default_generator, {"low": int(low), "high": int(high)}
+    drawn = stream.draw(random_integers, shape, None, device, **ends)
     return drawn if dtype is None else drawn.to(dtype)
 
 

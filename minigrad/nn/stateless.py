@@ -6,14 +6,14 @@ as they stand between the brackets of a call.
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.options import Options
 
 
-class Stateless(Module):
+class Stateless(Options, Module):
     """A function that remembers its options; a subclass is one row.
 
     `calls` names the function, `options` are its parameters after the inputs, and
@@ -21,29 +21,22 @@ class Stateless(Module):
     """
 
     calls = ""
-    options = inspect.Signature()
     shown: tuple[str, ...] = ()
 
     def __init_subclass__(
         cls, calls: str = "", options: str | None = None, shown: str | None = None
     ) -> None:
+        super().__init_subclass__(options)
         if calls:
             cls.calls = calls
         if options is not None:
-            cls.options = inspect.signature(eval(f"lambda {options}: None"))
-            cls.__signature__ = cls.options  # type: ignore[attr-defined]
             cls.shown = tuple(cls.options.parameters)
         if shown is not None:
             cls.shown = tuple(shown.split())
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__()
-        try:
-            bound = self.options.bind(*args, **options)
-        except TypeError as error:
-            raise TypeError(f"{type(self).__name__}: {error}") from None
-        bound.apply_defaults()
-        for name, value in bound.arguments.items():
+        for name, value in self.given(args, options).items():
             if name.endswith("weight"):  # of a loss: it moves with the module
                 self.register_buffer(name, value)
             else:

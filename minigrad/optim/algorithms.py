@@ -15,16 +15,20 @@ from minigrad.ops.elementwise import maximum, sqrt
 from minigrad.optim.optimizer import Optimizer
 
 
-def _ascend_and_decay(p: Any, g: Any, group: dict, h: Any) -> Any:
-    """The gradient of what is minimised: the loss, or its negative, plus |p|^2 / 2."""
-    if group["maximize"]:
-        g = -g
-    if group["weight_decay"]:
-        g = g + p * h.weight_decay
-    return g
+def _decayed(p: Any, g: Any, group: dict, h: Any) -> Any:
+    """The gradient of the loss plus weight_decay * |p|^2 / 2."""
+    return g + p * h.weight_decay if group["weight_decay"] else g
 
 
-class SGD(Optimizer):
+# What PyTorch's have besides; all but `maximize` choose among its implementations.
+OTHERS = "maximize=False, foreach=None, differentiable=False"
+
+
+class SGD(
+    Optimizer,
+    options="params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, "
+    f"*, {OTHERS}, fused=None",
+):
     """Stochastic gradient descent, with momentum if asked for.
 
     >>> import minigrad as mg
@@ -38,26 +42,14 @@ class SGD(Optimizer):
 
     switches = (*Optimizer.switches, "momentum", "dampening", "nesterov")
 
-    def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-3,
-        momentum: float = 0,
-        dampening: float = 0,
-        weight_decay: float = 0,
-        nesterov: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: bool | None = None,
-        differentiable: bool = False,
-        fused: bool | None = None,
-    ) -> None:
-        if nesterov and (momentum <= 0 or dampening != 0):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        given = self.given(args, options)
+        if given["nesterov"] and (given["momentum"] <= 0 or given["dampening"] != 0):
             raise ArgumentError(
                 "Nesterov momentum requires a momentum and zero dampening",
-                got=f"momentum={momentum}, dampening={dampening}",
+                got=f"momentum={given['momentum']}, dampening={given['dampening']}",
             )
-        super().__init__(params, locals())
+        super().__init__(*args, **options)
 
     def slots(self, group: dict) -> dict[str, float]:
         if not group["momentum"]:
@@ -74,7 +66,7 @@ class SGD(Optimizer):
         return state
 
     def update(self, p: Any, g: Any, state: dict, group: dict, h: Any) -> None:
-        g = _ascend_and_decay(p, g, group, h)
+        g = _decayed(p, g, group, h)
         if group["momentum"]:
             velocity = state["momentum_buffer"]
             velocity *= h.momentum
@@ -86,28 +78,17 @@ class SGD(Optimizer):
         p -= g * h.lr
 
 
-class Adam(Optimizer):
+ADAM = "params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8"
+
+
+class Adam(
+    Optimizer,
+    options=f"{ADAM}, weight_decay=0, amsgrad=False, *, {OTHERS}, "
+    "capturable=False, fused=None, decoupled_weight_decay=False",
+):
     """Adam (Kingma and Ba, 2015): steps scaled by running moments of the gradient."""
 
     switches = (*Optimizer.switches, "amsgrad", "decoupled_weight_decay")
-
-    def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        amsgrad: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        super().__init__(params, locals())
 
     def slots(self, group: dict) -> dict[str, float]:
         largest = {"max_exp_avg_sq": 0.0} if group["amsgrad"] else {}
@@ -116,13 +97,10 @@ class Adam(Optimizer):
     def update(self, p: Any, g: Any, state: dict, group: dict, h: Any) -> None:
         mean, square, t = state["exp_avg"], state["exp_avg_sq"], state["step"]
         beta1, beta2 = h.betas
-        if group["decoupled_weight_decay"]:  # Loshchilov and Hutter, 2019
-            if group["weight_decay"]:
-                p *= 1 - h.lr * h.weight_decay
-            if group["maximize"]:
-                g = -g
-        else:
-            g = _ascend_and_decay(p, g, group, h)
+        if not group["decoupled_weight_decay"]:
+            g = _decayed(p, g, group, h)
+        elif group["weight_decay"]:  # Loshchilov and Hutter, 2019
+            p *= 1 - h.lr * h.weight_decay
         mean *= beta1
         mean += g * (1 - beta1)
         square *= beta2
@@ -140,43 +118,22 @@ class Adam(Optimizer):
         p -= step
 
 
-class AdamW(Adam):
+class AdamW(
+    Adam,
+    options=f"{ADAM}, weight_decay=1e-2, amsgrad=False, *, {OTHERS}, "
+    "capturable=False, fused=None, decoupled_weight_decay=True",
+):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
 
-    def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        **options: Any,
-    ) -> None:
-        options["decoupled_weight_decay"] = True
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **options)
 
-
-class RMSprop(Optimizer):
+class RMSprop(
+    Optimizer,
+    options="params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, "
+    f"centered=False, capturable=False, {OTHERS}",
+):
     """RMSprop (Hinton, 2012): gradients over the root of their running mean square."""
 
     switches = (*Optimizer.switches, "momentum", "centered")
-
-    def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum: float = 0,
-        centered: bool = False,
-        capturable: bool = False,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        differentiable: bool = False,
-    ) -> None:
-        super().__init__(params, locals())
 
     def slots(self, group: dict) -> dict[str, float]:
         momentum = {"momentum_buffer": 0.0} if group["momentum"] else {}
@@ -184,7 +141,7 @@ class RMSprop(Optimizer):
         return {"step": 0.0, "square_avg": 0.0, **momentum, **centered}
 
     def update(self, p: Any, g: Any, state: dict, group: dict, h: Any) -> None:
-        g = _ascend_and_decay(p, g, group, h)
+        g = _decayed(p, g, group, h)
         square = state["square_avg"]
         square *= h.alpha
         square += g * g * (1 - h.alpha)
@@ -204,24 +161,15 @@ class RMSprop(Optimizer):
         p -= step * h.lr
 
 
-class Adagrad(Optimizer):
+class Adagrad(
+    Optimizer,
+    options="params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, "
+    f"eps=1e-10, *, {OTHERS}, fused=None",
+):
     """Adagrad (Duchi, Hazan and Singer, 2011): the mean square never forgets."""
 
-    def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-2,
-        lr_decay: float = 0,
-        weight_decay: float = 0,
-        initial_accumulator_value: float = 0,
-        eps: float = 1e-10,
-        foreach: bool | None = None,
-        *,
-        maximize: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-    ) -> None:
-        super().__init__(params, locals())
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         for group in self.param_groups:
             for p in group["params"]:
                 self._state_of(p, group)
@@ -230,7 +178,7 @@ class Adagrad(Optimizer):
         return {"step": 0.0, "sum": group["initial_accumulator_value"]}
 
     def update(self, p: Any, g: Any, state: dict, group: dict, h: Any) -> None:
-        g = _ascend_and_decay(p, g, group, h)
+        g = _decayed(p, g, group, h)
         total = state["sum"]
         total += g * g
         scale = sqrt(total)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from minigrad.errors import ArgumentError, DTypeError
 from minigrad.optim.optimizer import Optimizer
+from minigrad.options import Options
 
 
-class LRScheduler:
+class LRScheduler(Options, options="optimizer, last_epoch=-1"):
     """The base of the schedules; a subclass says in `next_lr` how one group goes on.
 
     `last_epoch` counts the calls of `step`, from -1, before the first one, which the
@@ -24,19 +25,36 @@ class LRScheduler:
     optimizer whose groups know their `initial_lr`.
     """
 
-    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+    def __init_subclass__(cls, options: str | None = None) -> None:
+        super().__init_subclass__(options and f"optimizer, {options}, last_epoch=-1")
+
+    last_epoch: int
+
+    if TYPE_CHECKING:  # the options are attributes
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        given = self.given(args, options)
+        optimizer, last_epoch = given["optimizer"], given["last_epoch"]
         if not isinstance(optimizer, Optimizer):
             raise DTypeError(
                 "a schedule is for an optimizer", got=type(optimizer).__name__
             )
+        for name, value in given.items():
+            fits = not name.endswith("factor") or 0 <= value <= 1
+            if not fits or (name == "start_factor" and not value):
+                raise ArgumentError(
+                    f"{type(self).__name__}: factors are between 0 and 1, the first above 0",
+                    got=f"{name}={value}",
+                )
         for group in optimizer.param_groups:
             if last_epoch == -1:
                 group.setdefault("initial_lr", group["lr"])
             elif "initial_lr" not in group:
                 raise KeyError("param 'initial_lr' is not in a group that is resumed")
-        self.optimizer = optimizer
+        vars(self).update(given)
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch = last_epoch
         self._step_count = 0
         self.step()
 
@@ -107,7 +125,7 @@ class LambdaLR(LRScheduler):
         return self.base_lrs[i] * self.lr_lambdas[i](self.last_epoch)
 
 
-class StepLR(LRScheduler):
+class StepLR(LRScheduler, options="step_size, gamma=0.1"):
     """Times `gamma` every `step_size` epochs.
 
     >>> import minigrad as mg
@@ -122,54 +140,25 @@ class StepLR(LRScheduler):
     [1.0, 1.0, 0.5, 0.5]
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        step_size: int,
-        gamma: float = 0.1,
-        last_epoch: int = -1,
-    ) -> None:
-        self.step_size, self.gamma = step_size, gamma
-        super().__init__(optimizer, last_epoch)
-
     def next_lr(self, i: int, group: dict[str, Any]) -> float:
         due = self.last_epoch > 0 and self.last_epoch % self.step_size == 0
         return group["lr"] * self.gamma if due else group["lr"]
 
 
-class MultiStepLR(LRScheduler):
+class MultiStepLR(LRScheduler, options="milestones, gamma=0.1"):
     """Times `gamma` at each of the epochs `milestones`."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        milestones: Iterable[int],
-        gamma: float = 0.1,
-        last_epoch: int = -1,
+        self, optimizer: Optimizer, milestones: Any, *args: Any, **options: Any
     ) -> None:
-        self.milestones, self.gamma = Counter(milestones), gamma
-        super().__init__(optimizer, last_epoch)
+        super().__init__(optimizer, Counter(milestones), *args, **options)
 
     def next_lr(self, i: int, group: dict[str, Any]) -> float:
         return group["lr"] * self.gamma ** self.milestones[self.last_epoch]
 
 
-class ConstantLR(LRScheduler):
+class ConstantLR(LRScheduler, options="factor=1 / 3, total_iters=5"):
     """Times `factor` for the first `total_iters` epochs."""
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        factor: float = 1 / 3,
-        total_iters: int = 5,
-        last_epoch: int = -1,
-    ) -> None:
-        if not 0 <= factor <= 1:
-            raise ArgumentError(
-                "ConstantLR: factor is between 0 and 1", got=str(factor)
-            )
-        self.factor, self.total_iters = factor, total_iters
-        super().__init__(optimizer, last_epoch)
 
     def next_lr(self, i: int, group: dict[str, Any]) -> float:
         if self.last_epoch == 0:
@@ -178,25 +167,11 @@ class ConstantLR(LRScheduler):
         return group["lr"] * (1 / self.factor) if back else group["lr"]
 
 
-class LinearLR(LRScheduler):
+class LinearLR(
+    LRScheduler,
+    options="start_factor=1 / 3, end_factor=1.0, total_iters=5",
+):
     """The factor goes straight from `start_factor` to `end_factor` in `total_iters`."""
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        start_factor: float = 1 / 3,
-        end_factor: float = 1.0,
-        total_iters: int = 5,
-        last_epoch: int = -1,
-    ) -> None:
-        if not (0 < start_factor <= 1 and 0 <= end_factor <= 1):
-            raise ArgumentError(
-                "LinearLR: factors are between 0 and 1, the first above 0",
-                got=f"{start_factor}, {end_factor}",
-            )
-        self.start_factor, self.end_factor = start_factor, end_factor
-        self.total_iters = total_iters
-        super().__init__(optimizer, last_epoch)
 
     def next_lr(self, i: int, group: dict[str, Any]) -> float:
         if self.last_epoch == 0:
@@ -208,31 +183,15 @@ class LinearLR(LRScheduler):
         return group["lr"] * (1 + rise / before)
 
 
-class ExponentialLR(LRScheduler):
+class ExponentialLR(LRScheduler, options="gamma"):
     """Times `gamma` every epoch."""
-
-    def __init__(
-        self, optimizer: Optimizer, gamma: float, last_epoch: int = -1
-    ) -> None:
-        self.gamma = gamma
-        super().__init__(optimizer, last_epoch)
 
     def next_lr(self, i: int, group: dict[str, Any]) -> float:
         return group["lr"] if self.is_initial else group["lr"] * self.gamma
 
 
-class CosineAnnealingLR(LRScheduler):
+class CosineAnnealingLR(LRScheduler, options="T_max, eta_min=0.0"):
     """Half a cosine, from the initial rate down to `eta_min` in `T_max` epochs."""
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        T_max: float,
-        eta_min: float = 0.0,
-        last_epoch: int = -1,
-    ) -> None:
-        self.T_max, self.eta_min = T_max, eta_min
-        super().__init__(optimizer, last_epoch)
 
     def next_lr(self, i: int, group: dict[str, Any]) -> float:
         epoch, turn = self.last_epoch, self.T_max

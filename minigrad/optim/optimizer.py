@@ -18,8 +18,10 @@ from typing import Any
 from minigrad.backend import SEVERAL, float64, follow, get_default_dtype
 from minigrad.creation import full, full_like, tensor
 from minigrad.eager.tensor import Tensor
-from minigrad.errors import ArgumentError, DTypeError, name_of, user_origin
+from minigrad.errors import ArgumentError, DTypeError, user_origin
 from minigrad.ops.op import MODE, mode
+from minigrad.ops.shapes import describe
+from minigrad.options import Options
 from minigrad.static.node import Node, lift, node_of
 from minigrad.static.trace import Trace, guard, live
 
@@ -30,7 +32,7 @@ NOT_NEGATIVE = (
 )  # fmt: skip
 
 
-class Optimizer:
+class Optimizer(Options, options="params, defaults"):
     """The base of the optimizers, with PyTorch's `param_groups`, `state` and methods.
 
     `params` is an iterable of weights, of (name, weight) pairs, or of dicts with
@@ -46,12 +48,10 @@ class Optimizer:
     # Options that change the formula's form when they are 0 or False.
     switches: tuple[str, ...] = ("weight_decay", "maximize")
 
-    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
-        self.defaults = {
-            k: v
-            for k, v in defaults.items()
-            if k not in ("self", "params", "__class__")
-        }
+    def __init__(self, *args: Any, **options: Any) -> None:
+        given = self.given(args, options)
+        params = given.pop("params")
+        self.defaults: dict[str, Any] = dict(given.get("defaults", given))
         _check_options(self.defaults)
         self.state: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -77,7 +77,7 @@ class Optimizer:
 
     # --- what a subclass writes ----------------------------------------------------------
     def update(self, p: Any, g: Any, state: dict, group: dict, h: Any) -> None:
-        """Change the parameter `p`, whose gradient is `g`, and its `state` in place.
+        """Change the parameter `p` and its `state` in place; `g` is what to descend.
 
         `group` says which parts of the formula are on; its numbers are read from `h`:
         Python's own, inside a trace ones that each run reads anew.
@@ -131,7 +131,8 @@ class Optimizer:
             values["step"] = float(values["step"])
         if SEVERAL:
             follow(p.array)
-        self.update(p.array, p._grad.array, values, group, h)  # type: ignore[union-attr]
+        g = p._grad.array  # type: ignore[union-attr]
+        self.update(p.array, -g if group.get("maximize") else g, values, group, h)
         for t in (p, *state.values()):
             t.cell.version += 1
             t.cell.writer = origin
@@ -140,7 +141,8 @@ class Optimizer:
         values: dict[str, Any] = dict(self._state_of(p, group))
         if "step" in values:
             values["step"] = values["step"].add_(1).to(float64)
-        self.update(p, p._grad, values, group, h)
+        g: Any = p._grad
+        self.update(p, -g if group.get("maximize") else g, values, group, h)
 
     def _state_of(self, p: Tensor, group: dict) -> dict[str, Tensor]:
         """The state of `p`; what is not there yet begins now, a storage also in a trace."""
@@ -231,13 +233,13 @@ class Optimizer:
             if not (p.is_leaf or p.retains_grad):
                 raise ArgumentError(
                     "can't optimize a non-leaf Tensor: its value follows from others",
-                    got=f"{name_of(p, 'a tensor')} {p.shape}, {p.grad_fn!r}",
+                    got=f"{describe(p, 'a tensor')}, {p.grad_fn!r}",
                     remedy="x.detach().requires_grad_()",
                 )
             if p in taken:
                 raise ArgumentError(
                     "some parameters appear more than once",
-                    got=f"{name_of(p, 'a tensor')} {p.shape}",
+                    got=describe(p, "a tensor"),
                     remedy="list each weight in one group only",
                 )
             taken.add(p)
