@@ -130,8 +130,11 @@ def resolved(value: Any, extents: dict[Unknown, int]) -> Any:
 
 def _fact(
     name: str, fn: Callable[..., Any], shape: Callable[..., tuple], axis: Any, doc: str
-) -> Op:
-    """An op that reads the shape of its argument, not its elements."""
+) -> Callable[[Any, Any], Any]:
+    """A question to the shape of a value, not to its elements: `ask(a, axis)`.
+
+    The answer is a Python value, or a Node of the op `name` where a size is unknown.
+    """
 
     def fill(a: Any, axis: Any, out: Any = None) -> Any:
         return into(moved(np.asarray(fn(a.shape, axis), int64), device_of(a)), out)
@@ -140,38 +143,30 @@ def _fact(
         return shape(args[0].shape, attrs["axis"]), int64
 
     sample = draw((3, 4), axis=[axis])
-    return kind("fact")(name, fill, None, infer=infer, doc=doc, sample=sample)
+    op = kind("fact")(name, fill, None, infer=infer, doc=doc, sample=sample)
+
+    def ask(a: Any, axis: Any) -> Any:
+        sizes = [a.shape[i] for i in (axis if type(axis) is tuple else (axis,))]
+        return fn(a.shape, axis) if is_known(sizes) else op(a, axis=axis)
+
+    return ask
 
 
 def _along(n: Any, ndim: int, axis: int) -> tuple:
     return (1,) * axis + (n,) + (1,) * (ndim - 1 - axis)
 
 
-_count = _fact(
+count = _fact(
     "count",
-    lambda shape, axis: math.prod(shape[i] for i in axis),
+    lambda shape, axis: math.prod([shape[i] for i in axis]),
     lambda shape, axis: (),
     (0, 1),
     "how many elements there are along the axes",
 )
-_positions = _fact(
+positions = _fact(
     "positions",
     lambda shape, axis: np.arange(shape[axis]).reshape(_along(-1, len(shape), axis)),
     lambda shape, axis: _along(shape[axis], len(shape), axis),
     1,
     "0, 1, 2, ... along an axis; size 1 along the others",
 )
-
-
-def count(a: Any, axis: tuple[int, ...]) -> Any:
-    """How many elements there are along `axis`: a number, or a Node if it is unknown."""
-    sizes = [a.shape[i] for i in axis]
-    return math.prod(sizes) if is_known(sizes) else _count(a, axis=axis)
-
-
-def positions(a: Any, axis: int) -> Any:
-    """0, 1, 2, ... along `axis` as an index: an array, or a Node if that is unknown."""
-    n = a.shape[axis]
-    if isinstance(n, Unknown):
-        return _positions(a, axis=axis)
-    return np.arange(n).reshape(_along(-1, len(a.shape), axis))

@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad.backend import as_array, int64, on_device, uint8
 from minigrad.ops import shapes
-from minigrad.ops.keys import indexed
+from minigrad.ops.keys import indexed, spelled
 from minigrad.ops.kinds import draw, into, kind, row
 from minigrad.ops.movement import copied, zeros
 from minigrad.ops.op import Op
@@ -40,36 +40,14 @@ def _settled(a: Any, key: Key) -> Key:
     """
     if not on_device(a):
         return key
-    axes = sum(map(_axes_of, key))
-    if axes > a.ndim:
-        raise IndexError("too many indices for the number of dims")
-    at: list[Any] = []
-    axis, wrong = 0, False
-    for part in key:
-        if hasattr(part, "dtype") and part.dtype.kind == "b" and part.ndim:
-            if part.shape != a.shape[axis : axis + part.ndim]:
-                raise IndexError(f"a mask of {part.shape} does not fit {a.shape}")
-            at += part.nonzero()
-        elif (
-            hasattr(part, "dtype") and part.ndim + part.size and part.dtype.kind != "b"
-        ):
-            n = a.shape[axis]
+    parts, wrong = spelled(key, a.shape), False
+    for part, extents in parts:
+        if hasattr(part, "dtype") and part.dtype.kind != "b":
+            (n,) = extents
             wrong = wrong | ((part < -n) | (part >= n)).any()
-            at.append(part)
-        else:
-            at.append(part)
-        axis += a.ndim - axes if part is ... else _axes_of(part)
     if wrong:
         raise IndexError(f"an index is out of range for the sizes {a.shape}")
-    return tuple(at)
-
-
-def _axes_of(part: Any) -> int:
-    """How many axes a part of an index takes up."""
-    if part is None or part is ...:
-        return 0
-    mask = hasattr(part, "dtype") and part.dtype.kind == "b"
-    return part.ndim if mask else 1
+    return tuple([part for part, _ in parts])
 
 
 def _fits(op: Op, args: tuple, attrs: dict) -> tuple:
@@ -155,7 +133,8 @@ def _add_integers(out: Any, at: Key, b: Any) -> None:
 @row(
     indexing,
     None,
-    infer=shapes.by_first(lambda sa, **attrs: sa, int64),
+    infer=shapes.scan,
+    dtype="index",
     sample=draw((3, 4), axis=[0, 1, 1], descending=[False, False, True]),
 )
 def argsort(a: Any, axis: int, descending: bool, out: Any = None) -> Any:

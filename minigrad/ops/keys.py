@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import IndexingError, name_of
-from minigrad.ops.extents import Unknown, is_known
+from minigrad.ops.extents import Unknown, alike, is_known
 from minigrad.ops.shapes import Shape, broadcast, describe
-
-ALL = np.s_[:]
 
 
 def indexed(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
@@ -56,28 +54,54 @@ def _picked(op: Any, shape: Shape, arrays: Sequence[Any], key: Sequence[Any]) ->
     """The shape of an index where sizes are unknown: NumPy's rules, spelled out."""
     if any(x.dtype.kind == "b" and not x.shape for x in arrays):
         raise IndexError("a single bool is no index where sizes are None")
-    indices = [x.nonzero() if x.dtype.kind == "b" else (x,) for x in arrays]
-    each = iter(indices)
-    key = [p for part in key for p in (next(each) if type(part) is str else (part,))]
-    missing = len(shape) - sum(part is not None and part is not ... for part in key)
-    if missing < 0:
-        raise IndexError("too many indices for the number of dims")
-    at = next((i for i, part in enumerate(key) if part is ...), len(key))
-    key[at : at + 1] = [ALL] * missing
-    extents, out, places = iter(shape), [], []
-    for i, part in enumerate(key):
-        n = 1 if part is None else next(extents)
-        if part is None or isinstance(part, slice):
-            out.append(_span(n, ALL if part is None else part))
-            continue
-        places.append((i, len(out)))  # whole numbers count as arrays if there are any
-        if isinstance(part, int) and not isinstance(n, Unknown):
-            range(n)[part]  # raises what NumPy would
+    each, out, places = iter(arrays), [], []
+    parts = spelled([next(each) if type(part) is str else part for part in key], shape)
+    for i, (part, extents) in enumerate(parts):
+        if part is None:
+            out.append(1)
+        elif part is ...:
+            out += extents
+        elif isinstance(part, slice):
+            out.append(_span(extents[0], part))
+        else:  # whole numbers count as arrays if there are any
+            places.append((i, len(out)))
+            if isinstance(part, int) and is_known(extents):
+                range(extents[0])[part]  # raises what NumPy would
     if arrays:
         together = places[-1][0] - places[0][0] == len(places) - 1
         start = places[0][1] if together else 0
-        out[start:start] = broadcast(op, [x for axes in indices for x in axes])
+        out[start:start] = broadcast(op, [x for x, _ in parts if hasattr(x, "shape")])
     return tuple(out)
+
+
+def spelled(key: Sequence[Any], shape: Shape) -> list[tuple[Any, Shape]]:
+    """Each part of a key beside the sizes of its axes; a mask as the positions it means."""
+    missing = len(shape) - sum(map(_axes_of, key))
+    if missing < 0:
+        raise IndexError("too many indices for the number of dims")
+    parts: list[tuple[Any, Shape]] = []
+    axis = 0
+    for part in key if any(part is ... for part in key) else (*key, ...):
+        extents = shape[axis : axis + (missing if part is ... else _axes_of(part))]
+        axis += len(extents)
+        if not _is_mask(part) or not extents:
+            parts.append((part, extents))
+        elif alike(part.shape, extents):
+            parts += [(at, (n,)) for at, n in zip(part.nonzero(), extents)]
+        else:
+            raise IndexError(f"a mask of {part.shape} does not fit {extents}")
+    return parts
+
+
+def _axes_of(part: Any) -> int:
+    """How many axes a part of an index takes up."""
+    if _is_mask(part):
+        return part.ndim
+    return 0 if part is None or part is ... else 1
+
+
+def _is_mask(part: Any) -> bool:
+    return hasattr(part, "dtype") and part.dtype.kind == "b"
 
 
 def _span(n: Any, part: slice) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def _rounded(a: Any, b: Any, out: Any) -> Any:
     lambda g: g,
     lambda g, c, alpha: matmul(g, c.swapaxes(-1, -2)) * alpha,
     lambda g, b, alpha: matmul(b.swapaxes(-1, -2), g) * alpha,
-    infer=shapes.accumulation,
+    infer=shapes.like_first,
     sample=draw((3, 2), (3, 4), (4, 2), alpha=[-0.5]),
 )
 def gemm(a: Any, b: Any, c: Any, alpha: float, out: Any = None) -> Any:
@@ -69,25 +70,18 @@ def gemm(a: Any, b: Any, c: Any, alpha: float, out: Any = None) -> Any:
 # --- singular values: a = u @ diag(s) @ vh, the values in s falling ----------------------
 
 
-def _row(s: Any) -> Any:
-    return s.reshape((*s.shape[:-1], 1, s.shape[-1]))
-
-
-def _column(s: Any) -> Any:
-    return s.reshape((*s.shape, 1))
-
-
 def _turned(g: Any, u: Any, s: Any, vh: Any) -> Any:
     """The cotangent of a for `g`, that of u (J. Townsend, Differentiating the SVD, 2016).
 
     Vectors whose values are equal are not determined; no cotangent goes through their gap.
     """
-    gap = square(_row(s)) - square(_column(s))
+    row = s[..., None, :]
+    gap = square(row) - square(s[..., None])
     inner = matmul(u.swapaxes(-1, -2), g)
-    skew = (inner - inner.swapaxes(-1, -2)) / where(gap == 0, 1, gap)
-    within = matmul(u, where(gap == 0, 0, skew) * _row(s))
+    skew = (inner - inner.swapaxes(-1, -2)) / where(gap == 0, math.inf, gap)
+    within = matmul(u, skew * row)
     square_u = g.shape[-2] == g.shape[-1]  # then there is nothing outside its columns
-    whole = within if square_u else within + (g - matmul(u, inner)) / _row(s)
+    whole = within if square_u else within + (g - matmul(u, inner)) / row
     return matmul(whole, vh)
 
 
@@ -119,7 +113,7 @@ def _u_rule(g: Any, y: Any, a: Any) -> Any:
 
 
 def _s_rule(g: Any, a: Any) -> Any:
-    return matmul(svd_u(a) * _row(g), svd_vh(a))
+    return matmul(svd_u(a) * g[..., None, :], svd_vh(a))
 
 
 def _vh_rule(g: Any, y: Any, a: Any) -> Any:

@@ -40,12 +40,17 @@ def advance(shape: Shape) -> Any:
 
 def words(state: Any, count: int) -> Any:
     """The next `count` words of 64 random bits."""
-    if state.dtype != int64 or state.shape != (2,):
-        raise TypeError("this is not the state of a generator")
+    _demand_state(state)
     key, counter = np.zeros(2, np.uint64), np.zeros(4, np.uint64)
     key[0], counter[0] = state.view(np.uint64)
     # NumPy counts up before each block: the first words are those of counter + 1.
     return np.random.Philox(key=key, counter=counter).random_raw(count)
+
+
+def _demand_state(state: Any) -> None:
+    if state.dtype != int64 or tuple(state.shape) != (2,):
+        got = f"{shapes.describe(state, 'state')} {state.dtype}"
+        raise DTypeError("this is not the state of a generator: two int64", got=got)
 
 
 def _uniform(state: Any, shape: Shape, dtype: Any, out: Any = None) -> Any:
@@ -70,14 +75,7 @@ def _integers(state: Any, shape: Shape, low: int, high: int, out: Any = None) ->
 
 
 def _infer(op: Op, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
-    (state,) = args
-    if state.dtype != int64 or tuple(state.shape) != (2,):
-        raise DTypeError(
-            f"{op.name}: wants the state of a generator",
-            expected="(2,) int64: a seed and a counter",
-            got=f"{shapes.describe(state, 'state')} {state.dtype}",
-            remedy="mg.Generator().manual_seed(0).get_state()",
-        )
+    _demand_state(*args)
     return tuple(attrs["shape"]), attrs.get("dtype", int64)
 
 

@@ -113,10 +113,7 @@ def _and_top(a: Any, axis: Any) -> tuple[Any, Any]:
 @row(
     reduction,
     lambda g, y, axis: g - exp(y) * g.sum(axis=axis, keepdims=True),
-    infer=lambda op, args, attrs: (
-        args[0].shape,
-        shapes.reduction(op, args, {**attrs, "keepdims": True})[1],
-    ),
+    infer=shapes.scan,
     dtype="float",
     sample=draw((3, 2, 4), axis=[(0,), (2,)]),
 )
@@ -135,7 +132,7 @@ def backwards(axis: int) -> tuple:
 @row(
     reduction,
     lambda g, axis: cumsum(g[backwards(axis)], axis=axis)[backwards(axis)],
-    infer=lambda op, args, attrs: (args[0].shape, shapes.sum_dtype(args[0].dtype)),
+    infer=shapes.scan,
     dtype="sum",
     sample=draw((3, 4), axis=[0, 1]),
 )

@@ -295,11 +295,20 @@ def reduction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     shape = kept(a.shape, axis)
     if not attrs["keepdims"]:
         shape = tuple(n for i, n in enumerate(a.shape) if i not in axis)
+    return shape, _folded_dtype(op, a.dtype)
+
+
+def scan(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
+    """For what reads along an axis as a reduction does, but leaves it as it is."""
+    return args[0].shape, _folded_dtype(op, args[0].dtype)
+
+
+def _folded_dtype(op: Any, dtype: np.dtype) -> np.dtype:
     if op.dtype == "sum":
-        return shape, sum_dtype(a.dtype)
-    if op.dtype == "float" and a.dtype.kind != "f":
-        return shape, get_default_dtype()
-    return shape, {"bool": bool_, "index": int64}.get(op.dtype, a.dtype)
+        return sum_dtype(dtype)
+    if op.dtype == "float" and dtype.kind != "f":
+        return get_default_dtype()
+    return {"bool": bool_, "index": int64}.get(op.dtype, dtype)
 
 
 def contraction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
@@ -316,18 +325,6 @@ def contraction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
             remedy=_matmul_remedy(a, b),
         )
     return (*broadcast(op, args, without=2), a.shape[-2], b.shape[-1]), a.dtype
-
-
-def accumulation(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
-    """A matrix product added to something of its shape."""
-    shape, dtype = contraction(op, args[1:], attrs)
-    if shape_of(args[0]) != shape or args[0].dtype != dtype:
-        raise ShapeError(
-            f"{op.name}: the product is added to something unlike it",
-            expected=f"{shape} {dtype}",
-            got=f"{describe(args[0], 'a')} {args[0].dtype}",
-        )
-    return shape, dtype
 
 
 def _matmul_remedy(a: Any, b: Any) -> str:
@@ -403,12 +400,9 @@ def diagonal(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     return (*(n for i, n in enumerate(a.shape) if i not in axes), length), a.dtype
 
 
-def by_first(shape: Callable[..., Shape], dtype: np.dtype | None = None) -> Callable:
+def by_first(shape: Callable[..., Shape]) -> Callable:
     """A rule by formula, of the first argument's shape and the attributes."""
-    return lambda op, args, attrs: (
-        shape(shape_of(args[0]), **attrs),
-        dtype or args[0].dtype,
-    )
+    return lambda op, args, attrs: (shape(args[0].shape, **attrs), args[0].dtype)
 
 
 like_first = by_first(lambda sa, **attrs: sa)

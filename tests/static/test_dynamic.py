@@ -74,6 +74,11 @@ W = mg.constant(numbers(3, 5))
         (lambda x: x[:, np.array([True, False, True])], (None, 2)),
         (lambda x: x[0, np.array([[0, 1]])], (1, 2)),
         (lambda x: x[np.array([0, 1]), None, np.array([0, 1])], (2, 1)),
+        # NumPy counts an Ellipsis that stands for no axis as something between, too.
+        (
+            lambda x: x.unsqueeze(1)[:, np.array([0, 0]), ..., np.array([1, 2])],
+            (2, None),
+        ),
         (lambda x: mg.constant(numbers(7, 2))[x.argmax(1)], (None, 2)),
         (lambda x: mg.cat([x, x]), (None, 3)),
         (lambda x: mg.cat([x, mg.constant(numbers(4, 2))], 1), (4, 5)),
@@ -112,6 +117,8 @@ def test_mistakes_that_do_not_hang_on_the_none_are_raised_while_building():
         x[0, 0, 0]
     with pytest.raises(IndexingError, match="symbolic mask"):
         x[x > 0]
+    with pytest.raises(IndexingError, match=r"a mask of \(2,\) does not fit"):
+        x[:, np.array([True, False])]
     with pytest.raises(ShapeError, match="sizes differ outside"):
         mg.cat([x, batch(4)])
     with pytest.raises(ShapeError, match="does not fit"):
