@@ -9,7 +9,7 @@ The sweep never asks whether it moves arrays, Tensors or Nodes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
+from operator import attrgetter, iadd
 from typing import Any
 
 from minigrad.backend import Array, on_device
@@ -67,16 +67,16 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
             if ct.shape != parent.shape or ct.dtype is not parent.dtype:
                 ct, fresh = _fitted(ct, parent), False
             elif ct is g:  # a rule hands on `g`, a view of it, or what it has just made
-                fresh = owned and element.op.vjp_inplace is not None
+                fresh = owned and element.plan.pull_owned is not None
             else:
                 fresh = (kind is Array or on_device(ct)) and ct.base is None
             if entry is None:
                 pending[parent] = [ct, fresh]
             elif entry[1]:
                 entry[0] += ct
-            else:  # a + b first, then in place
-                entry[0] = entry[0] + ct
-                entry[1] = type(entry[0]) is Array or on_device(entry[0])
+            else:  # a + b first, in memory that is ours if there is any, then in place
+                total = iadd(ct, entry[0]) if fresh else entry[0] + ct
+                entry[:] = total, type(total) is Array or on_device(total)
     return pending if targets is None else found
 
 

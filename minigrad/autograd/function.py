@@ -93,7 +93,7 @@ class _Output:
 class _UserOp:
     """What a record shows as its op."""
 
-    kind, view, vjp_inplace = "user", False, None
+    kind, view = "user", False
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -133,14 +133,13 @@ def _pull_arrays(
     g = follow(g) if SEVERAL else g
     if saved:
         saved = take_saved(record, keep)
-    if owned and op.vjp_inplace is not None:
-        return op.vjp_inplace(g, **record.attrs)
+    pull = (owned and plan.pull_owned) or plan.pull
     if op is movement.slice and (type(g) is Array or on_device(g)):
         return (Part(g, op, record.attrs, record.parents[0].shape),)
     if record.origin is None:
-        return plan.pull(g, saved, record.attrs)
+        return pull(g, saved, record.attrs)
     with on_behalf_of(record.origin):
-        return plan.pull(g, saved, record.attrs)
+        return pull(g, saved, record.attrs)
 
 
 def _pull_tensors(

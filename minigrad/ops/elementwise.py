@@ -1,8 +1,9 @@
 """Ops that treat every element alike: value and derivative side by side.
 
 Operands broadcast; the engine, not the rule, sums a cotangent back to its operand's
-shape. Read a row as mathematics: `y = fn(a, b)`, then one line per argument for what
-its cotangent is, given `g`, the cotangent of `y`.
+shape. Read a row as mathematics: `y = fn(a, b)`, then one line per argument for the slope
+dy/da, which `g`, the cotangent of `y`, is to be multiplied by; or, where a product is not
+what is wanted, for the argument's own cotangent, given `g`.
 """
 
 from __future__ import annotations
@@ -54,12 +55,12 @@ def zero(g: Any) -> Any:
 
 add = elementwise("add", np.add, lambda g: g, lambda g: g, c="a + b")
 sub = number("sub", np.subtract, lambda g: g, lambda g: -g, c="a - b")
-mul = elementwise("mul", np.multiply, lambda g, b: g * b, lambda g, a: g * a, c="a * b")
+mul = elementwise("mul", np.multiply, lambda b: b, lambda a: a, c="a * b")
 div = elementwise(
     "div",
     np.true_divide,
     lambda g, b: g / b,
-    lambda g, a, b: -g * ((a / b) / b),
+    lambda a, b: -((a / b) / b),
     c="a / b",
     dtype="float",
     sample=positive,
@@ -77,8 +78,8 @@ pow = number(
     sample=positive,
 )
 neg = number("neg", np.negative, lambda g: -g, c="-a")
-square = number("square", np.square, lambda g, a: g * (a * 2), c="a * a")
-abs = number("abs", np.absolute, lambda g, a: g * sign(a), doc="|a|", c="abs(a)")
+square = number("square", np.square, lambda a: a * 2, c="a * a")
+abs = number("abs", np.absolute, lambda a: sign(a), doc="|a|", c="abs(a)")
 
 
 @row(number, zero, c="(a > 0) - (a < 0)")
@@ -109,7 +110,7 @@ remainder = number(
     "remainder",
     _whole_division(np.remainder),
     lambda g: g,
-    lambda g, a, b: -g * floor_divide(a, b),
+    lambda a, b: -floor_divide(a, b),
     doc="what floor_divide leaves over; it has the sign of b",
     c="remainder(a, b)",
     sample=positive,
@@ -118,7 +119,7 @@ remainder = number(
 # --- exponentials and their inverses ----------------------------------------------------
 
 
-@row(function, lambda g, y: g * (y * (1 - y)), c="1 / (1 + exp(-a))")
+@row(function, lambda y: y * (1 - y), c="1 / (1 + exp(-a))")
 def sigmoid(a: Any, out: Any = None) -> Any:
     """1 / (1 + e ** -a)."""
     # Where exp overflows, the result is 0. By tanh, small results would lose their digits.
@@ -130,9 +131,9 @@ def sigmoid(a: Any, out: Any = None) -> Any:
 LN2, LN10 = math.log(2), math.log(10)
 ERF_SLOPE = 2 / math.sqrt(math.pi)
 
-exp = function("exp", np.exp, lambda g, y: g * y, "e ** a")
-exp2 = function("exp2", np.exp2, lambda g, y: g * (y * LN2), "2 ** a")
-expm1 = function("expm1", np.expm1, lambda g, y: g * (y + 1), "e ** a - 1, near 0 too")
+exp = function("exp", np.exp, lambda y: y, "e ** a")
+exp2 = function("exp2", np.exp2, lambda y: y * LN2, "2 ** a")
+expm1 = function("expm1", np.expm1, lambda y: y + 1, "e ** a - 1, near 0 too")
 log = function("log", np.log, lambda g, a: g / a, "the natural logarithm", 0.5)
 log2 = function("log2", np.log2, lambda g, a: g / (a * LN2), "log to base 2", 0.5)
 log10 = function("log10", np.log10, lambda g, a: g / (a * LN10), "log to base 10", 0.5)
@@ -140,9 +141,9 @@ log1p = function(
     "log1p", np.log1p, lambda g, a: g / (a + 1), "log(1 + a), near 0 too", -0.9
 )
 sqrt = function("sqrt", np.sqrt, lambda g, y: g / (y * 2), "the square root", 0.5)
-sin = function("sin", np.sin, lambda g, a: g * cos(a), "the sine")
-cos = function("cos", np.cos, lambda g, a: -g * sin(a), "the cosine")
-tan = function("tan", np.tan, lambda g, y: g * (1 + y * y), "the tangent", -1.4)
+sin = function("sin", np.sin, lambda a: cos(a), "the sine")
+cos = function("cos", np.cos, lambda a: -sin(a), "the cosine")
+tan = function("tan", np.tan, lambda y: 1 + y * y, "the tangent", -1.4)
 asin = function(
     "asin", np.arcsin, lambda g, a: g / sqrt(1 - a * a), "the arc sine", -0.9
 )
@@ -150,9 +151,9 @@ acos = function(
     "acos", np.arccos, lambda g, a: -g / sqrt(1 - a * a), "the arc cosine", -0.9
 )
 atan = function("atan", np.arctan, lambda g, a: g / (1 + a * a), "the arc tangent")
-sinh = function("sinh", np.sinh, lambda g, a: g * cosh(a), "the hyperbolic sine")
-cosh = function("cosh", np.cosh, lambda g, a: g * sinh(a), "the hyperbolic cosine")
-tanh = function("tanh", np.tanh, lambda g, y: g * (1 - y * y), "the hyperbolic tangent")
+sinh = function("sinh", np.sinh, lambda a: cosh(a), "the hyperbolic sine")
+cosh = function("cosh", np.cosh, lambda a: sinh(a), "the hyperbolic cosine")
+tanh = function("tanh", np.tanh, lambda y: 1 - y * y, "the hyperbolic tangent")
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
@@ -176,7 +177,7 @@ _ERFC_Q = (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.3718110186200985
 # fmt: on
 
 
-@row(function, lambda g, a: g * (ERF_SLOPE * exp(-(a * a))))
+@row(function, lambda a: ERF_SLOPE * exp(-(a * a)))
 def erf(a: Any, out: Any = None) -> Any:
     """The error function."""
     x = np.minimum(np.absolute(a, dtype=np.float64), 6.0)
@@ -197,8 +198,8 @@ def _per_square(x: Any, a: Any, b: Any) -> Any:
 atan2 = elementwise(
     "atan2",
     np.arctan2,
-    lambda g, a, b: g * _per_square(b, a, b),
-    lambda g, a, b: -g * _per_square(a, a, b),
+    lambda a, b: _per_square(b, a, b),
+    lambda a, b: -_per_square(a, a, b),
     doc="the angle of the point (b, a)",
     c="atan2(a, b)",
     dtype="float",
@@ -207,7 +208,7 @@ atan2 = elementwise(
 # --- kinks: the subgradients are PyTorch's ----------------------------------------------
 
 
-@row(number, lambda g, y: g * (y > 0), c="a <= 0 ? 0 : a")
+@row(number, lambda y: y > 0, c="a <= 0 ? 0 : a")
 def relu(a: Any, out: Any = None) -> Any:
     """The larger of a and 0."""
     return np.maximum(a, a.dtype.type(0), out=out)
@@ -215,7 +216,7 @@ def relu(a: Any, out: Any = None) -> Any:
 
 @row(
     elementwise,
-    lambda g, a, min: g * (a >= min),
+    lambda a, min: a >= min,
     c="a < min ? min : a",
     sample=draw(*ONE, min=[-0.5]),
 )
@@ -226,7 +227,7 @@ def clamp_min(a: Any, min: Any, out: Any = None) -> Any:
 
 @row(
     elementwise,
-    lambda g, a, max: g * (a <= max),
+    lambda a, max: a <= max,
     c="a > max ? max : a",
     sample=draw(*ONE, max=[0.5]),
 )

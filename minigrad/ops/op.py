@@ -6,6 +6,7 @@ what the rules name, the graph runs `infer` and keeps the call, the tests draw `
 
 Rules are written in plain array notation over a closed list of operations that means
 the same for NumPy arrays, Tensors and Nodes (`tests/ops/test_rules.py` holds the list).
+A rule that does not ask for the cotangent `g` gives a slope, which `g` is multiplied by.
 Fed arrays a rule is the fast first derivative, fed Tensors it can be differentiated
 again, fed Nodes it builds a gradient graph.
 """
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import KW_ONLY, dataclass, field
+from operator import imul
 from typing import Any, NamedTuple
 
 from minigrad.errors import Origin
@@ -100,13 +102,15 @@ class Plan:
     The parameter names of a rule are the saving contract: `g` is the cotangent, `y` the
     output, `a b c` the inputs, `rest` the inputs after the named ones, `sa sb` and
     `shapes` the inputs' shapes, `i` the argument's index; every other name is an
-    attribute. What the rules name is what the tape keeps.
+    attribute. What the rules name is what the tape keeps. `pull_owned` is for a `g` that
+    nobody else holds and one parent alone gets: it may come back multiplied.
     """
 
     op: Op
     names: tuple[str, ...]
     pick: Callable[..., tuple]  # (inputs, output) -> what `names` lists
     pull: Callable[..., tuple]  # (g, picked, attrs) -> cotangents
+    pull_owned: Callable[..., tuple] | None = None  # the same; may write over g
 
 
 TABLE: dict[str, Op] = {}
@@ -187,31 +191,30 @@ def _compile_plan(op: Op, wanted: tuple[bool, ...]) -> Plan:
     """Write the backward call of `op` as source once, so that each use is one call.
 
     For mul with both arguments wanted `pick` is `lambda x, y: (x[1], x[0])` and `pull`
-    `lambda g, v, attrs: (rule0(g, v[0]), rule1(g, v[1]))`.
+    `lambda g, v, attrs: (g * (rule0(v[0])), g * (rule1(v[1])))`. Where one alone is
+    wanted, `pull_owned` multiplies in the memory of g: `(imul(g, rule0(v[0])), None)`.
     """
-    names: list[str] = []
-    scope: dict[str, Any] = {}
-    calls = []
+    names: dict[str, str] = {}
+    scope = {"__name__": __name__, "imul": imul, "inplace": op.vjp_inplace}
+    calls = ["None"] * len(wanted)
     for i, want in enumerate(wanted):
         rule = op.rule(i) if want else None
         if rule is None:
-            calls.append("None")
             continue
         scope[f"rule{i}"] = rule
-        passed = []
-        for name in inspect.signature(rule).parameters:
-            if name == "g":
-                passed.append("g")
-            elif name == "i":
-                passed.append(str(i))
-            elif name in PICKED:
-                if name not in names:
-                    names.append(name)
-                passed.append(f"v[{names.index(name)}]")
-            else:
-                passed.append(f"attrs[{name!r}]")
-        calls.append(f"rule{i}({', '.join(passed)})")
+        parameters = inspect.signature(rule).parameters
+        given = {"g": "g", "i": str(i)}
+        for name in parameters:
+            if name in PICKED:
+                given[name] = names.setdefault(name, f"v[{len(names)}]")
+        passed = [given.get(name, f"attrs[{name!r}]") for name in parameters]
+        call = f"rule{i}({', '.join(passed)})"
+        calls[i] = call if "g" in parameters else f"g * ({call})"
     picks = "".join(PICKED[name].format(named=op.named) + ", " for name in names)
-    pick = eval(f"lambda x, y: ({picks})", {})
-    pull = eval(f"lambda g, v, attrs: ({', '.join(calls)},)", scope)
-    return Plan(op, tuple(names), pick, pull)
+    pull = f"lambda g, v, attrs: ({', '.join(calls)},)"
+    alone = len(calls) - calls.count("None") == 1
+    owned = pull.replace("g * (", "imul(g, ") if alone else "None"
+    if op.vjp_inplace is not None:
+        owned = "lambda g, v, attrs: inplace(g, **attrs)"
+    compiled = eval(f"lambda x, y: ({picks}), {pull}, {owned}", scope)
+    return Plan(op, tuple(names), *compiled)

@@ -107,7 +107,7 @@ class Control(Op):
         self.fn: Any = None
         self.vjp: Any = self.pull
         self.infer = lambda op, args, attrs: ((), SEVERAL)
-        self.view, self.dtype, self.vjp_inplace = False, "same", None
+        self.view, self.dtype = False, "same"
         self.sample: Any = None
         self.fast, self._plans = {}, {}
         for slot, value in slots.items():

@@ -307,6 +307,55 @@ def test_backward_frees_what_was_saved(no_gc):
     assert cell() is None
 
 
+def test_the_way_back_through_a_chain_multiplies_in_one_buffer():
+    x = mg.tensor(np.linspace(-1, 1, 100_000, dtype=np.float32), requires_grad=True)
+    y = x
+    for _ in range(5):
+        y = (y * 0.5 + 0.1).exp()
+    total = y.sum()
+    del y
+    tracemalloc.start()
+    try:
+        total.backward()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1.5 * x.numel() * 4  # what is left is the gradient itself
+
+
+def test_what_is_new_takes_up_what_came_before_and_is_not_ours_to_write():
+    x = mg.tensor(np.ones(100_000, np.float32), requires_grad=True)
+    total = (x + x * 3).sum()
+    tracemalloc.start()
+    try:
+        total.backward()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1.5 * x.numel() * 4
+    assert (x.grad == 4).all()
+
+
+def test_the_way_back_overwrites_nothing_that_somebody_else_holds():
+    x = leaf(1.0, 2.0)
+    h = x * 2
+    y = (h + 1).exp()
+    seed, kept = mg.ones(2, dtype="float64"), []
+    h.register_hook(lambda g: kept.append(g))
+    dy, dh, dx = mg.autograd.grad(y, [y, h, x], seed, retain_graph=True)
+    np.testing.assert_array_equal(seed.numpy(), 1)
+    np.testing.assert_array_equal(dy.numpy(), 1)
+    np.testing.assert_allclose(dh.numpy(), y.detach().numpy())
+    np.testing.assert_allclose(dx.numpy(), 2 * y.detach().numpy())
+    y.retain_grad()
+    y.backward(seed, retain_graph=True)
+    y.backward(seed)
+    np.testing.assert_array_equal(y.grad.numpy(), 2)
+    np.testing.assert_allclose(x.grad.numpy(), 4 * y.detach().numpy())
+    for g in kept:
+        np.testing.assert_allclose(g.numpy(), y.detach().numpy())
+
+
 # --- writes through views ----------------------------------------------------------------
 
 

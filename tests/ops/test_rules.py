@@ -236,6 +236,29 @@ def test_what_is_saved_is_the_output_where_the_rule_can_be_written_with_it():
         assert TABLE[name].plan((True,)).names == ("y",)
 
 
+def test_a_rule_without_g_is_a_slope_that_g_is_multiplied_by():
+    plan, g = TABLE["tanh"].plan((True,)), np.array([2.0, 4.0])
+    y = np.array([0.5, 0.0])
+    (ct,) = plan.pull(g, plan.pick((), y), {})
+    np.testing.assert_array_equal(ct, [1.5, 4.0])
+    np.testing.assert_array_equal(g, [2.0, 4.0])
+
+
+def test_a_slope_is_multiplied_in_the_memory_of_a_g_that_is_owned():
+    for name, wanted in (("tanh", (True,)), ("mul", (False, True))):
+        plan, x = TABLE[name].plan(wanted), [np.array([0.5, 0.0])] * 2
+        g = np.array([2.0, 4.0])
+        expected = plan.pull(g, plan.pick(x, x[0]), {})[-1]
+        cotangents = plan.pull_owned(g, plan.pick(x, x[0]), {})
+        assert cotangents[-1] is g
+        np.testing.assert_array_equal(g, expected)
+
+
+def test_where_several_get_a_cotangent_none_is_written_over_another():
+    for name in ("add", "mul", "div"):
+        assert TABLE[name].plan((True, True)).pull_owned is None
+
+
 # --- the walker can fail -----------------------------------------------------------------
 
 
