@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from minigrad.backend import int64
+from minigrad.composite import demand_ndim, mm
 from minigrad.errors import ArgumentError, ShapeError
 from minigrad.ops import linalg, shapes
-from minigrad.ops.composite import demand_ndim, mm
 from minigrad.ops.elementwise import cast
 from minigrad.ops.extents import Unknown, agree, product
 from minigrad.ops.movement import broadcast_to, diagonal, permute, reshape

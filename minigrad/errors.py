@@ -23,7 +23,7 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _COMPOSITES = {
     os.path.join(_PACKAGE, *name.split("/"))
     for name in (
-        "rearrange.py", "contraction.py", "ops/composite.py", "ops/formulas.py",
+        "formulas.py", "composite.py", "rearrange.py", "contraction.py",
         "nn/functional/activation.py", "nn/functional/convolution.py",
         "nn/functional/dense.py", "nn/functional/loss.py",
         "nn/functional/normalization.py", "nn/functional/pooling.py",

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from minigrad import rearrange
+from minigrad.composite import off_zero
 from minigrad.errors import ArgumentError, ShapeError
 from minigrad.ops import linalg, reduce, shapes
-from minigrad.ops.composite import off_zero
 from minigrad.ops.elementwise import cast, sqrt, square, where
-from minigrad.ops.formulas import floats
+from minigrad.ops.shapes import floats
 
 
 def vector_norm(

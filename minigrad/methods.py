@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad import contraction, linalg, rearrange
+from minigrad import composite, contraction, formulas, linalg, rearrange
 from minigrad.conversions import Conversions
 from minigrad.errors import DTypeError, ShapeError
-from minigrad.ops import composite, elementwise, formulas, movement, shapes
+from minigrad.ops import elementwise, movement, shapes
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.op import TABLE, Op, Value
 from minigrad.ops.shapes import sizes

@@ -24,7 +24,6 @@ from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, DTypeError, ShapeError
 from minigrad.methods import Methods
 from minigrad.ops.elementwise import cast, log
-from minigrad.ops.formulas import floats
 from minigrad.ops.indexing import argsort
 from minigrad.ops.op import MODE, Op, Value, mode
 from minigrad.ops.randomness import (
@@ -33,7 +32,7 @@ from minigrad.ops.randomness import (
     random_normal,
     random_uniform,
 )
-from minigrad.ops.shapes import describe, result_dtype
+from minigrad.ops.shapes import describe, floats, result_dtype
 from minigrad.static.node import Node, variable
 
 

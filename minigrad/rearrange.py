@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import int32
-from minigrad.errors import ArgumentError, IndexingError, ShapeError
-from minigrad.ops import indexing, movement, shapes
-from minigrad.ops.composite import (
+from minigrad.composite import (
     ValuesAndIndices,
     along,
     gather,
     picked,
 )
+from minigrad.errors import ArgumentError, IndexingError, ShapeError
+from minigrad.ops import indexing, movement, shapes
 from minigrad.ops.elementwise import cast, where
 from minigrad.ops.extents import agree, alike, product
 from minigrad.ops.indexing import ARRAY

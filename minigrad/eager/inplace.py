@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import formulas
 from minigrad.backend import DEVICE_ARRAYS, on_one_device
 from minigrad.eager.cell import check_writable, parent_of, write
 from minigrad.eager.tensor import Tensor, compute, track
 from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
 from minigrad.methods import Methods, split_key
-from minigrad.ops import elementwise, formulas, shapes
+from minigrad.ops import elementwise, shapes
 from minigrad.ops.indexing import index_put
 from minigrad.ops.op import INPUT_NAMES, MODE, TABLE, Op
 

@@ -11,9 +11,9 @@ from minigrad.backend import CPU, Array, device_of, late, moved, on_device
 from minigrad.errors import ShapeError
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import square, where
-from minigrad.ops.formulas import floats
 from minigrad.ops.kinds import draw, into, kind, row
 from minigrad.ops.op import Op
+from minigrad.ops.shapes import floats
 
 contraction = kind("contraction")
 

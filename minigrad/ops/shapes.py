@@ -117,6 +117,14 @@ def demand_one_dtype(called: str, a: Any, b: Any) -> None:
         )
 
 
+def floats(name: str, a: Any, *others: Any) -> Any:
+    """`a`, if it and the others are floats of one dtype."""
+    demand(name, "float", a, *others)
+    for other in others:
+        demand_one_dtype(name, a, other)
+    return a
+
+
 def compute_dtype(op: Any, args: Sequence[Any]) -> np.dtype:
     """The dtype an elementwise op computes in: what its operands are cast to."""
     if op.name == "where":

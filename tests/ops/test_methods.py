@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import formulas
 from minigrad.methods import Methods
-from minigrad.ops import TABLE, formulas
+from minigrad.ops import TABLE
 from minigrad.testing import samples
 
 FORMULAS = [
     name
     for name, fn in inspect.getmembers(formulas, inspect.isfunction)
-    if fn.__module__ == formulas.__name__ and name[0] != "_" and name != "floats"
+    if fn.__module__ == formulas.__name__ and name[0] != "_"
 ]
 OPS = [
     name

@@ -9,7 +9,7 @@ from minigrad.eager.tensor import Tensor
 from minigrad.errors import GraphError, ShapeError
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import where
-from minigrad.ops.formulas import floats
+from minigrad.ops.shapes import floats
 
 
 def demand_tensor(name: str, *values: Any) -> None:

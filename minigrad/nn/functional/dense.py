@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from minigrad import contraction, random
+from minigrad.composite import swapaxes
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, ShapeError
 from minigrad.nn.functional.activation import demand_tensor
 from minigrad.ops import shapes
-from minigrad.ops.composite import swapaxes
 from minigrad.ops.elementwise import cast, where
 from minigrad.ops.extents import product
 from minigrad.ops.indexing import ARRAY, index

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.composite import gather
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, DTypeError, ShapeError
 from minigrad.nn.functional.activation import logsigmoid
 from minigrad.ops import shapes
-from minigrad.ops.composite import gather
 from minigrad.ops.elementwise import cast, clamp_min, exp, log, square, where
 from minigrad.ops.extents import alike, count
-from minigrad.ops.formulas import floats
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.op import MODE
+from minigrad.ops.shapes import floats
 
 
 def _reduced(name: str, loss: Any, reduction: str, count: Any = None) -> Any:

@@ -11,7 +11,7 @@ from minigrad.nn.functional.activation import demand_tensor
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import clamp_min, mul, sqrt, square
 from minigrad.ops.extents import is_known, product
-from minigrad.ops.formulas import floats
+from minigrad.ops.shapes import floats
 
 
 def batch_norm(

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.composite import ValuesAndIndices
 from minigrad.errors import ArgumentError
 from minigrad.nn.functional.convolution import Sizes, batched, each, unbatched
-from minigrad.ops.composite import ValuesAndIndices
 from minigrad.ops.conv import Window, max_at, windows
 from minigrad.ops.extents import positions
 from minigrad.ops.indexing import ARRAY, index

@@ -12,6 +12,7 @@ from typing import Any
 from minigrad.errors import ArgumentError, DTypeError
 from minigrad.ops import elementwise as table
 from minigrad.ops import shapes
+from minigrad.ops.shapes import floats
 
 # --- arithmetic with options -----------------------------------------------------------
 
@@ -86,14 +87,6 @@ def addcmul(a: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
 def addcdiv(a: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """a + value * tensor1 / tensor2, of floats."""
     return floats("addcdiv", a) + value * (tensor1 / tensor2)
-
-
-def floats(name: str, a: Any, *others: Any) -> Any:
-    """`a`, if it and the others are floats of one dtype."""
-    shapes.demand(name, "float", a, *others)
-    for other in others:
-        shapes.demand_one_dtype(name, a, other)
-    return a
 
 
 # --- limits and parts --------------------------------------------------------------------

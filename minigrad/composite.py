@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.errors import ArgumentError, ShapeError
+from minigrad.formulas import isclose
 from minigrad.ops import elementwise, shapes
 from minigrad.ops.elementwise import cast, exp, sqrt, square, where
 from minigrad.ops.extents import count, is_known, positions
-from minigrad.ops.formulas import floats, isclose
 from minigrad.ops.indexing import ARRAY
 from minigrad.ops.indexing import index as _index
 from minigrad.ops.linalg import matmul as _matmul
@@ -24,6 +24,7 @@ from minigrad.ops.op import Value
 from minigrad.ops.reduce import amax, amin, argmax, argmin
 from minigrad.ops.reduce import cumsum as running_sum
 from minigrad.ops.reduce import log_softmax as _log_softmax
+from minigrad.ops.shapes import floats
 
 Axis = int | tuple[int, ...] | None
 
