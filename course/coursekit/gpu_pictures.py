@@ -61,7 +61,7 @@ def kernel_text(y: Node) -> str:
     """The CUDA that minigrad prints for a graph: no GPU and no compiler is needed."""
     inputs = [node for node in topological([y]) if node.op is PLACEHOLDER]
     writer = Writer(make_plan([y], {}, False, joins), inputs, False)
-    writer.everything([y])
+    writer.everything()
     return "\n".join(writer.kernels)
 
 

@@ -7,16 +7,19 @@ is to stand still until all that is queued has run. So Python looks ever more ra
 the 1st, 2nd, 4th, 8th ... round, and later after every 32nd, and queues the rounds in
 between without knowing whether they take place. A number on the device does: how often it
 was, and below 0 once it is over. Every kernel of a round looks there first, and a round
-that does not take place writes nothing that is read later. A product is no kernel of ours:
-it may run, as long as its result lies in memory of the round alone, or in a row of a stack
-that nobody will count. Where that is not all, Python looks before each round: where a body
-has an op without a kernel (it could fail, or be an effect), a branch, a loop that itself
-must be looked at, or a product that goes straight into what the loop carries on.
+that does not take place writes nothing that is read later. A product is no kernel of ours
+and runs in any case, so its result lies in memory of the round alone, or in a row of a
+stack that nobody will count; what the loop carries on is copied from there by a kernel.
+
+Python looks before each round where a body has an op without a kernel, which could fail or
+be an effect. So it does where a body has a branch, or a loop that itself must be looked at:
+those wait for the device in every round anyway, and a look then costs less than a round in
+vain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
@@ -26,13 +29,12 @@ import numpy as np
 
 from minigrad.backend import int64
 from minigrad.gpu.actions import Action, Convolution, Get, Launch, Machine, Product
-from minigrad.native.nested import body, read_items, room
+from minigrad.native.nested import a_round, body, make_stacks, read_items, room
 from minigrad.static.loop import Loop
 from minigrad.static.node import Node
 from minigrad.static.plan import nbytes
-from minigrad.static.tidy import slim_branch, slim_loop
+from minigrad.static.tidy import slim_loop
 
-ROWS = 16  # of a stack whose height is not known, at first
 AHEAD = 31  # rounds, at most, that are queued before it is known that they take place
 
 
@@ -138,18 +140,15 @@ class Rounds(Action):
             new[: len(old)] = old
 
 
-def branch(w: Any, node: Node) -> list:
-    """One of two sides, which leave their results in the same memory."""
-    found = read_items(w, node)
-    op, kept, numbers = slim_branch(node.op, {x.attrs["i"] for x in found})
-    pred, *inputs = (node.inputs[k] for k in kept)
-    rooms = [room(w, x) for x in op.sides[0]]
-    given = [_shown(w, p, x) for p, x in zip(op.params, inputs)]
-    sides = [body(w, side, rooms)[0] for side in op.sides]
-    for x in found:
-        w.slots[x] = rooms[numbers[x.attrs["i"]]]
+def given(w: Any, pairs: Iterable[tuple[Node, Node]]) -> list[Action]:
+    """Let parameters show inputs, without a copy."""
+    return [Show([], _place(w, p, w.show(x)), w.value(x)) for p, x in pairs]
+
+
+def choice(w: Any, node: Node, pred: Node, sides: list[list[Action]]) -> list[Action]:
+    """One side runs, which one Python has to see."""
     w.fetches = True
-    return [*given, Choose([node], w.value(pred), sides, w.named(pred))]
+    return [Choose([node], w.value(pred), sides, w.named(pred))]
 
 
 def loop(w: Any, node: Node) -> list:
@@ -160,10 +159,10 @@ def loop(w: Any, node: Node) -> list:
     n, m = len(op.nexts), len(op.xs)
     rounds = Rounds([node], op)
     slots = {i: room(w, p, p) for i, p in enumerate(op.carries)}
-    rounds.before += [_shown(w, p, x) for p, x in zip(op.captures, inputs[n + m :])]
+    rounds.before += given(w, zip(op.captures, inputs[n + m :]))
     for i, slot in slots.items():
         rounds.before += w.copy(slot, inputs[i])
-    stacks = _make_stacks(w, op, set(numbers.values()))
+    stacks = make_stacks(w, op, set(numbers.values()))
     if op.length is None:
         rounds.stacks = list(stacks.values())
     if op.given:
@@ -174,7 +173,8 @@ def loop(w: Any, node: Node) -> list:
         w.guard = rounds.state = w.room((), int64)
         rounds.test = _test(w, op.pred, rounds.state)
     _write_rows(w, op, inputs[n : n + m], stacks, rounds)
-    _write_round(w, op, slots, rounds)
+    rows = [w.slots[rounds, n + j] for j in range(len(op.ys))]
+    rounds.body, rounds.swaps, _ = a_round(w, op, slots, rows)
     w.guard = outer
     lasting = {*slots.values(), *chain(*rounds.swaps)}
     around = rounds.test, rounds.moves, rounds.body
@@ -214,11 +214,6 @@ def _test(w: Any, pred: Node, state: int) -> list[Action]:
     return [*actions, *w.block(count, [pred])]
 
 
-def _shown(w: Any, param: Node, x: Node) -> Show:
-    """Let a parameter show an input, without a copy."""
-    return Show([], _place(w, param, w.show(x)), w.value(x))
-
-
 def _place(w: Any, param: Node, shown: np.ndarray) -> int:
     """A slot for what a parameter shows, which lies in memory as `shown` does."""
     w.shown[param] = shown
@@ -226,17 +221,6 @@ def _place(w: Any, param: Node, shown: np.ndarray) -> int:
     steps = zip(shown.shape, shown.strides)
     w.extent[slot] = shown.itemsize + sum((n - 1) * abs(s) for n, s in steps if n)
     return slot
-
-
-def _make_stacks(w: Any, op: Loop, wanted: set[int]) -> dict[int, int]:
-    """Memory for the stacks that are read."""
-    slots = {}
-    for i in sorted(wanted):
-        if len(op.nexts) <= i < op.count:
-            (height, *sizes), dtype = op.output(i)
-            height = ROWS if op.length is None else height
-            slots[i] = w.room((height, *sizes), dtype)
-    return slots
 
 
 def _write_rows(
@@ -253,15 +237,3 @@ def _write_rows(
         rounds.rows.append((slot, itemgetter(stack)))
         if i >= op.entry(0):
             rounds.moves += w.copy(slot, op.carries[i - op.entry(0)])
-
-
-def _write_round(w: Any, op: Loop, slots: dict[int, int], rounds: Rounds) -> None:
-    """The body; then carries and their next values change places."""
-    moving = [i for i, x in enumerate(op.nexts) if x is not op.carries[i]]
-    nexts = [op.nexts[i] for i in moving]
-    spare = [room(w, x) for x in nexts]
-    n = len(op.nexts)
-    rows = [w.slots[rounds, n + j] for j in range(len(op.ys))]
-    carries = [op.carries[i] for i in moving]
-    rounds.body, stay, _ = body(w, [*nexts, *op.ys], spare + rows, carries)
-    rounds.swaps = [(slots[i], spare[k]) for k, i in enumerate(moving) if k not in stay]

@@ -7,7 +7,6 @@ more. Which element a key shows, and what is done to it, is said once, in `nativ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,74 +15,15 @@ import numpy as np
 from minigrad.backend import int32
 from minigrad.gpu.dialect import BLOCK, Share, share, unravelled
 from minigrad.native import indexing, walks
-from minigrad.native.kernels import ctype, value_of
-from minigrad.native.loops import COUNTERS, Operand, collapse
-from minigrad.ops.movement import VIEWS
+from minigrad.native.kernels import copy_first, ctype
+from minigrad.native.loops import COUNTERS, Operand
 from minigrad.static.node import Node
 
 ROWS = 1 << 12  # from which a thread for each keeps the GPU busy
 RANKED = 1 << 13  # elements up to which each one counts those that go before it
 
 
-# --- copies --------------------------------------------------------------------------------
-
-
-def copied(
-    w: Any, to: Operand, value: Operand | str, shape: tuple[int, ...]
-) -> list[str]:
-    """`value`, an operand over `shape` or a number, written to `to`."""
-    if math.prod(shape) == 0:
-        return []
-    operands = [to] if isinstance(value, str) else [to, value]
-    sizes, (to, *rest) = collapse(shape, operands)
-    counters = COUNTERS[: len(sizes)]
-    text = rest[0].at(counters) if rest else value
-    return w.visit(counters, sizes, [f"{to.at(counters)} = {text};"])
-
-
-def copy_first(w: Any, node: Node) -> list:
-    """Start from a copy of the first operand, unless the result is in its place."""
-    a = node.inputs[0]
-
-    def write() -> list[str]:
-        known = w.constant(a)
-        source, to = w.read(a) if known is None else known, w.write(node)
-        return [] if source == to else copied(w, to, source, node.shape)
-
-    return w.block(write, [node])
-
-
-def put(w: Any, node: Node) -> list:
-    def write() -> list[str]:
-        part, shape = w.view(node, VIEWS[node.attrs["view"]], node.attrs["attrs"])
-        return copied(w, part, value_of(w, node.inputs[1], shape), shape)
-
-    return copy_first(w, node) + w.block(write, [node])
-
-
-def zeros(w: Any, node: Node) -> list:
-    return w.block(lambda: copied(w, w.write(node), "0", node.shape), [node])
-
-
-def cat(w: Any, node: Node) -> list:
-    axis, actions, at = node.attrs["axis"], [], 0
-
-    def write(x: Node, at: int) -> list[str]:
-        to = w.write(node)
-        to = to._replace(offset=to.offset + at * to.strides[axis])
-        return copied(w, to, value_of(w, x, x.shape), x.shape)
-
-    for x in node.inputs:
-        actions += w.block(partial(write, x, at), [node])
-        at += x.shape[axis]
-    return actions
-
-
 # --- indices -------------------------------------------------------------------------------
-
-
-def index(w: Any, node: Node) -> list:
-    return w.block(lambda: indexing.index(w, node), [node])
 
 
 def written(w: Any, node: Node) -> list:
@@ -99,9 +39,9 @@ def written(w: Any, node: Node) -> list:
     size = math.prod(node.shape)
 
     def start() -> list[str]:
-        return copied(w, Operand(w.pointer(slot, int32), (1,)), "-1", (size,))
+        return w.copied(Operand(w.pointer(slot, int32), (1,)), "-1", (size,))
 
-    def who(element: str, counters: str, shape: tuple) -> list[str]:
+    def who(element: str, counters: str, shape: tuple, _: str) -> list[str]:
         last = w.pointer(slot, int32)
         return [
             f"atomicMax(&{last}[{_position(element)}], {_number(counters, shape)});"
@@ -115,37 +55,20 @@ def written(w: Any, node: Node) -> list:
     return [
         *copy_first(w, node),
         *w.block(start, [node]),
-        *w.block(lambda: _each(w, node, lambda e, c, s, _: who(e, c, s)), [node]),
-        *w.block(lambda: _each(w, node, win), [node]),
+        *w.block(lambda: indexing.places(w, node, who)[1], [node]),
+        *w.block(lambda: indexing.places(w, node, win)[1], [node]),
     ]
-
-
-def _each(w: Any, node: Node, body: Callable[..., list[str]]) -> list[str]:
-    """`body(element, counters, shape, new value)` for all that the key picks."""
-    a, b, *arrays = node.inputs
-    key, lowest = node.attrs["key"], node.attrs.get("lowest")
-    picked = indexing.picked_by(w, w.write(node), a.shape, key, tuple(arrays))
-    value = value_of(w, b, picked.shape)
-
-    def inside(element: str, counters: str) -> list[str]:
-        new = value if isinstance(value, str) else value.at(counters)
-        if node.dtype != b.dtype:
-            new = f"({ctype(node)}){new}"
-        return body(element, counters, picked.shape, new)
-
-    return indexing.visits(w, picked, lowest, inside)
 
 
 def _added(w: Any, node: Node) -> list[str]:
     real = ctype(node)
     if real in ("bool", "uint8_t"):  # no device adds those at once: one thread does all
-        lines = _each(w, node, lambda e, c, s, new: [f"{e} += {new};"])
+        _, lines = indexing.places(w, node, lambda e, c, s, new: [f"{e} += {new};"])
         w.grid = (1,), (1,)
         return lines
     cast = "unsigned long long" if real == "int64_t" else real
-    return _each(
-        w, node, lambda e, c, s, new: [f"atomicAdd(({cast} *)&{e}, ({cast}){new});"]
-    )
+    atomically = lambda e, c, s, new: [f"atomicAdd(({cast} *)&{e}, ({cast}){new});"]
+    return indexing.places(w, node, atomically)[1]
 
 
 def _position(element: str) -> str:
@@ -168,7 +91,7 @@ def cumsum(w: Any, node: Node) -> list:
     n, axis = math.prod(node.shape), node.attrs["axis"]
     along = node.shape[axis] if node.shape else 1
     if along <= BLOCK or n // along >= ROWS:
-        return w.block(lambda: walks.cumsum(w, node), [node])
+        return walks.cumsum(w, node)
     return w.block(lambda: _scanned(w, node, axis), [node])
 
 
@@ -201,28 +124,13 @@ def _rows(w: Any, node: Node) -> tuple[Share, str, list[str], str, str]:
     """How threads share a walk: the share, the index type, where a thread is, what it
     reads at `q` and where the result goes."""
     (x,), axes = node.inputs, node.attrs["axis"]
-    free = [i for i in range(len(x.shape)) if i not in axes]
-    source, to = w.read(x), w.write(node)
-    sizes = [x.shape[i] for i in free]
-    n = math.prod(x.shape[i] for i in axes)
-    how = share(
-        math.prod(sizes), n, along=len(x.shape) - 1 in axes or not free, splits=False
-    )
+    sizes, read, out = walks.sides(w, node, axes)
+    kept, last = math.prod(sizes), len(x.shape) - 1 in axes or not sizes
+    how = share(kept, math.prod(x.shape[i] for i in axes), along=last, splits=False)
     kind = w.index(math.prod(x.shape))
-    counters = COUNTERS[: len(free)]
-    strides = to.strides
-    if node.attrs["keepdims"]:
-        strides = tuple(strides[i] for i in free)
-    start = Operand(
-        source.pointer, tuple(source.strides[i] for i in free), source.offset
-    )
-    inside = walks.unravelled(
-        [x.shape[i] for i in axes], [source.strides[i] for i in axes]
-    )
-    read = f"{source.pointer}[{start.position(counters)} + {inside}]"
     w.grid = how.grid, (how.threads,)
-    head = [*how.head(kind), *unravelled("at", counters, sizes, kind)]
-    return how, kind, head, read, Operand(to.pointer, strides, to.offset).at(counters)
+    head = [*how.head(kind), *unravelled("at", COUNTERS[: len(sizes)], sizes, kind)]
+    return how, kind, head, read, out
 
 
 def argument(w: Any, node: Node) -> list:

@@ -7,12 +7,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from minigrad.gpu.actions import Get, Product
-from minigrad.gpu.kernels import copy_first
-from minigrad.native.kernels import ctype
-from minigrad.native.loops import COUNTERS, Operand, matrix_strides, operand
+from minigrad.native.kernels import copy_first, ctype
+from minigrad.native.loops import COUNTERS, Operand, matrix_strides
 from minigrad.static.node import Node
 
 
@@ -54,14 +51,9 @@ def in_order(w: Any, node: Node, x: Node, actions: list) -> Get:
     """An operand in C order, copied first if it does not lie so."""
     if w.show(x).flags.c_contiguous:
         return w.value(x)
-    fresh = np.empty(x.shape, x.dtype)
     slot = w.room(x.shape, x.dtype)
-
-    def write() -> list[str]:
-        to = operand(w.pointer(slot, x.dtype), fresh, fresh)
-        return w.copied(to, w.read(x), x.shape)
-
-    actions += w.block(write, [node])
+    copy = lambda: w.copied(w.plain(slot, x.shape, x.dtype), w.read(x), x.shape)
+    actions += w.block(copy, [node])
     return w.held(slot, x.shape, x.dtype)
 
 
@@ -89,8 +81,7 @@ def _in_slots(
 ) -> list[str]:
     places = []
     for slot, shape, name in zip(slots, shapes, "yab"):
-        ghost = np.empty(shape, node.dtype)
-        place = operand(w.pointer(slot, node.dtype), ghost, ghost)
+        place = w.plain(slot, shape, node.dtype)
         if turned == name:
             *batch, down, along = place.strides
             place = place._replace(strides=(*batch, along, down))

@@ -29,15 +29,14 @@ from minigrad.gpu.capture import Captured
 from minigrad.gpu.control import Rounds
 from minigrad.gpu.device import current
 from minigrad.gpu.streams import Event
-from minigrad.gpu.writer import Writer, layout
+from minigrad.gpu.writer import Writer
 from minigrad.native.accumulate import accumulate
-from minigrad.native.kernels import joins
 from minigrad.native.lower import lowered
+from minigrad.native.memory import planned
 from minigrad.native.nested import is_counted
 from minigrad.static.loop import substitute
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, topological
-from minigrad.static.plan import make_plan, nbytes
-from minigrad.static.rewrite import settle_reshapes
+from minigrad.static.plan import nbytes
 
 SMALL = 1 << 20  # bytes of an argument or a result that may be copied once more
 
@@ -64,15 +63,9 @@ def emit(
     inputs = [*inputs, *host.inputs.values()]
     wanted, cells = host.left(wanted, cells)
     wanted = lowered(accumulate(substitute(wanted, host.inputs)))
-    known = {x: np.empty(x.shape, x.dtype) for x in inputs}
-    variables = [x for x in topological(wanted) if x.op is VARIABLE]
-    known |= {x: layout(x.value.array) for x in variables}
-    final = settle_reshapes(wanted, known)
-    outputs = final[: len(wanted) - len(cells)]
-    updates = dict(zip(cells, final[len(outputs) :]))
-    plan = make_plan(outputs, updates, check_nan, joins, row_of=Writer.row_of)
+    final, plan = planned(Writer, inputs, wanted, cells, check_nan)
     writer = Writer(plan, inputs, check_nan, device)
-    actions = writer.everything(outputs)
+    actions = writer.everything()
     program = Cuda(device, writer, actions, inputs, host, reference)
     program.wanted = final
     return program

@@ -28,10 +28,10 @@ from minigrad.gpu import (
 )
 from minigrad.gpu.actions import Action, Call, Launch
 from minigrad.gpu.dialect import HEAD, CudaScalars, dealt, over_elements, unravelled
-from minigrad.native.codegen import comments
+from minigrad.native import codegen
 from minigrad.native.expressions import CTYPES
 from minigrad.native.kernels import joins
-from minigrad.native.loops import Operand, indent
+from minigrad.native.loops import COUNTERS, Operand, collapse, indent
 from minigrad.native.memory import Memory
 from minigrad.native.nested import is_counted
 from minigrad.native.rowwise import walks_again
@@ -40,21 +40,15 @@ from minigrad.static.node import Node
 from minigrad.static.plan import Plan, nbytes
 
 KERNELS: dict[str, Callable[[Any, Node], list | None]] = {
+    **codegen.KERNELS,  # put, zeros, cat, index and random numbers are what they are in C
     "matmul": products.multiplied,
     "gemm": products.multiplied,
-    "put": kernels.put,
-    "zeros": kernels.zeros,
-    "cat": kernels.cat,
-    "index": kernels.index,
     "index_put": kernels.written,
     "index_add": kernels.written,
     "cumsum": kernels.cumsum,
     "argmax": kernels.argument,
     "argmin": kernels.argument,
     "argsort": kernels.argsort,
-    "random_uniform": randomness.uniform,
-    "random_normal": randomness.normal,
-    "random_integers": randomness.integers,
     "conv": windows.convolution,
     "conv_input": windows.convolution,
     "conv_weight": windows.convolution,
@@ -62,7 +56,6 @@ KERNELS: dict[str, Callable[[Any, Node], list | None]] = {
     "overlap": windows.windows,
     "max_at": windows.max_at,
     "loop": control.loop,
-    "branch": control.branch,
 }
 SMALL = 1 << 31  # bytes, and elements, up to which 32 bits count them
 
@@ -77,7 +70,9 @@ class Writer(Memory):
 
     early = False  # an index is looked at where it is used, and noted if it is bad
     gemm = True
+    joins = staticmethod(joins)
     row_of = staticmethod(rowwise.row_of)
+    given, choice, words = control.given, control.choice, randomness.words
 
     def __init__(
         self,
@@ -122,13 +117,20 @@ class Writer(Memory):
         """The slot of memory that is needed within a step."""
         return self.new(object(), "b", np.empty(shape, dtype))
 
-    def layout(self, array: Any) -> np.ndarray:
-        return layout(array)
+    @staticmethod
+    def layout(array: Any) -> np.ndarray:
+        if isinstance(array, np.ndarray):
+            return array
+        steps = [s * (n - 1) for s, n in zip(array.strides, array.shape)]
+        low = sum(s for s in steps if s < 0)
+        size = sum(map(abs, steps)) + array.itemsize if array.size else 0
+        ghost = np.empty(size, np.uint8)
+        return np.ndarray(array.shape, array.dtype, ghost, -low, array.strides)
 
     def is_aligned(self, x: Node) -> bool:
         """Does the value surely begin where four elements can be read at once?"""
         slot = self.slot_of(x)
-        return self.names[slot][0] in "bkyx" or (
+        return self.names[slot][0] in "bkyxs" or (
             self.names[slot][0] == "w" and self.arrays[slot].data.ptr % 16 == 0
         )
 
@@ -140,6 +142,9 @@ class Writer(Memory):
     def _size(self, slot: int) -> int:
         array = self.arrays[slot]
         return self.extent.get(slot, SMALL) if array is None else array.nbytes
+
+    def runs_anyway(self, node: Node) -> bool:
+        return self.guard is not None and node.op.kind == "contraction"
 
     def result(self, node: Node, keep: bool = False) -> Any:
         return np.empty(node.shape, node.dtype)
@@ -178,7 +183,16 @@ class Writer(Memory):
         return f"*{self.pointer(self.refused, int32)}"
 
     def copied(self, to: Operand, value: Operand | str, shape: tuple) -> list[str]:
-        return kernels.copied(self, to, value, shape)
+        if math.prod(shape) == 0:
+            return []
+        operands = [to] if isinstance(value, str) else [to, value]
+        sizes, (to, *rest) = collapse(shape, operands)
+        counters = COUNTERS[: len(sizes)]
+        text = rest[0].at(counters) if rest else value
+        return self.visit(counters, sizes, [f"{to.at(counters)} = {text};"])
+
+    def part(self, write: Callable[[], list[str]], node: Node) -> list[Action]:
+        return self.block(write, [node])
 
     def block(
         self, write: Callable[[], list[str]], nodes: Sequence[Node]
@@ -201,7 +215,7 @@ class Writer(Memory):
             label = "_".join(dict.fromkeys(x.op.name for x in nodes[:3])) or "copy"
             name = self.texts[text] = f"{label}_{len(self.texts)}"
             head = f'extern "C" __global__ void {name}'
-            self.kernels.append("\n".join([*comments(nodes), head + text, ""]))
+            self.kernels.append("\n".join([*codegen.comments(nodes), head + text, ""]))
         grid, block = self.grid
         places = [(slot, np.dtype(dtype)) for slot, dtype in params]
         return [Launch(nodes, name, grid, block, places, self._listed(places))]
@@ -286,17 +300,6 @@ class Writer(Memory):
         """All kernels, ready for the compiler."""
         helpers = "\n".join(self.scalars.declarations())
         return "\n".join([HEAD, helpers, *self.kernels])
-
-
-def layout(array: Any) -> np.ndarray:
-    """An array of NumPy's that lies in memory as this one does, wherever that is."""
-    if isinstance(array, np.ndarray):
-        return array
-    steps = [s * (n - 1) for s, n in zip(array.strides, array.shape)]
-    low = sum(s for s in steps if s < 0)
-    size = sum(map(abs, steps)) + array.itemsize if array.size else 0
-    ghost = np.empty(size, np.uint8)
-    return np.ndarray(array.shape, array.dtype, ghost, -low, array.strides)
 
 
 def _indices_fit(node: Node) -> bool:

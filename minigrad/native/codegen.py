@@ -34,18 +34,17 @@ from minigrad.native.entry import Native
 from minigrad.native.expressions import CTYPES, Scalars
 from minigrad.native.loops import indent, visited
 from minigrad.native.lower import SPELT_OUT, lowered
-from minigrad.native.memory import Memory
+from minigrad.native.memory import Memory, planned
 from minigrad.native.pooling import pooled
 from minigrad.native.rowwise import row_of, rows, walks_again
 from minigrad.native.timers import CLOCK, Timers
 from minigrad.static.fuse import Group
 from minigrad.static.node import VARIABLE, Node, topological
-from minigrad.static.plan import Plan, make_plan
-from minigrad.static.rewrite import settle_reshapes
+from minigrad.static.plan import Plan
 
 KERNELS: dict[str, Callable[[kernels.Writer, Node], list[str]]] = {
-    "matmul": products.matmul,
-    "gemm": products.gemm,
+    "matmul": products.multiplied,
+    "gemm": products.multiplied,
     "put": kernels.put,
     "zeros": kernels.zeros,
     "cat": kernels.cat,
@@ -117,17 +116,11 @@ def emit(
     if why := obstacle(wanted) or build.explain_absence():
         raise NotNative(why)
     wanted = lowered(accumulate(wanted), pooled)
-    nodes = topological(wanted)
     if not all(cell.array.flags.writeable for cell in cells):
         raise NotNative("a variable that is updated is read-only")
-    known = {x: np.empty(x.shape, x.dtype) for x in inputs}
-    known |= {x: x.value.array for x in nodes if x.op is VARIABLE}
-    final = settle_reshapes(wanted, known)
-    outputs = final[: len(wanted) - len(cells)]
-    updates = dict(zip(cells, final[len(outputs) :]))
-    plan = make_plan(outputs, updates, check_nan, joins, row_of=row_of)
+    final, plan = planned(_Writer, inputs, wanted, cells, check_nan)
     writer = _Writer(plan, inputs, check_nan, timed)
-    source = writer.program(outputs)
+    source = writer.program()
     return Native(writer, source, inputs, final, reference)
 
 
@@ -170,10 +163,15 @@ class _Writer(Memory):
 
     early = True
     visit = staticmethod(visited)
+    given, words = nested.given, randomness.words
+
+    def choice(self, node: Node, pred: Node, sides: Sequence[list]) -> list[str]:
+        test = self.read(pred).at(())
+        return [f"if ({test}) {{", *sides[0], "} else {", *sides[1], "}"]
 
     # --- the text --------------------------------------------------------------------------
-    def program(self, outputs: Sequence[Node]) -> str:
-        first, then = self.everything(outputs)
+    def program(self) -> str:
+        first, then = self.everything()
         if self.timers:
             self.arrays[self.timers.slot] = self.timers.memory()
         head = self._head()
@@ -200,15 +198,14 @@ class _Writer(Memory):
         else:
             write = rows if walks_again(step) else kernels.fused
             lines = kernel(self, first) if kernel else write(self, step)
-        if self.check_nan:
-            for node in step.outputs:
-                known = node.dtype.kind == "f" and node.op.kind != "control"
-                if known:
-                    place = self.read(node)
-                    lines += kernels.refuse_any(
-                        self, place, node.shape, "!isfinite({x})"
-                    )
+        for node in step.outputs if self.check_nan else ():
+            if node.dtype.kind == "f" and node.op.kind != "control":
+                test = "!isfinite({x})"
+                lines += kernels.refuse_any(self, self.read(node), node.shape, test)
         return lines
+
+    def part(self, write: Callable[[], list[str]], node: Node) -> list[str]:
+        return write()
 
     def block(self, write: Callable[[], list[str]], nodes: Sequence[Node]) -> list[str]:
         outer, self.declared = self.declared, {}

@@ -137,12 +137,9 @@ class Scalars:
             ]
             for name in sorted(self.vectors):
                 real = "float" if name.endswith("f") and name != "erf" else "double"
-                args = ", ".join(
-                    [real] * (2 if name.startswith(("pow", "atan2")) else 1)
-                )
-                lines.append(
-                    f'__attribute__((simd("notinbranch"))) {real} {name}({args});'
-                )
+                several = 2 if name.startswith(("pow", "atan2")) else 1
+                declared = f"{real} {name}({', '.join([real] * several)});"
+                lines.append(f'__attribute__((simd("notinbranch"))) {declared}')
             lines += ["#endif", "#endif"]
         return lines + [
             line for own in self.helpers.values() for line in own.split("\n")

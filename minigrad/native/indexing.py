@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,31 +104,40 @@ def visits(w: Writer, picked: Picked, lowest: int | None, body: Any) -> list[str
     return w.visit(counters, picked.shape, lines)
 
 
-def index(w: Writer, node: Node) -> list[str]:
+def index(w: Writer, node: Node) -> list:
     a, *arrays = node.inputs
-    picked = picked_by(w, w.read(a), a.shape, node.attrs["key"], tuple(arrays))
-    to = w.write(node)
 
-    def body(element: str, counters: str) -> list[str]:
-        return [f"{to.at(counters)} = {element};"]
+    def write() -> list[str]:
+        picked = picked_by(w, w.read(a), a.shape, node.attrs["key"], tuple(arrays))
+        to = w.write(node)
+        copy = lambda element, counters: [f"{to.at(counters)} = {element};"]
+        lowest = node.attrs.get("lowest")
+        return _checks(w, picked, lowest) + visits(w, picked, lowest, copy)
 
-    lowest = node.attrs.get("lowest")
-    return _checks(w, picked, lowest) + visits(w, picked, lowest, body)
+    return w.part(write, node)
+
+
+Body = Callable[[str, str, tuple[int, ...], str], list[str]]
+
+
+def places(w: Writer, node: Node, body: Body) -> tuple[list[str], list[str]]:
+    """Checks, and `body(element, counters, shape, new value)` for all that a key picks."""
+    a, b, *arrays = node.inputs
+    key, lowest = node.attrs["key"], node.attrs.get("lowest")
+    picked = picked_by(w, w.write(node), a.shape, key, tuple(arrays))
+    value = value_of(w, b, picked.shape)
+
+    def inside(element: str, counters: str) -> list[str]:
+        new = value if isinstance(value, str) else value.at(counters)
+        if node.dtype != b.dtype:
+            new = f"({ctype(node)}){new}"
+        return body(element, counters, picked.shape, new)
+
+    return _checks(w, picked, lowest), visits(w, picked, lowest, inside)
 
 
 def written(w: Writer, node: Node) -> list[str]:
     """index_put and index_add: a copy of a, then every element of b, one after another."""
-    a, b, *arrays = node.inputs
-    picked = picked_by(w, w.write(node), a.shape, node.attrs["key"], tuple(arrays))
-    value = value_of(w, b, picked.shape)
     sign = "+=" if node.op.name == "index_add" else "="
-
-    def body(element: str, counters: str) -> list[str]:
-        new = value if isinstance(value, str) else value.at(counters)
-        if node.dtype != b.dtype:
-            new = f"({ctype(node)}){new}"
-        return [f"{element} {sign} {new};"]
-
-    lowest = node.attrs.get("lowest")
-    lines = _checks(w, picked, lowest)
-    return lines + copy_first(w, node) + visits(w, picked, lowest, body)
+    checks, lines = places(w, node, lambda e, c, s, new: [f"{e} {sign} {new};"])
+    return checks + copy_first(w, node) + lines

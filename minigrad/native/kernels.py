@@ -1,45 +1,27 @@
 """C for a step: fused loops over elements, and copies.
 
 A kernel gets the step and a `Writer`, which knows where every value lies, and answers
-with lines of C.
+with lines of C. In CUDA, where each `part` of an answer is a launch, it answers with those.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from minigrad.native.expressions import CTYPES, REFUSED, Scalars, literal
+from minigrad.native.expressions import CTYPES, REFUSED, literal
 from minigrad.native.loops import Nest, Operand, collapse
+from minigrad.native.memory import Memory
 from minigrad.ops.movement import VIEWS
 from minigrad.static.fuse import Group
 from minigrad.static.node import Node
 
+Writer = Memory  # where values lie, and what the dialect says
 FUSIBLE = ("sum", "amax", "amin", "all", "any")  # reductions that join a group
-
-
-class Writer(Protocol):
-    """What a kernel asks of the program that is being written, in C or in CUDA."""
-
-    scalars: Scalars
-    gemm: bool
-    early: bool  # are indices looked at before anything is written?
-
-    def read(self, node: Node) -> Operand: ...
-    def write(self, node: Node) -> Operand: ...
-    def view(self, node: Node, op: Any, attrs: dict) -> tuple[Operand, tuple]: ...
-    def scratch(
-        self, shape: tuple[int, ...], dtype: np.dtype, fill: float = 0
-    ) -> Operand: ...
-    def table(self, array: np.ndarray) -> str: ...
-    def constant(self, node: Node) -> str | None: ...
-    def refuse(self, condition: str) -> str: ...
-    def visit(
-        self, counters: str, sizes: Sequence[int], body: list[str]
-    ) -> list[str]: ...
 
 
 def ctype(node: Node) -> str:
@@ -156,12 +138,7 @@ class Fused:
 
     def _start(self, node: Node) -> list[str]:
         """Set a reduction's result to what nothing gives."""
-        place = self.w.write(node)
-        sizes, (place,) = collapse(node.shape, [place])
-        nest = Nest(sizes)
-        start = start_of(node)
-        nest.at[-1].append(f"{place.at(nest.counters)} = {start};")
-        return nest.lines()
+        return self.w.copied(self.w.write(node), start_of(node), node.shape)
 
     def _reduce(self, node: Node, name: str) -> list[str]:
         """Fold `node`'s operand; lines for before the loops are the answer."""
@@ -312,28 +289,39 @@ def value_of(w: Writer, node: Node, shape: tuple[int, ...]) -> Operand | str:
     return known if known is not None else w.read(node).over(node.shape, len(shape))
 
 
-def copy_first(w: Writer, node: Node) -> list[str]:
+def copy_first(w: Writer, node: Node) -> list:
     """Start from a copy of the first operand, unless the result is in its place."""
-    (a, *_), to = node.inputs, w.write(node)
-    known = w.constant(a)
-    source = w.read(a) if known is None else known
-    return [] if source == to else copied(to, source, node.shape)
+
+    def write() -> list[str]:
+        (a, *_), to = node.inputs, w.write(node)
+        known = w.constant(a)
+        source = w.read(a) if known is None else known
+        return [] if source == to else w.copied(to, source, node.shape)
+
+    return w.part(write, node)
 
 
-def put(w: Writer, node: Node) -> list[str]:
-    lines = copy_first(w, node)
-    part, shape = w.view(node, VIEWS[node.attrs["view"]], node.attrs["attrs"])
-    return lines + copied(part, value_of(w, node.inputs[1], shape), shape)
+def put(w: Writer, node: Node) -> list:
+    def write() -> list[str]:
+        part, shape = w.view(node, VIEWS[node.attrs["view"]], node.attrs["attrs"])
+        return w.copied(part, value_of(w, node.inputs[1], shape), shape)
+
+    return [*copy_first(w, node), *w.part(write, node)]
 
 
-def zeros(w: Writer, node: Node) -> list[str]:
-    return copied(w.write(node), "0", node.shape)
+def zeros(w: Writer, node: Node) -> list:
+    return w.part(lambda: w.copied(w.write(node), "0", node.shape), node)
 
 
-def cat(w: Writer, node: Node) -> list[str]:
-    to, axis, lines = w.write(node), node.attrs["axis"], []
-    at = to.offset
+def cat(w: Writer, node: Node) -> list:
+    axis, at, lines = node.attrs["axis"], 0, []
+
+    def write(x: Node, at: int) -> list[str]:
+        to = w.write(node)
+        to = to._replace(offset=to.offset + at * to.strides[axis])
+        return w.copied(to, value_of(w, x, x.shape), x.shape)
+
     for x in node.inputs:
-        lines += copied(to._replace(offset=at), value_of(w, x, x.shape), x.shape)
-        at += x.shape[axis] * to.strides[axis]
+        lines += w.part(partial(write, x, at), node)
+        at += x.shape[axis]
     return lines

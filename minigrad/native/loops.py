@@ -161,7 +161,9 @@ class Nest:
         ]
 
 
-def visited(counters: str, sizes: Sequence[int], body: list[str]) -> list[str]:
+def visited(
+    counters: Sequence[str], sizes: Sequence[int], body: list[str]
+) -> list[str]:
     """`body` for every position, a loop for each axis."""
     heads = [
         f"for (int64_t {c} = 0; {c} < {n}; {c}++) {{"

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.eager.cell import Cell
-from minigrad.native import kernels
 from minigrad.native.expressions import Scalars, literal
-from minigrad.native.loops import Operand, operand
-from minigrad.static.fuse import Group
-from minigrad.static.node import CONSTANT, VARIABLE, Node, is_live
-from minigrad.static.plan import FRESH, Plan, root_of
+from minigrad.native.loops import Operand, operand, steps_of
+from minigrad.static.fuse import Group, Joins, RowOf
+from minigrad.static.node import CONSTANT, VARIABLE, Node, is_live, topological
+from minigrad.static.plan import FRESH, Plan, make_plan, root_of
+from minigrad.static.rewrite import settle_reshapes
 
 
 class Memory:
@@ -40,27 +40,35 @@ class Memory:
             self.new(x, "x", np.empty((), x.dtype) if is_live(x) else None)
 
     # --- what a dialect adds ---------------------------------------------------------------
-    joins = staticmethod(kernels.joins)  # which ops run together with others, in bodies
+    joins: Joins  # which ops run together with others, in bodies
+    row_of: RowOf  # and along which rows
+    gemm: bool  # is there a BLAS?
+    early: bool  # are indices looked at before anything is written?
+    # What a slot is called in the present step.
+    pointer: Callable[[int, np.dtype], str]
+    # What runs steps, one after another.
+    steps: Callable[[Sequence[Group]], list]
+    # What runs the lines that a function gives, which compute nodes.
+    block: Callable[[Callable[[], list[str]], Sequence[Node]], list]
+    # The same within a step, of lines that wait for all before them.
+    part: Callable[[Callable[[], list[str]], Node], list]
+    # Lines for every position: counters, sizes, what is done there.
+    visit: Callable[[Sequence[str], Sequence[int], list[str]], list[str]]
+    # The lines that write an operand over a shape, or a number, to another.
+    copied: Callable[[Operand, Operand | str, tuple[int, ...]], list[str]]
+    # The line that gives the call up on a condition.
+    refuse: Callable[[str], str]
+    # What a node's random word of some number is called, and lines that draw so many.
+    words: Callable[[Node, int], tuple[Callable[[str], str], list[str]]]
 
-    def pointer(self, slot: int, dtype: np.dtype) -> str:
-        """What a slot is called in the present step."""
-        raise NotImplementedError
-
-    def steps(self, steps: Sequence[Group]) -> list:
-        """What runs the steps, one after another."""
-        raise NotImplementedError
-
-    def block(self, write: Callable[[], list], nodes: Sequence[Node]) -> list:
-        """What runs the lines that `write` gives, which compute `nodes`."""
-        raise NotImplementedError
-
-    def copied(self, to: Operand, value: Operand | str, shape: tuple) -> list:
-        """The lines that copy `value` to `to`."""
-        raise NotImplementedError
-
-    def layout(self, array: Any) -> np.ndarray:
+    @staticmethod
+    def layout(array: Any) -> np.ndarray:
         """An array of NumPy's that lies in memory as this one does."""
         return array
+
+    def runs_anyway(self, node: Node) -> bool:
+        """Is it computed in a round that does not take place, too?"""
+        return False
 
     def result(self, node: Node, keep: bool = False) -> Any:
         """Memory for a result: new in every call, unless the program is to keep it."""
@@ -115,6 +123,10 @@ class Memory:
     def write(self, node: Node) -> Operand:
         return self.read(node)
 
+    def plain(self, slot: int, shape: tuple[int, ...], dtype: np.dtype) -> Operand:
+        """What is in a slot, in C order."""
+        return Operand(self.pointer(slot, dtype), steps_of(shape))
+
     def view(self, node: Node, op: Any, attrs: dict) -> tuple[Operand, tuple]:
         whole = self.show(node)
         part = op.fn(whole, **attrs)
@@ -124,9 +136,8 @@ class Memory:
         self, shape: tuple[int, ...], dtype: np.dtype, fill: float = 0
     ) -> Operand:
         """Memory of one step alone, and what is in it at first."""
-        array = np.full(shape, fill, dtype)
-        name = self.pointer(self.new(object(), "b", array), dtype)
-        return operand(name, array, array)
+        slot = self.new(object(), "b", np.full(shape, fill, dtype))
+        return self.plain(slot, shape, dtype)
 
     def table(self, array: np.ndarray) -> str:
         """The pointer to an array that a step looks things up in."""
@@ -141,9 +152,9 @@ class Memory:
         return literal(first[0], node.dtype)
 
     # --- the order -------------------------------------------------------------------------
-    def everything(self, outputs: Sequence[Node]) -> tuple[list, list]:
+    def everything(self) -> tuple[list, list]:
         """What a call runs: what may fail, and what writes into variables after that."""
-        plan = self.plan
+        plan, outputs = self.plan, self.plan.outputs
         lines = self.steps(plan.steps[: plan.tail])
         # What shows a variable, or an argument that may share its memory, is copied first.
         copies: dict[Any, Node] = dict(enumerate(outputs)) | plan.copied
@@ -169,11 +180,10 @@ class Memory:
         return head, lines
 
     def copy(self, slot: int, node: Node) -> list:
-        return self.block(lambda: self._copied(slot, node), [])
+        to = lambda: self.plain(slot, node.shape, node.dtype)
+        return self.block(lambda: self._copied(to(), node), [])
 
-    def _copied(self, slot: int, node: Node) -> list[str]:
-        ghost = np.empty(node.shape, node.dtype)
-        to = operand(self.pointer(slot, node.dtype), ghost, ghost)
+    def _copied(self, to: Operand, node: Node) -> list[str]:
         known = self.constant(node)
         return self.copied(to, self.read(node) if known is None else known, node.shape)
 
@@ -184,12 +194,27 @@ class Memory:
             slot = self.slots.get(cell)
             slot = self.new(cell, "w", cell.array) if slot is None else slot
             to = operand(self.pointer(slot, node.dtype), *[self.layout(cell.array)] * 2)
-            if aside is not None:
-                ghost = np.empty(node.shape, node.dtype)
-                value: Any = operand(self.pointer(aside, node.dtype), ghost, ghost)
-            else:
-                known = self.constant(node)
-                value = self.read(node) if known is None else known
+            if aside is None:
+                return self._copied(to, node)
+            value = self.plain(aside, node.shape, node.dtype)
             return self.copied(to, value, node.shape)
 
         return self.block(write, [])
+
+
+def planned(
+    kind: type[Memory],
+    inputs: Sequence[Node],
+    wanted: Sequence[Node],
+    cells: Sequence[Cell],
+    check_nan: bool,
+) -> tuple[list[Node], Plan]:
+    """The graph as memory lies, and its plan; the last of `wanted` are for the `cells`."""
+    known = {x: np.empty(x.shape, x.dtype) for x in inputs}
+    variables = [x for x in topological(wanted) if x.op is VARIABLE]
+    known |= {x: kind.layout(x.value.array) for x in variables}
+    final = settle_reshapes(wanted, known)
+    outputs = final[: len(final) - len(cells)]
+    updates = dict(zip(cells, final[len(outputs) :]))
+    plan = make_plan(outputs, updates, check_nan, kind.joins, row_of=kind.row_of)
+    return final, plan

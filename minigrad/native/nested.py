@@ -118,9 +118,10 @@ def body(
     results = settle_reshapes(accumulate(results), known)
     plan = make_plan(results, {}, body=True, joins=w.joins, row_of=w.row_of)
     places: dict[Node, int] = {}
-    kept = overwritten(plan, carries, results)
+    aside = {i for i, x in enumerate(results[: len(carries)]) if w.runs_anyway(x)}
+    kept = overwritten(plan, carries, results) - aside
     for i, (x, slot) in enumerate(zip(results, rooms)):
-        if plan.place.get(x) == FRESH:
+        if plan.place.get(x) == FRESH and i not in aside:
             places.setdefault(x, w.slots[carries[i]] if i in kept else slot)
     with _inside(w, plan, places):
         lines = w.steps(plan.steps)
@@ -153,7 +154,7 @@ def read_items(w: Any, node: Node) -> list[Node]:
     return [x for x in w.plan.nodes if x.op.kind == "item" and x.inputs[0] is node]
 
 
-def _given(
+def given(
     w: Any, pairs: Iterable[tuple[Node, Node]], by_row: bool = False
 ) -> list[str]:
     """The lines that let parameters show inputs, or a row of each, without a copy."""
@@ -175,18 +176,17 @@ def _shows(w: Any, param: Node, x: Node, by_row: bool) -> str:
 # --- branches ----------------------------------------------------------------------------
 
 
-def branch(w: Any, node: Node) -> list[str]:
-    """An `if`, of which both sides leave their results in the same memory."""
+def branch(w: Any, node: Node) -> list:
+    """One of two sides, which leave their results in the same memory."""
     items = read_items(w, node)
     op, kept, numbers = slim_branch(node.op, {x.attrs["i"] for x in items})
     pred, *inputs = (node.inputs[k] for k in kept)
     rooms = [room(w, x) for x in op.sides[0]]
-    lines = _given(w, zip(op.params, inputs))
+    lines = w.given(zip(op.params, inputs))
     sides = [body(w, side, rooms)[0] for side in op.sides]
     for x in items:
         w.slots[x] = rooms[numbers[x.attrs["i"]]]
-    test = w.read(pred).at(())
-    return [*lines, f"if ({test}) {{", *sides[0], "} else {", *sides[1], "}"]
+    return [*lines, *w.choice(node, pred, sides)]
 
 
 # --- loops -------------------------------------------------------------------------------
@@ -202,7 +202,8 @@ def loop(w: Any, node: Node) -> list[str]:
     before = _captured(w, op, inputs[n + len(op.xs) : len(op.params)])
     for i, slot in slots.items():
         before += w.copy(slot, inputs[i])
-    stacks, grow = _make_stacks(w, op, set(numbers.values()))
+    stacks = make_stacks(w, op, set(numbers.values()))
+    grow = _growing(w, op, stacks)
     before += _height(w, op, inputs)
 
     test: list[str] = []
@@ -214,7 +215,9 @@ def loop(w: Any, node: Node) -> list[str]:
         test, _, work = body(w, [op.pred], [answer])
         test += [f"if (!*(bool *)p[{answer}]) break;", *grow]
     rows, moves = _rows(w, op, inputs[n:], stacks)
-    lines, more = _round(w, op, slots, rows)
+    lines, swaps, more = a_round(w, op, slots, [rows[n + j] for j in range(len(op.ys))])
+    for a, b in swaps:
+        lines.append(f"{{ void *old = p[{a}]; p[{a}] = p[{b}]; p[{b}] = old; }}")
     slots |= stacks
     slots[op.count] = w.new(object(), "b", np.empty((), np.int64))
     for x in items:
@@ -243,7 +246,7 @@ def _captured(w: Any, op: Loop, inputs: list[Node]) -> list[str]:
             lines += w.copy(w.new(p, "b", w.shown[p]), x)
         else:
             shown.append((p, x))
-    return lines + _given(w, shown)
+    return lines + given(w, shown)
 
 
 def _rows(
@@ -255,7 +258,7 @@ def _rows(
     """
     rows = {i: w.new(object(), "v", None) for i in stacks}
     lines = [f"const int64_t row = {'height - 1 - trip' if op.reverse else 'trip'};"]
-    lines += _given(w, zip(op.xs, inputs), by_row=True)
+    lines += given(w, zip(op.xs, inputs), by_row=True)
     for i, stack in stacks.items():
         size, real = math.prod(op.row(i).shape), ctype(op.row(i))
         lines.append(f"p[{rows[i]}] = ({real} *)p[{stack}] + row * {size};")
@@ -264,20 +267,20 @@ def _rows(
     return rows, lines
 
 
-def _round(
-    w: Any, op: Loop, slots: dict[int, int], rows: dict[int, int]
-) -> tuple[list[str], int]:
-    """The body; then carries and their next values change places, and its work."""
+def a_round(
+    w: Any, op: Loop, slots: dict[int, int], rows: Sequence[int]
+) -> tuple[list, list[tuple[int, int]], int]:
+    """The body, which leaves the ys in `rows`; then who change places, and its work.
+
+    These are carries and their next values, unless the one has the other's memory.
+    """
     moving = [i for i, x in enumerate(op.nexts) if x is not op.carries[i]]
     nexts = [op.nexts[i] for i in moving]
     spare = [room(w, x) for x in nexts]
-    rooms = spare + [rows[len(op.nexts) + j] for j in range(len(op.ys))]
     carries = [op.carries[i] for i in moving]
-    lines, stay, work = body(w, [*nexts, *op.ys], rooms, carries)
-    for k, (a, b) in enumerate(zip([slots[i] for i in moving], spare)):
-        if k not in stay:
-            lines.append(f"{{ void *old = p[{a}]; p[{a}] = p[{b}]; p[{b}] = old; }}")
-    return lines, work
+    lines, stay, work = body(w, [*nexts, *op.ys], [*spare, *rows], carries)
+    pairs = zip((slots[i] for i in moving), spare)
+    return lines, [pair for k, pair in enumerate(pairs) if k not in stay], work
 
 
 def _height(w: Any, op: Loop, inputs: list[Node]) -> list[str]:
@@ -289,25 +292,27 @@ def _height(w: Any, op: Loop, inputs: list[Node]) -> list[str]:
     return ["int64_t height;", *w.block(read, [])]
 
 
-def _make_stacks(
-    w: Any, op: Loop, wanted: set[int]
-) -> tuple[dict[int, int], list[str]]:
-    """Memory for the stacks that are read, and the line that makes room in it."""
-    counted = op.length is None
+def make_stacks(w: Any, op: Loop, wanted: set[int]) -> dict[int, int]:
+    """Memory for the stacks that are read."""
     slots = {}
     for i in sorted(wanted):
         if len(op.nexts) <= i < op.count:
             (height, *sizes), dtype = op.output(i)
-            shape = (ROWS if counted else height, *sizes)
+            shape = (ROWS if op.length is None else height, *sizes)
             slots[i] = w.new(object(), "s", np.empty(shape, dtype))
-    if not (slots and counted):
-        return slots, []
+    return slots
+
+
+def _growing(w: Any, op: Loop, stacks: dict[int, int]) -> list[str]:
+    """The line that makes room in stacks whose height is not known."""
+    if op.length is not None or not stacks:
+        return []
     rows = w.new(object(), "s", np.array(ROWS, np.int64))
     there = f"*(int64_t *)p[{rows}]"
     helper = _helper(w)
-    helper.stacks.append([rows, *slots.values()])
+    helper.stacks.append([rows, *stacks.values()])
     test = f"while (height > {there})" if op.given else f"if (trip == {there})"
-    return slots, [f"{test} {w.refuse(f'ask({len(helper.stacks) - 1})')}"]
+    return [f"{test} {w.refuse(f'ask({len(helper.stacks) - 1})')}"]
 
 
 def _helper(w: Any) -> Helper:

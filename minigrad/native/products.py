@@ -11,34 +11,25 @@ from minigrad.static.node import Node
 
 SMALL = 8192  # multiplications up to which loops beat a call of BLAS
 ROWS = 4  # of a small product that are computed together
+Sizes = tuple[int, int, int]  # rows and columns of y, and the inner size
+Steps = list[tuple[int, ...]]  # strides of y, a and b
 
 
-def matmul(w: Writer, node: Node) -> list[str]:
-    a, b = node.inputs
-    return _product(w, node, a, b, alpha=1.0, beta=0)
-
-
-def gemm(w: Writer, node: Node) -> list[str]:
-    """a + alpha * (b @ c), in the memory of a where the plan has found that possible."""
-    _, b, c = node.inputs
-    lines = copy_first(w, node)
-    return lines + _product(w, node, b, c, alpha=node.attrs["alpha"], beta=1)
-
-
-def _product(
-    w: Writer, node: Node, a: Node, b: Node, alpha: float, beta: int
-) -> list[str]:
+def multiplied(w: Writer, node: Node) -> list[str]:
+    """matmul, and gemm: a + alpha * (b @ c), in the memory of a where that is possible."""
+    a, b = node.inputs[-2:]
+    added, alpha = node.op.name == "gemm", node.attrs.get("alpha", 1.0)
+    lines = copy_first(w, node) if added else []
     (m, n), k = node.shape[-2:], a.shape[-1]
-    if math.prod(node.shape) == 0:
-        return []
+    if math.prod(node.shape) == 0 or (k == 0 and added):
+        return lines
     if k == 0:
-        return [] if beta else copied(w.write(node), "0", node.shape)
+        return copied(w.write(node), "0", node.shape)
     batch = node.shape[:-2]
     to = w.write(node)
     left, right = (w.read(x).over(x.shape, len(node.shape)) for x in (a, b))
     sides = [matrix_strides(x, s) for x, s in ((left, (m, k)), (right, (k, n)))]
     small = _is_small(w, node, (m, n, k))
-    lines: list[str] = []
     if not small and None in sides:  # BLAS wants rows or columns that lie together
         copies = []
         for x, place, side in zip((a, b), (left, right), sides, strict=True):
@@ -58,7 +49,7 @@ def _product(
         for x in names
     ]
     steps = [x.strides[len(sizes) :] for x in (to, left, right)]
-    lines += multiply(w, node, places, steps, (m, n, k), beta, alpha)
+    lines += multiply(w, node, places, steps, (m, n, k), int(added), alpha)
     return lines + ["}"] * len(sizes)
 
 
@@ -68,7 +59,7 @@ def is_large(node: Node) -> bool:
     return dot and math.prod(node.shape) * node.inputs[-1].shape[-2] > 8 * SMALL
 
 
-def _is_small(w: Writer, node: Node, sizes: tuple[int, int, int]) -> bool:
+def _is_small(w: Writer, node: Node, sizes: Sizes) -> bool:
     return math.prod(sizes) <= SMALL or not w.gemm or node.dtype.kind != "f"
 
 
@@ -76,8 +67,8 @@ def multiply(
     w: Writer,
     node: Node,
     places: list[str],
-    steps: list[tuple[int, ...]],
-    sizes: tuple[int, int, int],
+    steps: Steps,
+    sizes: Sizes,
     beta: int,
     alpha: float = 1.0,
 ) -> list[str]:
@@ -104,12 +95,7 @@ def _batched(
 
 
 def _blas_call(
-    node: Node,
-    places: list[str],
-    steps: list[tuple[int, ...]],
-    sizes: tuple[int, int, int],
-    alpha: float,
-    beta: int,
+    node: Node, places: list[str], steps: Steps, sizes: Sizes, alpha: float, beta: int
 ) -> list[str]:
     m, n, k = sizes
     shapes = ((m, k), (k, n))
@@ -128,12 +114,7 @@ def _blas_call(
 
 
 def _small_product(
-    node: Node,
-    places: list[str],
-    steps: list[tuple[int, ...]],
-    sizes: tuple[int, int, int],
-    alpha: float,
-    beta: int,
+    node: Node, places: list[str], steps: Steps, sizes: Sizes, alpha: float, beta: int
 ) -> list[str]:
     """Loops whose innermost one walks along memory: columns of b, or the inner axis.
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from minigrad.backend import int64
+from minigrad.native.expressions import literal
 from minigrad.native.kernels import Writer, ctype
 from minigrad.static.node import Node
 
@@ -27,44 +30,59 @@ static void random_words(uint64_t seed, uint64_t counter, int64_t count, uint64_
 }"""
 
 
-def _words(w: Writer, node: Node, count: int) -> tuple[str, list[str]]:
-    """Memory for `count` random words, and the line that fills it."""
+def words(w: Any, node: Node, count: int) -> tuple[Callable[[str], str], list[str]]:
+    """The expression for the word of a number, and the line that draws them all."""
     w.scalars.helpers["random_words"] = PHILOX
     state, place = w.read(node.inputs[0]), w.scratch((count,), int64)
-    words = f"((uint64_t *){place.pointer})"
-    return words, [f"random_words({state.at('0')}, {state.at('1')}, {count}, {words});"]
+    drawn = f"((uint64_t *){place.pointer})"
+    line = f"random_words({state.at('0')}, {state.at('1')}, {count}, {drawn});"
+    return lambda number: f"{drawn}[{number}]", [line]
 
 
-def uniform(w: Writer, node: Node) -> list[str]:
-    words, lines = _words(w, node, n := math.prod(node.shape))
+def _drawn(w: Writer, node: Node, value: Callable[[str], str]) -> list:
+    """Every element is made of a word of its own."""
+
+    def write() -> list[str]:
+        n = math.prod(node.shape)
+        word, lines = w.words(node, n)
+        element = f"{w.write(node).pointer}[i] = {value(word('i'))};"
+        return lines + _each(w, n, [element])
+
+    return w.part(write, node)
+
+
+def uniform(w: Writer, node: Node) -> list:
     digits = np.finfo(node.dtype).nmant + 1
-    value = f"({ctype(node)})({words}[i] >> {64 - digits}) * 0x1p-{digits}"
-    return [*lines, *_each(n), f"  {w.write(node).pointer}[i] = {value};"]
+    unit = literal(2.0**-digits, node.dtype)
+    return _drawn(
+        w, node, lambda word: f"({ctype(node)})({word} >> {64 - digits}) * {unit}"
+    )
 
 
-def normal(w: Writer, node: Node) -> list[str]:
-    """Box and Muller's transform: a pair of numbers from two words."""
-    n = math.prod(node.shape)
-    half = (n + 1) // 2
-    words, lines = _words(w, node, 2 * half)
-    f64, y = np.dtype(np.float64), w.write(node).pointer
-    log1p, cos, sin = (w.scalars.function(f, f64) for f in ("log1p", "cos", "sin"))
-    last = [f"  if (i + {half} < {n}) {y}[i + {half}] = radius * {sin}(angle);"]
-    return [
-        *lines, *_each(half), "{",
-        f"const double u = ({words}[i] >> 11) * 0x1p-53;",
-        f"const double v = ({words}[i + {half}] >> 11) * 0x1p-53;",
-        f"const double radius = sqrt(-2 * {log1p}(-u)), angle = {2 * math.pi!r} * v;",
-        f"{y}[i] = radius * {cos}(angle);", *last, "}",
-    ]  # fmt: skip
-
-
-def integers(w: Writer, node: Node) -> list[str]:
-    words, lines = _words(w, node, n := math.prod(node.shape))
+def integers(w: Writer, node: Node) -> list:
     low, high = node.attrs["low"], node.attrs["high"]
-    value = f"{words}[i] % {high - low}ULL + {low % 2**64}ULL"
-    return [*lines, *_each(n), f"  {w.write(node).pointer}[i] = {value};"]
+    return _drawn(w, node, lambda word: f"{word} % {high - low}ULL + {low % 2**64}ULL")
 
 
-def _each(n: int) -> list[str]:
-    return ["#pragma omp simd", f"for (int64_t i = 0; i < {n}; i++)"]
+def normal(w: Writer, node: Node) -> list:
+    """Box and Muller's transform: a pair of numbers from two words, in float64."""
+    n, f64 = math.prod(node.shape), np.dtype(np.float64)
+    half = (n + 1) // 2
+
+    def write() -> list[str]:
+        word, lines = w.words(node, 2 * half)
+        y, scale = w.write(node).pointer, "0x1p-53"
+        log1p, cos, sin = (w.scalars.function(f, f64) for f in ("log1p", "cos", "sin"))
+        return lines + _each(w, half, [
+            f"const double u = ({word('i')} >> 11) * {scale};",
+            f"const double v = ({word(f'i + {half}')} >> 11) * {scale};",
+            f"const double radius = sqrt(-2 * {log1p}(-u)), angle = {2 * math.pi!r} * v;",
+            f"{y}[i] = radius * {cos}(angle);",
+            f"if (i + {half} < {n}) {y}[i + {half}] = radius * {sin}(angle);",
+        ])  # fmt: skip
+
+    return w.part(write, node)
+
+
+def _each(w: Writer, n: int, body: list[str]) -> list[str]:
+    return ["#pragma omp simd", *w.visit("i", (n,), body)]

@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from minigrad.native.kernels import Writer, ctype
 from minigrad.native.loops import COUNTERS, Operand, collapse
 from minigrad.static.node import Node
 
 
-def _walk(
-    w: Writer, node: Node, axes: tuple[int, ...], body: Callable[[str, str], list[str]]
-) -> list[str]:
-    """For each position off `axes`, the lines `body(read, write)`.
+def sides(w: Writer, node: Node, axes: Sequence[int]) -> tuple[list[int], str, str]:
+    """What a walk along `axes` reads and writes, and the sizes of the other axes.
 
-    `read` is the operand's element at counter `q` along `axes` (in C order), `write` the
-    place of the result.
+    Read is the operand's element at counter `q` along `axes` (in C order).
     """
     (x,) = node.inputs
-    if math.prod(node.shape) == 0:
-        return []
-    shape = x.shape
-    free = [i for i in range(len(shape)) if i not in axes]
+    free = [i for i in range(len(x.shape)) if i not in axes]
     source, to = w.read(x), w.write(node)
-    strides = to.strides if len(to.strides) == len(shape) else _spread(to.strides, axes)
+    strides = to.strides
+    if len(strides) == len(x.shape):
+        strides = tuple(strides[i] for i in free)
     counters = COUNTERS[: len(free)]
-    inside = unravelled([shape[i] for i in axes], [source.strides[i] for i in axes])
-    start = Operand(
-        source.pointer, tuple(source.strides[i] for i in free), source.offset
-    )
-    goal = Operand(to.pointer, tuple(strides[i] for i in free), to.offset)
+    inside = unravelled([x.shape[i] for i in axes], [source.strides[i] for i in axes])
+    start = Operand("", tuple(source.strides[i] for i in free), source.offset)
     read = f"{source.pointer}[{start.position(counters)} + {inside}]"
-    lines = body(read, f"{to.pointer}[{goal.position(counters)}]")
-    return w.visit(counters, [shape[i] for i in free], lines)
+    write = Operand(to.pointer, strides, to.offset).at(counters)
+    return [x.shape[i] for i in free], read, write
 
 
-def _spread(strides: tuple[int, ...], axes: tuple[int, ...]) -> list[int]:
-    own = list(strides)
-    for axis in sorted(axes):
-        own.insert(axis, 0)
-    return own
+def _walk(
+    w: Writer, node: Node, axes: Sequence[int], body: Callable[[str, str], list[str]]
+) -> list:
+    """For each position off `axes`, the lines `body(read, write)`."""
+
+    def write() -> list[str]:
+        if math.prod(node.shape) == 0:
+            return []
+        sizes, *places = sides(w, node, axes)
+        return w.visit(COUNTERS[: len(sizes)], sizes, body(*places))
+
+    return w.part(write, node)
 
 
 def unravelled(sizes: list[int], strides: list[int]) -> str:
@@ -73,14 +73,14 @@ def argument(w: Writer, node: Node) -> list[str]:
             f"{write} = best;",
         ]  # fmt: skip
 
-    return ["{", *_walk(w, node, axes, body), "}"]
+    return _walk(w, node, axes, body)
 
 
 def cumsum(w: Writer, node: Node) -> list[str]:
     axis = (node.attrs["axis"],)
-    step = w.write(node).strides[axis[0]]
 
     def body(read: str, write: str) -> list[str]:
+        step = w.write(node).strides[axis[0]]
         return [
             f"{ctype(node)} sum = 0;",
             f"for (int64_t q = 0; q < {_count(node, axis)}; q++) {{",
@@ -88,7 +88,7 @@ def cumsum(w: Writer, node: Node) -> list[str]:
             f"{write[:-1]} + q * {step}] = sum;", "}",
         ]  # fmt: skip
 
-    return ["{", *_walk(w, node, axis, body), "}"]
+    return _walk(w, node, axis, body)
 
 
 def argsort(w: Writer, node: Node) -> list[str]:
@@ -128,4 +128,4 @@ def argsort(w: Writer, node: Node) -> list[str]:
             f"  {write[:-1]} + q * {step}] = from[q];",
         ]  # fmt: skip
 
-    return ["{", *_walk(w, node, axis, body), "}"]
+    return _walk(w, node, axis, body)

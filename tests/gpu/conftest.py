@@ -78,3 +78,22 @@ def log(gpu):
     if gpu is None:
         pytest.skip("a real GPU keeps no log")
     return gpu
+
+
+@pytest.fixture(params=["native", *GPUS])
+def compiled(request, compilers, monkeypatch):
+    """`mg.compile` for native code or for CUDA; tensors are made where that runs."""
+    target = "native" if request.param == "native" else "cuda"
+
+    def compiled(*args, **options):
+        program = mg.compile(*args, target=target, **options)
+        assert program.target == target, program.fallback
+        return program
+
+    if target == "native":
+        yield compiled
+        return
+    with a_gpu(request, monkeypatch):
+        mg.set_default_device("cuda")
+        yield compiled
+        mg.set_default_device("cpu")

@@ -6,27 +6,6 @@ import pytest
 import minigrad as mg
 from minigrad.errors import GraphError, NotFiniteError
 
-from .conftest import GPUS, a_gpu
-
-
-@pytest.fixture(params=["native", *GPUS])
-def compiled(request, compilers, monkeypatch):
-    """`mg.compile` for native code or for CUDA; tensors are made where that runs."""
-    target = "native" if request.param == "native" else "cuda"
-
-    def compiled(*args, **options):
-        program = mg.compile(*args, target=target, **options)
-        assert program.target == target, program.fallback
-        return program
-
-    if target == "native":
-        yield compiled
-        return
-    with a_gpu(request, monkeypatch):
-        mg.set_default_device("cuda")
-        yield compiled
-        mg.set_default_device("cpu")
-
 
 def test_an_index_out_of_range_names_the_users_line_and_updates_nothing(compiled):
     w = mg.variable(mg.arange(3.0))

@@ -35,25 +35,6 @@ def test_stacks_of_unknown_height_grow_and_stay_high():
             np.testing.assert_allclose(got.array, want.array, rtol=1e-12)
 
 
-def test_a_loop_in_a_loop_has_stacks_that_each_round_fills_anew():
-    def f(x):
-        def body(h, v):
-            inner = mg.while_loop(lambda a: a.sum() < 50.0, lambda a: a * a + v, h)
-            return inner * 0.01, inner.sum()
-
-        h, sums = mg.scan(body, x, mg.stack([x, x * 2, x * 40]))
-        return (h * h).sum() + (sums * sums).sum()
-
-    x = mg.placeholder((4,), mg.float64)
-    outputs = [f(x), mg.gradients(f(x), x)]
-    program = compiled([x], outputs)
-    expected = mg.compile([x], outputs, target="interpreter")
-    for start in (1.0, 0.4, 20.0):
-        feed = np.full(4, start)
-        for got, want in zip(program(feed), expected(feed)):
-            np.testing.assert_allclose(got.array, want.array, rtol=1e-10)
-
-
 def test_a_stack_of_unknown_height_that_leaves_the_program_is_left_to_the_interpreter():
     x = mg.placeholder((3,), mg.float64)
     made = climb(10.0, x).inputs[0]
