@@ -193,13 +193,18 @@ def as_result(value: Any) -> Any:
     return y if y.flags.c_contiguous else y.copy(order="C")
 
 
-def moved(array: Any, where: device) -> Any:
-    """`array` itself if it is on `where` already, else a copy over there."""
+def moved(array: Any, where: device, waits: bool = True) -> Any:
+    """`array` itself if it is on `where` already, else a copy over there.
+
+    Unless it `waits`, a copy between pinned memory and a GPU is only queued.
+    """
     if where.type == "cpu":
-        return late("cuda")(device_of(array)).get(array) if on_device(array) else array
+        if not on_device(array):
+            return array
+        return late("cuda")(device_of(array)).get(array, waits)
     there = late("cuda")(where)
     here = on_device(array) and array.device.id == there.index
-    return array if here else there.put(array)
+    return array if here else there.put(array, waits)
 
 
 def is_writable(array: Any) -> bool:

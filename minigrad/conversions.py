@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import device, device_of
+from minigrad.backend import CPU, device, device_of
 from minigrad.ops import elementwise
 from minigrad.ops.op import Value
 
@@ -43,11 +43,20 @@ class Conversions(Value):
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
         """In another dtype, or on another device: `x.to(dtype)`, `x.to("cuda", dtype)`,
-        `x.to(other)`; itself if nothing changes and no `copy=True` is given."""
-        where, dtype, copy = destination(args, kwargs)
+        `x.to(other)`; itself if nothing changes and no `copy=True` is given.
+
+        With `non_blocking=True` a copy from pinned memory to a GPU, or from there to the
+        CPU, is only queued in the current stream: until that stream or an event behind the
+        copy is synchronized, the pinned memory may not be written, nor the result on the
+        CPU read. Source: PyTorch's torch.Tensor.to.
+        """
+        where, dtype, copy, waits = destination(args, kwargs)
         here = self.device
         if where is not None and where != here:
-            y = elementwise.transfer(self, device=str(where), back=str(here))
+            if where == CPU and dtype is not None:  # while it is where it can be read
+                return self.to(dtype).to(where, non_blocking=not waits)
+            places = {"device": str(where), "back": str(here)}
+            y = elementwise.transfer(self, **places, waits=waits)
             return y if dtype is None else y.to(dtype)
         if dtype is None or dtype == self.dtype:
             return elementwise.cast(self, dtype=self.dtype) if copy else self
@@ -65,27 +74,6 @@ class Conversions(Value):
         """In the dtype of `other`."""
         return self.to(other)
 
-    def half(self) -> Any:
-        return self.to(dtype="float16")
-
-    def float(self) -> Any:
-        return self.to(dtype="float32")
-
-    def double(self) -> Any:
-        return self.to(dtype="float64")
-
-    def int(self) -> Any:
-        return self.to(dtype="int32")
-
-    def long(self) -> Any:
-        return self.to(dtype="int64")
-
-    def bool(self) -> Any:
-        return self.to(dtype="bool")
-
-    def byte(self) -> Any:
-        return self.to(dtype="uint8")
-
     def cpu(self) -> Any:
         """On the CPU: itself if it is there already."""
         return self.to("cpu")
@@ -94,7 +82,7 @@ class Conversions(Value):
         """On the GPU: itself if it is there already."""
         if device is None or type(device) is int:
             device = "cuda" if device is None else f"cuda:{device}"
-        return self.to(device)
+        return self.to(device, non_blocking=non_blocking)
 
     def contiguous(self) -> Any:
         """In memory in the order of its elements: itself, for a node."""
@@ -104,11 +92,23 @@ class Conversions(Value):
         return self.dtype.kind == "f"
 
 
-def destination(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
-    """The device and the dtype that a call of `to` asks for, and whether it wants a copy."""
+def _to(dtype: str) -> Any:
+    def method(self: Any) -> Any:
+        return self.to(dtype=dtype)
+
+    method.__doc__ = f"In {dtype}."
+    return method
+
+
+for _name, _dtype in _TYPES.items():  # half, float, double, byte, int, long, bool
+    setattr(Conversions, _name.removesuffix("Tensor").lower(), _to(_dtype))
+
+
+def destination(args: tuple, kwargs: dict) -> tuple[Any, Any, Any, Any]:
+    """What a call of `to` asks for: device, dtype, a copy? and wait for it?"""
     kwargs = dict(kwargs)
     copy = kwargs.pop("copy", False)
-    kwargs.pop("non_blocking", None)  # what is copied may be written afterwards
+    waits = not kwargs.pop("non_blocking", False)
     dtype, where = kwargs.pop("dtype", None), kwargs.pop("device", None)
     other = kwargs.pop("other", None)
     if kwargs:
@@ -123,11 +123,11 @@ def destination(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
     if rest and type(rest[0]) is not bool:
         dtype = rest.pop(0)
     if rest and type(rest[0]) is bool:
-        rest.pop(0)  # non_blocking
+        waits = not rest.pop(0)  # non_blocking
     if rest:
         copy = rest.pop(0)
     if rest:
         raise TypeError(f"to: too many arguments: {args}")
     if where is not None:
         where = device(where).found()
-    return where, None if dtype is None else np.dtype(dtype), copy
+    return where, None if dtype is None else np.dtype(dtype), copy, waits

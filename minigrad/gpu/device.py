@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import warnings
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -31,7 +32,6 @@ class Device:
     over and back; the rest are questions about memory, asked by `minigrad.cuda`.
     """
 
-    simulated = False
     room: Any = None  # what products work in, if not in cuBLAS's own memory
 
     def __init__(self, xp: Any, index: int) -> None:
@@ -51,34 +51,42 @@ class Device:
         """What its maker calls it."""
         return self.xp.cuda.runtime.getDeviceProperties(self.index)["name"].decode()
 
-    def put(self, array: Any) -> Any:
-        """A copy on the device, of an array of NumPy or one of another GPU's."""
+    def put(self, array: Any, waits: bool = True) -> Any:
+        """A copy on the device, of an array of NumPy or one of another GPU's.
+
+        CuPy copies out of pinned memory while the program goes on, and other memory aside
+        before that: what it reads may be written again, unless it is pinned and nobody
+        `waits`.
+        """
         if not on_device(array):
-            return self._settled(self.xp.asarray(array, order="C"), array)
+            blocking = waits and self._is_pinned(array)
+            return self.xp.asarray(array, order="C", blocking=blocking)
         array.device.synchronize()  # the queues of two GPUs know nothing of each other
         y = self.xp.asarray(array)
         self.synchronize()
         return y
 
-    def _settled(self, to: Any, array: np.ndarray) -> Any:
-        """`to`, when what it is copied from may be written again.
+    def _is_pinned(self, array: np.ndarray) -> bool:
+        return self.xp.cuda.pinned_memory.is_memory_pinned(array.ctypes.data)
 
-        CuPy copies out of pinned memory while the program goes on, and other memory aside
-        before that.
-        """
-        if self.xp.cuda.pinned_memory.is_memory_pinned(array.ctypes.data):
-            self.xp.cuda.get_current_stream().synchronize()
-        return to
-
-    def get(self, array: Any) -> np.ndarray:
-        """A copy of a device array as an array of NumPy; waits for it to be computed."""
-        return self.xp.asnumpy(array)
+    def get(self, array: Any, waits: bool = True) -> np.ndarray:
+        """A copy of a device array as an array of NumPy, waited for unless told not to."""
+        if waits:
+            return self.xp.asnumpy(array)
+        y = self.empty_pinned(array.shape, array.dtype)
+        array.get(out=y, blocking=False)
+        arrived = self.xp.cuda.Event()
+        arrived.record()
+        # Nobody else may get this memory while the copy is on its way.
+        weakref.finalize(y, arrived.synchronize).atexit = False
+        return y
 
     def write(self, to: Any, array: np.ndarray) -> None:
         """Fill a device array, which lies row by row, from an array of NumPy."""
         array = np.asarray(array, order="C")
         to.set(array)
-        self._settled(to, array)
+        if self._is_pinned(array):
+            self.xp.cuda.get_current_stream().synchronize()
 
     def kernel(self, source: str, name: str) -> Callable[..., None]:
         """The kernel `name` of a CUDA C++ text: a function of (grid, block, args).
@@ -127,9 +135,13 @@ class Device:
         """Are products of this array to be computed in TF32?"""
         return precision.matmul.allow_tf32 and a.dtype == np.float32
 
+    def empty_pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """Memory of the host that the system never moves: copies of it need not wait."""
+        return importlib.import_module("cupyx").empty_pinned(shape, dtype)
+
     def pinned(self, array: np.ndarray) -> np.ndarray:
-        """A copy in memory that the system never moves, from which copies are quick."""
-        y = importlib.import_module("cupyx").empty_pinned(array.shape, array.dtype)
+        """A copy of an array of NumPy in such memory."""
+        y = self.empty_pinned(array.shape, array.dtype)
         y[...] = array
         return y
 

@@ -27,6 +27,13 @@ from minigrad.gpu import blas, capture
 from minigrad.gpu.device import _SIMULATED, CHOSEN, Device, enrolled, out_of_memory
 from minigrad.gpu.log import ALLOCATE, IN, LAUNCH, OUT, Event, Log
 from minigrad.gpu.simulated_array import FACTS, SimulatedArray
+from minigrad.gpu.simulated_stream import (
+    Queue,
+    empty_pinned,
+    from_host,
+    is_memory_pinned,
+    runtime,
+)
 
 # The functions of arrays that may be called, each of which CuPy has with these arguments.
 FUNCTIONS = frozenset(
@@ -42,13 +49,15 @@ CREATORS = frozenset("arange empty eye full linspace ones tri zeros".split())
 class Simulated(capture.Recorder, Device):
     """A device whose memory is NumPy's and whose kernels are its functions."""
 
-    simulated = True
     name = "simulated GPU"
     present = 0  # the number of the one that is the current one
 
     def __init__(self, memory: int, index: int, log: Log) -> None:
         self.log, self.memory, self.index = log, memory, index
         self.peak = self._taken = 0
+        self.queues: list[Queue] = []  # the null stream, and those made since
+        self.use()
+        self.entered = [Queue(self)]
         self.xp = Module(self)
 
     def use(self) -> None:
@@ -59,19 +68,8 @@ class Simulated(capture.Recorder, Device):
         if SEVERAL and Simulated.present != self.index:
             raise RuntimeError(f"cuda:{self.index} is not the current GPU")
 
-    def put(self, array: Any) -> SimulatedArray:
-        return self.xp.asarray(array)
-
-    def get(self, array: Any) -> np.ndarray:
-        return array.get()
-
-    def pinned(self, array: np.ndarray) -> np.ndarray:
-        return array.copy()
-
-    def write(self, to: Any, array: np.ndarray) -> None:
-        self.refuse("copies from the host")
-        to._values[...] = array
-        self.log.append(Event(IN, str(array.shape), array.nbytes))
+    def empty_pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        return empty_pinned(shape, dtype)
 
     def kernel(self, source: str, name: str) -> Callable[..., None]:
         from minigrad.gpu import shim  # it brings the compiler along
@@ -95,10 +93,6 @@ class Simulated(capture.Recorder, Device):
     def workspace(self) -> Any:
         return self.xp.empty(512, np.uint8)
 
-    @property
-    def stream(self) -> int:
-        return 0
-
     def launch(self, name: str, work: Callable[..., Any], *args: Any) -> None:
         """Do the work of a launch and log it; in a capture it is only noted down."""
         self.demand_present()
@@ -111,7 +105,13 @@ class Simulated(capture.Recorder, Device):
         return lambda: self.launch("graph", start)
 
     def synchronize(self) -> None:
-        self.refuse("waits")
+        for queue in self.queues:
+            queue.synchronize()
+
+    def queue(self) -> Queue:
+        """The current stream."""
+        self.demand_present()
+        return self.entered[-1]
 
     def allocated(self) -> int:
         return self._taken
@@ -204,6 +204,7 @@ class Module:
 
     def __init__(self, device: Simulated) -> None:
         self._device = device
+        self.cuda = runtime(device)
         self.ndarray = SimulatedArray
         tricks = SimpleNamespace(as_strided=self._as_strided)
         self.lib = SimpleNamespace(stride_tricks=tricks)
@@ -223,16 +224,23 @@ class Module:
             self._device.log.append(Event(LAUNCH, name))
         return self._device.new(values)
 
-    def asarray(self, x: Any, dtype: Any = None, order: Any = None) -> SimulatedArray:
+    def asarray(
+        self, x: Any, dtype: Any = None, order: Any = None, *, blocking: bool = False
+    ) -> SimulatedArray:
         """`x` on the device: a transfer, unless it is there already."""
         if isinstance(x, SimulatedArray):
             if x._device is not self._device:
                 self._device.log.append(Event(OUT, str(x.shape), x.nbytes))
                 return self.asarray(x._values)
             return x if dtype in (None, x.dtype) else x.astype(dtype)
-        values = np.array(x, dtype, order=order or "K")
-        self._device.log.append(Event(IN, str(values.shape), values.nbytes))
-        return self._device.new(values)
+        host = np.asarray(x, dtype, order=order or "K")
+        self._device.log.append(Event(IN, str(host.shape), host.nbytes))
+        y = self._device.new(host.copy(order="K"))
+        if host.ndim and is_memory_pinned(host.ctypes.data):
+            self._device.queue().pending.append(from_host(host))
+        if blocking:
+            self._device.queue().synchronize()
+        return y
 
     array = asarray
 

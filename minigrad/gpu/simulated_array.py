@@ -10,7 +10,8 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.lib.stride_tricks import as_strided
 
-from minigrad.gpu.log import LAUNCH, OUT, Event
+from minigrad.gpu.log import IN, LAUNCH, OUT, Event
+from minigrad.gpu.simulated_stream import to_host
 
 # What CuPy's ufuncs can do beside being called.
 METHODS = {
@@ -87,7 +88,8 @@ class SimulatedArray(NDArrayOperatorsMixin):
 
     @property
     def device(self) -> Any:
-        return SimpleNamespace(id=self._device.index)
+        gpu = self._device
+        return SimpleNamespace(id=gpu.index, synchronize=gpu.synchronize)
 
     @property
     def data(self) -> Any:
@@ -102,16 +104,24 @@ class SimulatedArray(NDArrayOperatorsMixin):
     def __dlpack_device__(self) -> tuple[int, int]:
         return 2, self._device.index  # DLPack's number for CUDA
 
-    # --- reading: each a transfer --------------------------------------------------------
-    def get(self) -> np.ndarray:
-        """A copy as an array of NumPy."""
+    # --- across: each a transfer ---------------------------------------------------------
+    def get(self, out: Any = None, blocking: bool = True) -> np.ndarray:
+        """A copy as an array of NumPy, which may be on its way still if not `blocking`."""
         self._device.refuse("copies to the host")
         self._device.log.append(Event(OUT, str(self.shape), self.nbytes))
-        return self._values.copy()
+        y = np.empty(self.shape, self.dtype) if out is None else out
+        self._device.queue().pending.append(to_host(self._values, y))
+        if blocking:
+            self._device.queue().synchronize()
+        return y
+
+    def set(self, array: np.ndarray) -> None:
+        """Fill it from an array of NumPy."""
+        self._device.refuse("copies from the host")
+        self._device.log.append(Event(IN, str(self.shape), self.nbytes))
+        self._values[...] = array
 
     def item(self) -> Any:
-        if self.size != 1:
-            raise ValueError("can only convert an array of size 1 to a Python scalar")
         return self.get().item()
 
     def tolist(self) -> Any:
@@ -119,12 +129,6 @@ class SimulatedArray(NDArrayOperatorsMixin):
 
     def __bool__(self) -> bool:
         return bool(self.get())
-
-    def __int__(self) -> int:
-        return int(self.get())
-
-    def __float__(self) -> float:
-        return float(self.get())
 
     def __repr__(self) -> str:
         return f"<on the device: {self.shape} {self.dtype}>"
@@ -188,19 +192,11 @@ class SimulatedArray(NDArrayOperatorsMixin):
         self._device.log.append(Event(LAUNCH, "copy"))
         return self._device.new(y)
 
-    def ravel(self, order: str = "C") -> SimulatedArray:
-        return self.reshape(-1)
-
-    flatten = ravel
-
     def transpose(self, *axes: Any) -> SimulatedArray:
         return self._view(self._values.transpose(*axes))
 
     def swapaxes(self, axis1: int, axis2: int) -> SimulatedArray:
         return self._view(self._values.swapaxes(axis1, axis2))
-
-    def squeeze(self, axis: Any = None) -> SimulatedArray:
-        return self._view(self._values.squeeze(axis))
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         n, m = self.shape[axis1], self.shape[axis2]
@@ -242,9 +238,6 @@ class SimulatedArray(NDArrayOperatorsMixin):
 
     def take(self, indices: Any, axis: Any = None, out: Any = None) -> SimulatedArray:
         return self._device.xp.take(self, indices, axis, out, mode="wrap")
-
-    def argsort(self, axis: int = -1, kind: Any = None) -> SimulatedArray:
-        return self._run("argsort", axis, kind)
 
     def nonzero(self) -> tuple:
         return self._run("nonzero")

@@ -327,14 +327,14 @@ def cast(a: Any, dtype: np.dtype, out: Any = None) -> Any:
 
 @row(
     elementwise,
-    lambda g, device, back: transfer(g, device=back, back=device),
+    lambda g, device, back: transfer(g, device=back, back=device, waits=True),
     c="a",
     dtype="first",
-    sample=draw(*ONE, device=["cpu"], back=["cpu"]),
+    sample=draw(*ONE, device=["cpu"], back=["cpu"], waits=[True]),
 )
-def transfer(a: Any, device: str, back: str, out: Any = None) -> Any:
+def transfer(a: Any, device: str, back: str, waits: bool, out: Any = None) -> Any:
     """What a holds, on another device; a program computes it where it runs."""
-    y = moved(a, place(device))
+    y = moved(a, place(device), waits)
     return into(y.copy() if y is a and out is None else y, out)
 
 

@@ -1,5 +1,7 @@
 """What the real device asks of CuPy, by a stand-in that notes it down, and by CuPy itself."""
 
+import inspect
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,11 +19,15 @@ class Cupy:
         self.calls = calls = []
         note = lambda name: lambda *args: calls.append((name, *args))
         stream = SimpleNamespace(synchronize=note("wait for the stream"))
+        event = SimpleNamespace(
+            record=note("record"), synchronize=note("wait for the copy")
+        )
         pool = SimpleNamespace(used_bytes=lambda: 8, total_bytes=lambda: 16)
         self.get_default_memory_pool = lambda: pool
-        self.asarray = lambda x, order=None: calls.append(("asarray", order)) or "copy"
+        self.asarray = lambda x, **options: calls.append(("asarray", options)) or "copy"
         self.cuda = SimpleNamespace(
             Device=self.device,
+            Event=lambda: event,
             get_current_stream=lambda: stream,
             pinned_memory=SimpleNamespace(is_memory_pinned=lambda address: pinned),
             runtime=SimpleNamespace(setDevice=note("set")),
@@ -50,11 +56,25 @@ def test_pinned_memory_may_be_written_again_once_it_was_copied(pinned):
     cupy = Cupy(pinned)
     device = found.Device(cupy, 0)
     assert device.put(np.ones(3)) == "copy"
-    waits = [("wait for the stream",)] if pinned else []
-    assert cupy.calls == [("asarray", "C"), *waits]
+    assert cupy.calls == [("asarray", {"order": "C", "blocking": pinned})]
     del cupy.calls[:]
     device.write(SimpleNamespace(set=lambda array: None), np.ones(3))
-    assert cupy.calls == waits
+    assert cupy.calls == ([("wait for the stream",)] if pinned else [])
+
+
+def test_a_copy_that_is_not_waited_for_keeps_its_memory_until_it_is_there(monkeypatch):
+    cupy = Cupy(pinned=True)
+    device = found.Device(cupy, 0)
+    device.put(np.ones(3), waits=False)
+    assert cupy.calls.pop() == ("asarray", {"order": "C", "blocking": False})
+    cupyx = SimpleNamespace(empty_pinned=np.empty)
+    monkeypatch.setitem(sys.modules, "cupyx", cupyx)
+    get = lambda out, blocking: cupy.calls.append((out.shape, blocking))
+    array = SimpleNamespace(shape=(3,), dtype=np.dtype("f"), get=get)
+    y = device.get(array, waits=False)
+    assert cupy.calls == [((3,), False), ("record",)]
+    del y
+    assert cupy.calls[2:] == [("wait for the copy",)]
 
 
 def test_a_copy_from_another_gpu_waits_for_both(monkeypatch):
@@ -64,7 +84,7 @@ def test_a_copy_from_another_gpu_waits_for_both(monkeypatch):
     array = Cupy.ndarray()
     array.device = cupy.device(0)
     assert found.Device(cupy, 1).put(array) == "copy"
-    assert cupy.calls == [("wait for", 0), ("asarray", None), ("wait for", 1)]
+    assert cupy.calls == [("wait for", 0), ("asarray", {}), ("wait for", 1)]
 
 
 def test_figures_are_of_the_device_itself():
@@ -83,9 +103,17 @@ def test_from_hopper_on_products_want_more_memory(monkeypatch):
 
 
 def test_cupy_has_what_is_called():
-    cuda = pytest.importorskip("cupy").cuda
+    cupy, cupyx = pytest.importorskip("cupy"), pytest.importorskip("cupyx")
+    cuda = cupy.cuda
     assert cuda.pinned_memory.is_memory_pinned
     assert cuda.runtime.setDevice
+    assert "blocking" in inspect.signature(cupy.asarray).parameters
+    assert "out=None, blocking=True" in cupy.ndarray.get.__doc__
+    assert "stream=None" in cuda.Event.record.__doc__
+    assert list(inspect.signature(cupyx.empty_pinned).parameters)[:2] == [
+        "shape",
+        "dtype",
+    ]
     assert cuda.Device.compute_capability
     for name in ("synchronize", "__enter__", "__exit__"):
         assert hasattr(cuda.Device, name)

@@ -169,7 +169,7 @@ def test_what_is_written_keeps_its_shape_and_comes_row_by_row(array):
         def set(self, values):  # as CuPy's arrays, which take no other shape
             self.values = values
 
-    memory, device = Memory(), SimpleNamespace(_settled=lambda to, array: to)
+    memory, device = Memory(), SimpleNamespace(_is_pinned=lambda array: False)
     mg.gpu.device.Device.write(device, memory, array)
     assert memory.values.shape == array.shape
     assert memory.values.flags.c_contiguous

@@ -169,3 +169,42 @@ def test_layers_of_every_kind_compute_on_the_second():
     loss = mg.nn.functional.cross_entropy(layer(x), y)
     loss.backward()
     assert all(p.grad.device == "cuda:1" for p in layer.parameters())
+
+
+def test_a_stream_brings_its_gpu_along():
+    before, side = mg.cuda.current_stream(), mg.cuda.Stream(device=1)
+    assert side.device == "cuda:1"
+    with mg.cuda.stream(side):
+        assert mg.cuda.current_stream() == side
+        assert mg.ones(2, device="cuda").device == "cuda:1"
+        with mg.cuda.stream(before):
+            assert mg.ones(2, device="cuda").device == "cuda:0"
+        assert mg.cuda.current_device() == 1
+    assert mg.cuda.current_device() == 0
+    assert mg.cuda.current_stream() == before != mg.cuda.current_stream(1) != side
+
+
+def test_an_event_is_recorded_where_the_stream_is_and_waited_for_anywhere():
+    event, side = mg.cuda.Event(), mg.cuda.Stream(device=1)
+    with mg.cuda.stream(side):
+        y = mg.ones(2, device="cuda").to("cpu", non_blocking=True)
+    mg.ones(1, device="cuda:0")  # another GPU is current meanwhile
+    event.record(side)
+    event.wait(mg.cuda.current_stream(0))
+    mg.cuda.synchronize(0)
+    assert y.tolist() == [1, 1]
+    side.wait_stream(mg.cuda.current_stream(0))
+    side.synchronize()
+    mg.cuda.current_stream(1).synchronize()
+    mg.cuda.current_stream(0).synchronize()
+
+
+def test_an_event_stays_on_the_gpu_where_it_was_recorded_first():
+    first, second = (mg.cuda.Event(enable_timing=True) for _ in range(2))
+    first.record(mg.cuda.current_stream(1))
+    second.record()
+    for refused in (first.record, lambda: first.elapsed_time(second)):
+        with pytest.raises(DeviceError, match="belongs to the GPU") as raised:
+            refused()
+        assert "cuda:0" in str(raised.value)
+        assert "cuda:1" in str(raised.value)

@@ -111,7 +111,9 @@ def calls(monkeypatch):
         get_current_stream=lambda: Noted(calls, "current"),
         get_elapsed_time=lambda a, b: 2.5,
     )
-    monkeypatch.setattr(streams, "_cuda", lambda device=None: cuda)
+    use = lambda: calls.append(("use",))
+    gpu = types.SimpleNamespace(xp=types.SimpleNamespace(cuda=cuda), index=0, use=use)
+    monkeypatch.setattr(streams, "meant", lambda device: gpu)
     return calls
 
 
@@ -121,14 +123,35 @@ def test_cupy_is_called_with_its_own_words(calls):
     event.record(stream)
     event.record()
     stream.wait_event(event)
+    with mg.cuda.stream(stream):
+        pass
     assert calls == [
-        ("event", {"block": False, "disable_timing": False}),
         ("stream", {"non_blocking": True, "priority": -1}),
+        ("use",),
+        ("event", {"block": False, "disable_timing": False}),
         ("event", "record", "stream"),
+        ("use",),
         ("event", "record", "current"),
+        ("use",),
         ("stream", "wait_event", "event"),
+        ("use",),
+        ("stream", "__enter__"),
+        ("use",),
+        ("stream", "__exit__", None, None, None),
     ]
+    del calls[:]
+    stream.synchronize()
+    assert stream.query()
+    assert calls == [("use",), ("stream", "synchronize"), ("use",)]
     assert event.elapsed_time(event) == 2.5
+
+
+@on_gpus
+def test_an_event_that_was_not_recorded_is_nothing_to_wait_for(device):
+    event = mg.cuda.Event()
+    event.synchronize()
+    event.wait()
+    assert event.query()
 
 
 def test_cupy_has_what_is_called():
