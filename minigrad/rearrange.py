@@ -21,7 +21,7 @@ from minigrad.composite import (
 from minigrad.errors import ArgumentError, IndexingError, ShapeError
 from minigrad.ops import indexing, movement, shapes
 from minigrad.ops.elementwise import cast, where
-from minigrad.ops.extents import agree, alike, product
+from minigrad.ops.extents import agree, product
 from minigrad.ops.indexing import ARRAY
 from minigrad.ops.movement import broadcast_to, permute, reshape
 from minigrad.ops.shapes import describe, normalize_axis, sizes
@@ -346,9 +346,7 @@ def index_add(a: Any, dim: int, index: Any, source: Any, alpha: float = 1) -> An
         a, source = (reshape(x, shape=(-1,)) for x in (a, source))
         return reshape(index_add(a, 0, index, source, alpha), shape=())
     expected = (*a.shape[:axis], *index.shape, *a.shape[axis + 1 :])
-    if not alike(tuple(source.shape), expected):
-        got = describe(source, "source")
-        raise ShapeError("index_add: sizes differ", expected=str(expected), got=got)
+    shapes.demand_shape("index_add: sizes differ", "source", source, expected)
     source = source if alpha == 1 else source * alpha
     return indexing.index_add(a, source, index, key=(ALL,) * axis + (ARRAY,), lowest=0)
 

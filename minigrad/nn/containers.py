@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from minigrad.nn.module import Module, tree
@@ -155,12 +155,6 @@ class ModuleDict(Module):
         super().__init__()
         self.update(modules or {})
 
-    def update(self, modules: Any) -> None:
-        """Add the modules of a mapping, or of pairs of a name and a module."""
-        mapping = isinstance(modules, (Mapping, ModuleDict))
-        for name, module in list(modules.items() if mapping else modules):
-            self[name] = module
-
     def __getitem__(self, name: str) -> Any:
         return self._modules[name]
 
@@ -176,26 +170,10 @@ class ModuleDict(Module):
     def __iter__(self) -> Iterator[str]:
         return iter(self._modules)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._modules
-
-    def keys(self) -> Any:
-        """The names."""
-        return self._modules.keys()
-
-    def values(self) -> Any:
-        """The modules."""
-        return self._modules.values()
-
-    def items(self) -> Any:
-        """Pairs of a name and a module."""
-        return self._modules.items()
-
-    def pop(self, name: str) -> Any:
-        """Take out a module."""
-        module = self[name]
-        del self[name]
-        return module
+    # The rest is what any mapping makes of these.
+    __contains__ = Mapping.__contains__
+    keys, values, items = Mapping.keys, Mapping.values, Mapping.items
+    update, pop = MutableMapping.update, MutableMapping.pop
 
     def clear(self) -> None:
         """Take out all modules."""

@@ -8,66 +8,58 @@ from __future__ import annotations
 from minigrad.nn.stateless import Stateless
 
 
-class MSELoss(Stateless, calls="mse_loss", options="*, reduction='mean'", shown=""):
+class _Loss(Stateless):
+    def extra_repr(self) -> str:
+        return ""
+
+
+class MSELoss(_Loss, calls="mse_loss", options="*, reduction='mean'"):
     """(input - target) ** 2."""
 
 
-class L1Loss(Stateless, calls="l1_loss", options="*, reduction='mean'", shown=""):
+class L1Loss(_Loss, calls="l1_loss", options="*, reduction='mean'"):
     """|input - target|."""
 
 
 class SmoothL1Loss(
-    Stateless, calls="smooth_l1_loss", options="*, reduction='mean', beta=1.0", shown=""
+    _Loss, calls="smooth_l1_loss", options="*, reduction='mean', beta=1.0"
 ):
     """A parabola up to a distance of beta, from there on a straight line."""
 
 
-class HuberLoss(
-    Stateless, calls="huber_loss", options="reduction='mean', delta=1.0", shown=""
-):
+class HuberLoss(_Loss, calls="huber_loss", options="reduction='mean', delta=1.0"):
     """delta times SmoothL1Loss with beta = delta."""
 
 
 class NLLLoss(
-    Stateless,
+    _Loss,
     calls="nll_loss",
     options="weight=None, *, ignore_index=-100, reduction='mean'",
-    shown="",
 ):
     """Minus the log-probability (batch, classes, ...) given of the class in target."""
 
 
 class CrossEntropyLoss(
-    Stateless,
+    _Loss,
     calls="cross_entropy",
     options="weight=None, *, ignore_index=-100, reduction='mean', label_smoothing=0.0",
-    shown="",
 ):
     """LogSoftmax and NLLLoss in one: target holds classes, or their probabilities."""
 
 
 class BCELoss(
-    Stateless,
-    calls="binary_cross_entropy",
-    options="weight=None, *, reduction='mean'",
-    shown="",
+    _Loss, calls="binary_cross_entropy", options="weight=None, *, reduction='mean'"
 ):
     """Cross entropy of one probability an element."""
 
 
 class BCEWithLogitsLoss(
-    Stateless,
+    _Loss,
     calls="binary_cross_entropy_with_logits",
     options="weight=None, *, reduction='mean', pos_weight=None",
-    shown="",
 ):
     """Sigmoid and BCELoss in one, without overflow."""
 
 
-class KLDivLoss(
-    Stateless,
-    calls="kl_div",
-    options="*, reduction='mean', log_target=False",
-    shown="",
-):
+class KLDivLoss(_Loss, calls="kl_div", options="*, reduction='mean', log_target=False"):
     """target * (log(target) - input): how far log-probabilities are off."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from minigrad.creation import empty, zeros
@@ -22,6 +22,8 @@ from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.rnn import PackedSequence, known
 from minigrad.ops.elementwise import relu, sigmoid, tanh
+from minigrad.ops.shapes import demand_shape
+from minigrad.options import Options
 from minigrad.rearrange import cat, stack
 from minigrad.static.node import Node, constant
 
@@ -29,14 +31,34 @@ NONLINEARITIES = {"tanh": tanh, "relu": relu}
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-class _Recurrent(Module):
+class _Recurrent(Options, Module):
     """What all share: weights for each gate, drawn from ±1/sqrt(hidden), and a state."""
 
     gates = 1
     parts = 1  # of a state, which is a tuple unless it has one
     nonlinearity = "tanh"
-    input_size: int
-    hidden_size: int
+    shown: tuple[str, ...] = ()  # options that are printed where they are not as usual
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__()
+        given = self.given(args, options)
+        where = {name: given.pop(name) for name in ("device", "dtype")}
+        vars(self).update(given)
+        self._check_options()
+        for ending, inputs in self._places():
+            self._add_weights(ending, inputs, where)
+        self.reset_parameters()
+
+    def _check_options(self) -> None:
+        if self.nonlinearity not in NONLINEARITIES:
+            raise ArgumentError(
+                f"Unknown nonlinearity {self.nonlinearity!r}",
+                expected="'tanh' or 'relu'",
+            )
+
+    def _places(self) -> Iterator[tuple[str, int]]:
+        """The ending of the names of each set of weights, and the size of its inputs."""
+        raise NotImplementedError
 
     def step(self, x: Any, state: tuple, w: Any, b: Any) -> tuple:
         """The next state, a tuple of which the first part is the output.
@@ -46,15 +68,11 @@ class _Recurrent(Module):
         """
         raise NotImplementedError
 
-    def _add_weights(
-        self, inputs: int, bias: bool, ending: str, device: Any, dtype: Any
-    ) -> None:
+    def _add_weights(self, ending: str, inputs: int, where: dict[str, Any]) -> None:
         rows = self.gates * self.hidden_size
         sizes = (rows, inputs), (rows, self.hidden_size), (rows,), (rows,)
         for name, size in zip(WEIGHTS, sizes):
-            p = None
-            if bias or len(size) == 2:
-                p = Parameter(empty(size, device=device, dtype=dtype))
+            p = Parameter(empty(size, **where)) if self.bias or len(size) == 2 else None
             self.register_parameter(name + ending, p)
 
     def _weights(self, ending: str = "") -> tuple[Any, Any, Any, Any]:
@@ -68,15 +86,15 @@ class _Recurrent(Module):
             init.uniform_(p, -bound, bound)
 
     def _check(self, input: Any, *dims: int) -> None:
-        name = type(self).__name__
         if input.ndim not in dims:
             wanted = " or ".join(f"{n}D" for n in dims)
             raise ShapeError(
-                f"{name}: Expected input to be {wanted}, got {input.ndim}D instead"
+                f"{type(self).__name__}: Expected input to be {wanted}, "
+                f"got {input.ndim}D instead"
             )
         if input.shape[-1] != self.input_size:
             raise ShapeError(
-                f"{name}: input.size(-1) must be equal to input_size",
+                f"{type(self).__name__}: input.size(-1) must be equal to input_size",
                 expected=str(self.input_size),
                 got=str(tuple(input.shape)),
             )
@@ -89,16 +107,18 @@ class _Recurrent(Module):
             return (zero,) * self.parts
         state = tuple(hx) if self.parts > 1 else (hx,)
         for part in state:
-            if tuple(part.shape) != size:
-                raise ShapeError(
-                    "the state has another shape than the layer and the batch ask for",
-                    expected=f"hidden size {size}",
-                    got=str(tuple(part.shape)),
-                )
+            lesson = "the state has another batch, layers or hidden size"
+            demand_shape(f"{type(self).__name__}: {lesson}", "hx", part, size)
         return state
 
     def _handed_out(self, state: tuple) -> Any:
         return state if self.parts > 1 else state[0]
+
+    def extra_repr(self) -> str:
+        usual = self.options.parameters
+        values = {name: getattr(self, name) for name in self.shown if name in usual}
+        changed = [f"{k}={v}" for k, v in values.items() if v != usual[k].default]
+        return ", ".join([str(self.input_size), str(self.hidden_size), *changed])
 
 
 # --- three kinds -------------------------------------------------------------------------
@@ -110,13 +130,6 @@ def _affine(h: Any, w: Any, b: Any) -> Any:
 
 class _Plain(_Recurrent):
     """nonlinearity(w_ih x + b_ih + w_hh h + b_hh)."""
-
-    def _choose(self, nonlinearity: str) -> None:
-        if nonlinearity not in NONLINEARITIES:
-            raise ArgumentError(
-                f"Unknown nonlinearity {nonlinearity!r}", expected="'tanh' or 'relu'"
-            )
-        self.nonlinearity = nonlinearity
 
     def step(self, x: Any, state: tuple, w: Any, b: Any) -> tuple:
         (h,) = state
@@ -158,19 +171,13 @@ class _Gated(_Recurrent):
 # --- cells -------------------------------------------------------------------------------
 
 
-class _Cell(_Recurrent):
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
-        self._add_weights(input_size, bias, "", device, dtype)
-        self.reset_parameters()
+class _Cell(
+    _Recurrent, options="input_size, hidden_size, bias=True, device=None, dtype=None"
+):
+    shown = ("bias", "nonlinearity")
+
+    def _places(self) -> Iterator[tuple[str, int]]:
+        yield "", self.input_size
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         self._check(input, 1, 2)
@@ -179,15 +186,13 @@ class _Cell(_Recurrent):
         x = F.linear(input, w_ih, b_ih)
         return self._handed_out(self.step(x, state, w_hh, b_hh))
 
-    def extra_repr(self) -> str:
-        bias = "" if self.bias else ", bias=False"
-        changed = (
-            "" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}"
-        )
-        return f"{self.input_size}, {self.hidden_size}{bias}{changed}"
 
-
-class RNNCell(_Plain, _Cell):
+class RNNCell(
+    _Plain,
+    _Cell,
+    options="input_size, hidden_size, bias=True, nonlinearity='tanh', device=None, "
+    "dtype=None",
+):
     """One step of an RNN: (batch, input), state (batch, hidden) -> next state.
 
     >>> import minigrad as mg
@@ -195,18 +200,6 @@ class RNNCell(_Plain, _Cell):
     >>> cell(mg.ones(2, 3)).shape
     (2, 4)
     """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        nonlinearity: str = "tanh",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias, device, dtype)
-        self._choose(nonlinearity)
 
 
 class LSTMCell(_LongShort, _Cell):
@@ -220,48 +213,47 @@ class GRUCell(_Gated, _Cell):
 # --- layers ------------------------------------------------------------------------------
 
 
-class RNNBase(_Recurrent):
+LAYERS = (
+    "bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0, "
+    "device=None, dtype=None"
+)
+
+
+class RNNBase(_Recurrent, options=f"input_size, hidden_size, num_layers=1, {LAYERS}"):
     """Layers over whole sequences.
 
     Unpadded batches run as packed ones whose every step has all sequences.
     """
 
+    shown = ("num_layers", "bias", "batch_first", "dropout", "bidirectional")
     bias_ahead = True  # the state's bias can be added to the inputs' part
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        if proj_size:
-            raise NotImplementedError("proj_size: projected states are not supported")
-        if hidden_size <= 0 or num_layers <= 0:
-            raise ArgumentError("hidden_size and num_layers must be greater than zero")
-        if not 0 <= dropout <= 1:
-            raise ArgumentError("dropout should be a number in range [0, 1]")
-        if dropout and num_layers == 1:
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.dropout and self.num_layers == 1:
             warnings.warn(
                 "dropout is applied between layers, and this is a single one",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=2,
             )
-        self.input_size, self.hidden_size = input_size, hidden_size
-        self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first
-        self.dropout, self.bidirectional = float(dropout), bidirectional
-        for layer in range(num_layers):
-            inputs = hidden_size * len(self._directions) if layer else input_size
+
+    def _check_options(self) -> None:
+        super()._check_options()
+        if self.proj_size:
+            raise NotImplementedError("proj_size: projected states are not supported")
+        if self.hidden_size <= 0 or self.num_layers <= 0:
+            raise ArgumentError("hidden_size and num_layers must be greater than zero")
+        if not 0 <= self.dropout <= 1:
+            raise ArgumentError("dropout should be a number in range [0, 1]")
+        self.dropout = float(self.dropout)
+
+    def _places(self) -> Iterator[tuple[str, int]]:
+        for layer in range(self.num_layers):
+            inputs = (
+                self.hidden_size * len(self._directions) if layer else self.input_size
+            )
             for direction in self._directions:
-                self._add_weights(inputs, bias, f"_l{layer}{direction}", device, dtype)
-        self.reset_parameters()
+                yield f"_l{layer}{direction}", inputs
 
     @property
     def _directions(self) -> tuple[str, ...]:
@@ -336,21 +328,16 @@ class RNNBase(_Recurrent):
             ys.append(state[0])
         return ys[::-1] if backwards else ys, _joined(state, waiting)
 
-    def extra_repr(self) -> str:
-        text = f"{self.input_size}, {self.hidden_size}"
-        plain: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False}
-        plain |= {"dropout": 0.0, "bidirectional": False}
-        changed = {
-            k: getattr(self, k) for k, v in plain.items() if getattr(self, k) != v
-        }
-        return ", ".join([text, *(f"{k}={v}" for k, v in changed.items())])
-
 
 def _joined(state: tuple, waiting: tuple) -> tuple:
     return tuple(map(cat, zip(state, waiting))) if waiting else state
 
 
-class RNN(_Plain, RNNBase):
+class RNN(
+    _Plain,
+    RNNBase,
+    options=f"input_size, hidden_size, num_layers=1, nonlinearity='tanh', {LAYERS}",
+):
     """h_t = tanh(w_ih x_t + b_ih + w_hh h_(t-1) + b_hh), in layers and both directions.
 
     Takes (steps, batch, input), (steps, input) or a PackedSequence, with `batch_first`
@@ -362,18 +349,6 @@ class RNN(_Plain, RNNBase):
         >>> output.shape, h.shape
         ((5, 2, 4), (2, 2, 4))
     """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        nonlinearity: str = "tanh",
-        *args: Any,
-        **options: Any,
-    ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, *args, **options)
-        self._choose(nonlinearity)
 
 
 class LSTM(_LongShort, RNNBase):

@@ -225,6 +225,14 @@ def demand_fit(name: str, value: Any, shape: Shape) -> None:
         raise _misfit(name, value, shape)
 
 
+def demand_shape(lesson: str, label: str, value: Any, shape: Iterable[Any]) -> None:
+    """Raise unless `value`, called `label`, has this shape as far as it is known."""
+    shape = tuple(shape)
+    if not alike(shape_of(value), shape):
+        got = describe(value, label)
+        raise ShapeError(lesson, expected=f"{label} {shape}", got=got)
+
+
 def _spreads(given: Shape, shape: Shape) -> bool:
     """Is each size, from the last one on, the other's or 1?"""
     return all(n == 1 or agree(n, m) for n, m in zip(given[::-1], shape[::-1]))

@@ -16,6 +16,7 @@ from minigrad.errors import ShapeError
 from minigrad.gpu.device import absence
 from minigrad.random import Generator, randperm
 from minigrad.rearrange import stack
+from minigrad.static.jit import flatten, unflatten
 
 
 class Dataset:
@@ -188,15 +189,9 @@ class DataLoader:
 
 def _pinned(batch: Any) -> Any:
     """A batch with its tensors, also those in dicts and lists, in pinned memory."""
-    if isinstance(batch, Tensor):
-        return batch.pin_memory()
-    if isinstance(batch, Mapping):
-        return {key: _pinned(value) for key, value in batch.items()}
-    if isinstance(batch, (list, tuple)):
-        parts = map(_pinned, batch)
-        named = hasattr(batch, "_fields")
-        return type(batch)(*parts) if named else type(batch)(parts)
-    return batch
+    leaves, form = flatten(batch)
+    pinned = [x.pin_memory() if isinstance(x, Tensor) else x for x in leaves]
+    return unflatten(pinned, form)
 
 
 def default_collate(batch: Sequence[Any]) -> Any:

@@ -19,7 +19,7 @@ from minigrad.ops.elementwise import cast, clamp_min, exp, log, square, where
 from minigrad.ops.extents import alike, count
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.op import MODE
-from minigrad.ops.shapes import floats
+from minigrad.ops.shapes import demand_shape, floats
 
 
 def _reduced(name: str, loss: Any, reduction: str, count: Any = None) -> Any:
@@ -125,12 +125,8 @@ def cross_entropy(
     options = weight, ignore_index, reduction, label_smoothing
     if target.dtype.kind != "f":
         return _of_classes("cross_entropy", log_p, target, axis, *options)
-    if not alike(target.shape, input.shape):
-        raise ShapeError(
-            "cross_entropy: probabilities are wanted for every class",
-            expected=f"a target of {tuple(input.shape)}, or int64 class numbers",
-            got=shapes.describe(target, "target"),
-        )
+    lesson = "cross_entropy: a float target is a probability for every class"
+    demand_shape(lesson, "target", target, input.shape)
     classes = input.shape[axis]
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
@@ -159,12 +155,9 @@ def _class_axis(name: str, input: Any, weight: Any) -> int:
     if not floats(name, input).ndim:
         raise ShapeError(f"{name}: wants a score for each class", got="a 0-d input")
     axis = min(1, input.ndim - 1)
-    if weight is not None and tuple(weight.shape) != (input.shape[axis],):
-        raise ShapeError(
-            f"{name}: a weight for each class, or none",
-            expected=f"({input.shape[axis]},)",
-            got=shapes.describe(weight, "weight"),
-        )
+    if weight is not None:
+        lesson = f"{name}: a weight for each class, or none"
+        demand_shape(lesson, "weight", weight, input.shape[axis : axis + 1])
     return axis
 
 
@@ -184,12 +177,7 @@ def _of_classes(
             remedy="target.long()",
         )
     expected = tuple(n for i, n in enumerate(log_p.shape) if i != axis)
-    if not alike(target.shape, expected):
-        raise ShapeError(
-            f"{name}: not one target for each prediction",
-            expected=f"a target of {expected}",
-            got=f"{shapes.describe(log_p, 'input')}, {shapes.describe(target, 'target')}",
-        )
+    demand_shape(f"{name}: a target for each prediction", "target", target, expected)
     ignored = target == ignore_index
     known = where(ignored, 0, target)
     places = known.reshape((*expected[:axis], 1, *expected[axis:]))
@@ -207,12 +195,14 @@ def _of_classes(
 
 # --- probabilities -----------------------------------------------------------------------
 
+SIZES = "input and target have different sizes"
+
 
 def binary_cross_entropy(
     input: Any, target: Any, weight: Any = None, *, reduction: str = "mean"
 ) -> Any:
     """-(target * log(input) + (1 - target) * log(1 - input)), logarithms >= -100."""
-    _alike("binary_cross_entropy", input, target)
+    demand_shape(f"binary_cross_entropy: {SIZES}", "target", target, input.shape)
     known = isinstance(input, Tensor) and MODE.get().trace is None
     if known and ((input < 0) | (input > 1)).any():
         raise ArgumentError(
@@ -245,22 +235,13 @@ def binary_cross_entropy_with_logits(
     `pos_weight` multiplies what targets of 1 contribute.
     """
     name = "binary_cross_entropy_with_logits"
-    _alike(name, input, target)
+    demand_shape(f"{name}: {SIZES}", "target", target, input.shape)
     minus_log_p = -logsigmoid(input)
     if pos_weight is not None:
         minus_log_p = minus_log_p * ((pos_weight - 1) * target + 1)
     loss = (1 - target) * input + minus_log_p
     loss = loss if weight is None else loss * weight
     return _reduced(name, loss, reduction)
-
-
-def _alike(name: str, input: Any, target: Any) -> None:
-    if not alike(input.shape, target.shape):
-        raise ShapeError(
-            f"{name}: input and target have different sizes",
-            expected=f"a target of {tuple(input.shape)}",
-            got=shapes.describe(target, "target"),
-        )
 
 
 def kl_div(

@@ -46,12 +46,7 @@ def batch_norm(
         return _scaled((input - mean) / sqrt(var + eps), weight, bias, input)
     count = product(input.shape[i] for i in axes)
     if is_known([count]) and count <= 1:
-        raise ShapeError(
-            "batch_norm: one value for a channel has no variance",
-            expected="more than one value for each channel while training",
-            got=shapes.describe(input, "input"),
-            remedy="a larger batch, or model.eval()",
-        )
+        raise _no_variance("batch_norm", input, "a larger batch, or model.eval()")
     updates = running_mean, running_var
     if any(x is not None for x in updates):
         demand_tensor("batch_norm", input, *updates)
@@ -79,11 +74,7 @@ def instance_norm(
         raise NotImplementedError("instance_norm: running statistics are not supported")
     _fit("instance_norm", input.shape[1:2], weight, bias)
     if math.prod(input.shape[2:]) <= 1:
-        raise ShapeError(
-            "instance_norm: one value for a channel has no variance",
-            expected="(batch, channels, ...) with more than one value for each channel",
-            got=shapes.describe(input, "input"),
-        )
+        raise _no_variance("instance_norm", input, "larger images")
     y, _, _ = _normalized(input, tuple(range(2, input.ndim)), eps)
     return _scaled(y, weight, bias, input)
 
@@ -167,14 +158,20 @@ def _scaled(y: Any, weight: Any, bias: Any, like: Any) -> Any:
     return y if bias is None else y + _channels(bias, like)
 
 
+def _no_variance(name: str, input: Any, remedy: str) -> ShapeError:
+    return ShapeError(
+        f"{name}: one value for a channel has no variance",
+        expected="(batch, channels, ...) with more than one value for each channel",
+        got=shapes.describe(input, "input"),
+        remedy=remedy,
+    )
+
+
 def _fit(name: str, shape: Any, *values: Any) -> None:
+    lesson = f"{name}: weight, bias and running statistics have one shape"
     for x in values:
-        if x is not None and tuple(x.shape) != tuple(shape):
-            raise ShapeError(
-                f"{name}: weight, bias and running statistics have one shape",
-                expected=str(tuple(shape)),
-                got=shapes.describe(x, "one of them"),
-            )
+        if x is not None:
+            shapes.demand_shape(lesson, "one of them", x, shape)
 
 
 __all__ = """

@@ -9,8 +9,9 @@ from typing import Any
 
 from minigrad.creation import tensor
 from minigrad.eager.tensor import Tensor
-from minigrad.errors import GradError, ShapeError
+from minigrad.errors import GradError
 from minigrad.ops.op import mode
+from minigrad.ops.shapes import demand_shape
 from minigrad.rearrange import cat, stack
 
 
@@ -63,12 +64,8 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Overwrite all parameters with what `parameters_to_vector` would give."""
     parameters = list(parameters)
     ends = [0, *itertools.accumulate(p.numel() for p in parameters)]
-    if vec.shape != (ends[-1],):
-        raise ShapeError(
-            "vector_to_parameters: the vector does not fit",
-            expected=f"({ends[-1]},)",
-            got=str(vec.shape),
-        )
+    lesson = "vector_to_parameters: the vector does not fit"
+    demand_shape(lesson, "vec", vec, ends[-1:])
     with mode(grad=False):
         for p, start, stop in zip(parameters, ends, ends[1:]):
             p.copy_(vec[start:stop].reshape(p.shape))
