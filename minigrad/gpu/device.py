@@ -103,6 +103,19 @@ class Device:
         """y = alpha * (a @ b) + beta * y, in place; see `blas.gemm`."""
         blas.gemm(a, b, y, alpha, beta, execute=partial(blas.cublas, room=self.room))
 
+    def product(self, a: Any, b: Any, out: Any) -> Any:
+        """a @ b in TF32 where it is allowed: CuPy's own functions have no argument for it."""
+        if a.shape[-1] != b.shape[-2]:
+            raise ValueError("matmul: the inner sizes differ")
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        shape = (*batch, a.shape[-2], b.shape[-1])
+        y = self.xp.empty(shape, a.dtype) if out is None else out
+        try:
+            self.gemm(a, b, y)
+        except ValueError:  # rows and columns with gaps between
+            self.gemm(a.copy(), b.copy(), y)
+        return y
+
     def convolution(self, what: Any) -> Any:
         """cuDNN's plan for a convolution that `cudnn.describe` gave; None without one."""
         return cudnn.plan(what, self.index)

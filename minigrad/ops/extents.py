@@ -3,7 +3,7 @@
 A program may be built before the size of a batch is known. Each `None` is an `Unknown`
 of its own, so that x + x keeps its size and x + y of two batches gets a new one. Python
 cannot calculate with it; what a formula needs of a size, `count` and `positions` say in
-the graph. When the sizes come, attributes that hold an Unknown are filled in.
+the graph. When the sizes come, `static/specialise.py` fills in what holds an Unknown.
 """
 
 from __future__ import annotations
@@ -37,12 +37,6 @@ class Unknown:
 
     def __hash__(self) -> int:
         return hash(None)
-
-    def known(self, extents: dict[Unknown, int]) -> int:
-        """The size, now that `extents` tells."""
-        if self.rule is None:
-            return extents[self]
-        return self.rule(resolved(self.sizes, extents))
 
 
 def _lesson(self: Any, *_: Any) -> NoReturn:
@@ -110,19 +104,6 @@ def parts(sizes: Iterable[Any]) -> tuple[int, Counter[Unknown]]:
         else:
             unknown[n] += 1
     return number, unknown
-
-
-def resolved(value: Any, extents: dict[Unknown, int]) -> Any:
-    """`value`, an attribute, with every Unknown in it replaced by its size."""
-    if isinstance(value, Unknown):
-        return value.known(extents)
-    if isinstance(value, dict):
-        return {key: resolved(part, extents) for key, part in value.items()}
-    if type(value) is tuple:
-        return tuple(resolved(part, extents) for part in value)
-    if isinstance(value, slice):
-        return slice(*resolved((value.start, value.stop, value.step), extents))
-    return value
 
 
 # --- what a formula may ask of a size ------------------------------------------------------

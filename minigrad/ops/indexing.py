@@ -133,7 +133,7 @@ def _add_integers(out: Any, at: Key, b: Any) -> None:
 @row(
     indexing,
     None,
-    infer=shapes.scan,
+    infer=shapes.like_first,
     dtype="index",
     sample=draw((3, 4), axis=[0, 1, 1], descending=[False, False, True]),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from minigrad.backend import CPU, as_array, device_of, moved, on_device
 from minigrad.ops.op import Op, Rule
 
 # Writes a row: called with its name, array function and rules, and what else there is.
@@ -29,6 +31,18 @@ def into(y: Any, out: Any) -> Any:
         return y
     np.copyto(out, y)
     return out
+
+
+def on_cpu(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """`fn`, computed on the CPU wherever its array is."""
+
+    @functools.wraps(fn)
+    def run(a: Any, out: Any = None, **attrs: Any) -> Any:
+        if not on_device(a):
+            return fn(a, out=out, **attrs)
+        return into(moved(as_array(fn(moved(a, CPU), **attrs)), device_of(a)), out)
+
+    return run
 
 
 def draw(

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import CPU, Array, device_of, late, moved, on_device
+from minigrad.backend import Array, device_of, late, on_device
 from minigrad.errors import ShapeError
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import square, where
-from minigrad.ops.kinds import draw, into, kind, row
+from minigrad.ops.kinds import draw, into, kind, on_cpu, row
 from minigrad.ops.op import Op
 from minigrad.ops.shapes import floats
 
@@ -32,26 +32,14 @@ def matmul(a: Any, b: Any, out: Any = None) -> Any:
     """The matrix product of the last two axes."""
     if a.dtype != b.dtype or a.ndim < 2 or b.ndim < 2:
         raise TypeError("matmul wants matrices of one dtype")
-    if type(a) is not Array and on_device(a) and late("cuda")(device_of(a)).rounds(a):
-        return _rounded(a, b, out)
+    if type(a) is not Array and on_device(a):
+        device = late("cuda")(device_of(a))
+        if device.rounds(a):
+            return device.product(a, b, out)
     if a.ndim == 2 and b.ndim == 2:
         # ndarray.dot reaches BLAS in a third of the time that `@` takes for small sizes.
         return a.dot(b) if out is None else a.dot(b, out)
     return np.matmul(a, b, out=out)
-
-
-def _rounded(a: Any, b: Any, out: Any) -> Any:
-    """The product in TF32, which CuPy's own functions have no argument for."""
-    device, (m, k), (inner, n) = late("cuda")(device_of(a)), a.shape[-2:], b.shape[-2:]
-    if k != inner:
-        raise ValueError("matmul: the inner sizes differ")
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    y = device.xp.empty((*batch, m, n), a.dtype) if out is None else out
-    try:
-        device.gemm(a, b, y)
-    except ValueError:  # rows and columns with gaps between
-        device.gemm(a.copy(), b.copy(), y)
-    return y
 
 
 @row(
@@ -86,12 +74,11 @@ def _turned(g: Any, u: Any, s: Any, vh: Any) -> Any:
 
 
 def _svd(name: str, part: int, rule: Any, doc: str) -> Op:
+    @on_cpu  # other algorithms choose other signs
     def compute(a: Any, out: Any = None) -> Any:
         if a.dtype.kind != "f":
             raise TypeError(f"{name} wants floats")
-        # On the CPU, wherever `a` is: other algorithms choose other signs.
-        found = np.linalg.svd(moved(a, CPU), full_matrices=False)[part]
-        return into(moved(found, device_of(a)), out)
+        return into(np.linalg.svd(a, full_matrices=False)[part], out)
 
     def infer(op: Op, args: tuple, attrs: dict) -> tuple:
         a = floats(name, args[0])

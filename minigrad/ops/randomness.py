@@ -15,19 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import (
-    CPU,
-    as_array,
-    device_of,
-    float32,
-    float64,
-    int64,
-    moved,
-    on_device,
-)
+from minigrad.backend import float32, float64, int64
 from minigrad.errors import DTypeError
 from minigrad.ops import shapes
-from minigrad.ops.kinds import into, kind
+from minigrad.ops.kinds import into, kind, on_cpu, row
 from minigrad.ops.op import Op
 
 Shape = tuple[int, ...]
@@ -53,61 +44,58 @@ def _demand_state(state: Any) -> None:
         raise DTypeError("this is not the state of a generator: two int64", got=got)
 
 
-def _uniform(state: Any, shape: Shape, dtype: Any, out: Any = None) -> Any:
-    digits = np.finfo(dtype).nmant + 1  # as many as [0, 1) has everywhere
-    drawn = words(state, math.prod(shape)).reshape(shape) >> np.uint64(64 - digits)
-    return np.multiply(drawn, 2.0**-digits, out, dtype=dtype, casting="unsafe")
-
-
-def _normal(state: Any, shape: Shape, dtype: Any, out: Any = None) -> Any:
-    """Box and Muller's transform, in float64."""
-    count = math.prod(shape)
-    u, v = _uniform(state, (2, (count + 1) // 2), float64)
-    radius, angle = np.sqrt(-2 * np.log1p(-u)), 2 * math.pi * v
-    pairs = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
-    return into(pairs[:count].reshape(shape).astype(dtype), out)
-
-
-def _integers(state: Any, shape: Shape, low: int, high: int, out: Any = None) -> Any:
-    # Some come more often than others, in the proportion of high - low to 2**64.
-    drawn = words(state, math.prod(shape)).reshape(shape) % np.uint64(high - low)
-    return np.add(drawn.view(int64), low, out=out)
-
-
 def _infer(op: Op, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     _demand_state(*args)
     return tuple(attrs["shape"]), attrs.get("dtype", int64)
 
 
-def _random(name: str, fn: Callable[..., Any], doc: str, *choices: dict) -> Op:
-    def random(state: Any, out: Any = None, **attrs: Any) -> Any:
-        if not on_device(state):
-            return fn(state, out=out, **attrs)
-        drawn = as_array(fn(moved(state, CPU), **attrs))  # the CPU's numbers exactly
-        return into(moved(drawn, device_of(state)), out)
-
-    def sample(rng: np.random.Generator) -> list:
-        seed = rng.integers(2**62)
-        return [([np.array([seed, 8])], dict(attrs)) for attrs in choices]
-
-    return kind("random")(name, random, None, infer=_infer, doc=doc, sample=sample)
+def _states(*choices: dict) -> Callable[[np.random.Generator], list]:
+    """A sample maker: a state for each choice of attributes."""
+    return lambda rng: [([np.array([rng.integers(2**62), 8])], c) for c in choices]
 
 
-_FLOATS = [
-    {"shape": shape, "dtype": dtype}
-    for shape, dtype in (((3, 4), float64), ((5,), float32), ((), float64))
-]
-random_uniform = _random(
-    "random_uniform", _uniform, "evenly distributed numbers in [0, 1)", *_FLOATS
+random = kind("random", infer=_infer)
+FLOATS = _states(
+    {"shape": (3, 4), "dtype": float64},
+    {"shape": (5,), "dtype": float32},
+    {"shape": (), "dtype": float64},
 )
-random_normal = _random(
-    "random_normal", _normal, "normally distributed, mean 0, variance 1", *_FLOATS
+
+
+@row(random, None, sample=FLOATS)
+@on_cpu  # of a state on a device exactly the same numbers
+def random_uniform(state: Any, shape: Shape, dtype: Any, out: Any = None) -> Any:
+    """Evenly distributed numbers in [0, 1)."""
+    digits = np.finfo(dtype).nmant + 1  # as many as [0, 1) has everywhere
+    drawn = words(state, math.prod(shape)).reshape(shape) >> np.uint64(64 - digits)
+    return np.multiply(drawn, 2.0**-digits, out, dtype=dtype, casting="unsafe")
+
+
+@row(random, None, sample=FLOATS)
+@on_cpu
+def random_normal(state: Any, shape: Shape, dtype: Any, out: Any = None) -> Any:
+    """Normally distributed, mean 0, variance 1, by Box and Muller's transform."""
+    count = math.prod(shape)
+    u, v = random_uniform.fn(state, shape=(2, (count + 1) // 2), dtype=float64)
+    radius, angle = np.sqrt(-2 * np.log1p(-u)), 2 * math.pi * v
+    pairs = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+    return into(pairs[:count].reshape(shape).astype(dtype), out)
+
+
+@row(
+    random,
+    None,
+    sample=_states(
+        {"shape": (3, 5), "low": -2, "high": 9},
+        {"shape": (7,), "low": 0, "high": 2**63},
+        {"shape": (), "low": -(2**63), "high": 2**63 - 1},
+    ),
 )
-random_integers = _random(
-    "random_integers",
-    _integers,
-    "whole numbers from low to high - 1",
-    {"shape": (3, 5), "low": -2, "high": 9},
-    {"shape": (7,), "low": 0, "high": 2**63},
-    {"shape": (), "low": -(2**63), "high": 2**63 - 1},
-)
+@on_cpu
+def random_integers(
+    state: Any, shape: Shape, low: int, high: int, out: Any = None
+) -> Any:
+    """Whole numbers from low to high - 1."""
+    # Some come more often than others, in the proportion of high - low to 2**64.
+    drawn = words(state, math.prod(shape)).reshape(shape) % np.uint64(high - low)
+    return np.add(drawn.view(int64), low, out=out)

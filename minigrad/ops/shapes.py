@@ -311,15 +311,15 @@ def reduction(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     shape = kept(a.shape, axis)
     if not attrs["keepdims"]:
         shape = tuple(n for i, n in enumerate(a.shape) if i not in axis)
-    return shape, _folded_dtype(op, a.dtype)
+    return shape, _dtype_from(op, a.dtype)
 
 
-def scan(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
-    """For what reads along an axis as a reduction does, but leaves it as it is."""
-    return args[0].shape, _folded_dtype(op, args[0].dtype)
+def like_first(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
+    """The shape of the first operand; what runs along an axis may change its dtype."""
+    return args[0].shape, _dtype_from(op, args[0].dtype)
 
 
-def _folded_dtype(op: Any, dtype: np.dtype) -> np.dtype:
+def _dtype_from(op: Any, dtype: np.dtype) -> np.dtype:
     if op.dtype == "sum":
         return sum_dtype(dtype)
     if op.dtype == "float" and dtype.kind != "f":
@@ -419,9 +419,6 @@ def diagonal(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
 def by_first(shape: Callable[..., Shape]) -> Callable:
     """A rule by formula, of the first argument's shape and the attributes."""
     return lambda op, args, attrs: (shape(args[0].shape, **attrs), args[0].dtype)
-
-
-like_first = by_first(lambda sa, **attrs: sa)
 
 
 def joined(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:

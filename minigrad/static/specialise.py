@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.errors import FeedError, MinigradError
 from minigrad.ops.elementwise import fill
-from minigrad.ops.extents import Unknown, resolved
+from minigrad.ops.extents import Unknown
 from minigrad.ops.op import on_behalf_of
 from minigrad.static.node import (
     GRADIENT,
@@ -74,7 +74,7 @@ def _replayed(node: Node, inputs: list[Any], extents: dict[Unknown, int]) -> Any
     """The node again, over other inputs; for a group of gradients the list of them."""
     if node.op is GRADIENT:
         return inputs[0][node.attrs["i"]]
-    attrs = resolved(node.attrs, extents)
+    attrs = _resolved(node.attrs, extents)
     if attrs == node.attrs and all(x is y for x, y in zip(inputs, node.inputs)):
         return node
     try:
@@ -96,6 +96,21 @@ def _replayed(node: Node, inputs: list[Any], extents: dict[Unknown, int]) -> Any
         if isinstance(n, Unknown):
             extents.setdefault(n, m)
     return again
+
+
+def _resolved(value: Any, extents: dict[Unknown, int]) -> Any:
+    """`value`, an attribute, with every Unknown in it replaced by its size."""
+    if isinstance(value, Unknown):
+        if value.rule is None:
+            return extents[value]
+        return value.rule(_resolved(value.sizes, extents))
+    if isinstance(value, dict):
+        return {key: _resolved(part, extents) for key, part in value.items()}
+    if type(value) is tuple:
+        return tuple(_resolved(part, extents) for part in value)
+    if isinstance(value, slice):
+        return slice(*_resolved((value.start, value.stop, value.step), extents))
+    return value
 
 
 def _taken(node: Node, inputs: list[Node]) -> list[Node]:
