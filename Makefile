@@ -15,7 +15,8 @@ FIRST := $(notdir $(wildcard course/notebooks/00_*.ipynb))
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 \
          --nbval-sanitize-with=course/nbval_sanitize.cfg
 
-# Most of the time is a compiler's, so a worker a CPU; the tests of a file stay together.
+# Most of the time is a compiler's, so a worker a CPU; the tests of a file stay together,
+# and so do the cells of a notebook.
 WORKERS := -n auto --maxprocesses=8 --dist loadfile
 
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -43,7 +44,7 @@ unit: $(VENV)/.test  ## only the unit tests, and the examples in docstrings
 
 nbtest: $(VENV)/.test  ## only the notebooks: run again, outputs compared with the stored ones (RUNS=20)
 	for run in $$(seq $(RUNS)); do \
-	  $(PY) -m pytest $(NBVAL) $(BOOKS) || exit 1; done
+	  $(PY) -m pytest $(NBVAL) $(WORKERS) $(BOOKS) || exit 1; done
 
 notebooks: $(VENV)/.test  ## build course/notebooks and course/solutions from course/source
 	$(PY) -m coursekit.build
