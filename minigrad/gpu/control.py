@@ -31,9 +31,9 @@ from minigrad.backend import int64
 from minigrad.gpu.actions import Action, Convolution, Get, Launch, Machine, Product
 from minigrad.native.nested import a_round, body, make_stacks, read_items, room
 from minigrad.static.loop import Loop
+from minigrad.static.loop_rewrites import slim_loop
 from minigrad.static.node import Node
 from minigrad.static.plan import nbytes
-from minigrad.static.tidy import slim_loop
 
 AHEAD = 31  # rounds, at most, that are queued before it is known that they take place
 

@@ -34,8 +34,15 @@ from minigrad.native.accumulate import accumulate
 from minigrad.native.lower import lowered
 from minigrad.native.memory import planned
 from minigrad.native.nested import is_counted
-from minigrad.static.loop import substitute
-from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, topological
+from minigrad.static.node import (
+    CONSTANT,
+    VARIABLE,
+    Node,
+    is_live,
+    rebuilt,
+    stand_in,
+    topological,
+)
 from minigrad.static.plan import nbytes
 
 SMALL = 1 << 20  # bytes of an argument or a result that may be copied once more
@@ -62,7 +69,7 @@ def emit(
         )
     inputs = [*inputs, *host.inputs.values()]
     wanted, cells = host.left(wanted, cells)
-    wanted = lowered(accumulate(substitute(wanted, host.inputs)))
+    wanted = lowered(accumulate(rebuilt(wanted, host.inputs)))
     final, plan = planned(Writer, inputs, wanted, cells, check_nan)
     writer = Writer(plan, inputs, check_nan, device)
     actions = writer.everything()
@@ -92,24 +99,18 @@ class Host:
     """
 
     def __init__(self, wanted: Sequence[Node], cells: Sequence[Cell]) -> None:
-        variables = [x for x in topological(wanted) if x.op is VARIABLE]
-        here = [x for x in variables if not on_device(x.value.array)]
-        self.inputs = {
-            x: Node(PLACEHOLDER, (), {}, x.shape, x.dtype, name=x.name, like=x)
-            for x in here
-        }
-        self.cells = [x.value for x in here]
+        states = [x for x in topological(wanted) if x.op is VARIABLE]
+        self.inputs = {x: stand_in(x) for x in states if not on_device(x.value.array)}
+        self.cells = [x.value for x in self.inputs]
         new = dict(zip(cells, wanted[len(wanted) - len(cells) :]))
         new = {cell: x for cell, x in new.items() if not on_device(cell.array)}
         self.alone = {cell: x for cell, x in new.items() if self._knows(x)}
         self.copied = {cell: x for cell, x in new.items() if cell not in self.alone}
 
     def _knows(self, node: Node) -> bool:
-        known = ("source", "elementwise", "movement")
+        simple = ("elementwise", "movement")
         return all(
-            x.op.kind in known
-            and (x.op is not PLACEHOLDER)
-            and (x.op is not VARIABLE or x in self.inputs)
+            x in self.inputs or x.op is CONSTANT or x.op.kind in simple
             for x in topological([node])
         )
 
@@ -126,12 +127,11 @@ class Host:
 
     def next(self) -> list[tuple[Cell, Any]]:
         """What the state becomes that depends on nothing but such state."""
-        values: dict[Node, Any] = {}
+        values: dict[Node, Any] = {x: x.value.array for x in self.inputs}
         for node in topological(self.alone.values()):
-            if node.op.kind == "source":
-                array = node.value.array if node.op is VARIABLE else node.value
-                values[node] = array
-            else:
+            if node.op is CONSTANT:
+                values[node] = node.value
+            elif node not in values:
                 inputs = [values[x] for x in node.inputs]
                 values[node] = np.asarray(node.op.fn(*inputs, **node.attrs))
         return [(cell, values[node]) for cell, node in self.alone.items()]

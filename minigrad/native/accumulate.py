@@ -25,14 +25,10 @@ def accumulate(outputs: Sequence[Node]) -> list:
     new: dict[Node, Node] = {}
     for node in topological(outputs):
         inputs = tuple(new[x] for x in node.inputs)
-        better = node
+        better = node.on(inputs)
         if node.op.kind == "fact":  # every shape is known by now
             ghost = np.broadcast_to(np.empty((), inputs[0].dtype), inputs[0].shape)
             better = constant(node.op.fn(ghost, **node.attrs))
-        elif any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
-            better = Node(
-                node.op, inputs, node.attrs, node.shape, node.dtype, like=node
-            )
         if node.op in (add, sub):
             places = ((0, 1), (1, 0)) if node.op is add else ((0, 1),)
             once = [readers[x] == 1 for x in node.inputs]

@@ -32,9 +32,9 @@ from minigrad.ops.indexing import ARRAY, index, index_add
 from minigrad.ops.movement import VIEWS, reshape, zeros
 from minigrad.ops.op import on_behalf_of
 from minigrad.ops.reduce import amax, log_softmax, logsumexp, sum
+from minigrad.static.loop_rewrites import tidy
 from minigrad.static.node import CONSTANT, Node, constant, topological
 from minigrad.static.rewrite import Rewrite, is_all, parts, walked
-from minigrad.static.tidy import tidy
 
 SPELT_OUT = logsumexp, log_softmax
 MANY = 8  # elements of a row, beside which one number more does not count

@@ -18,11 +18,11 @@ import numpy as np
 from minigrad.native.accumulate import accumulate
 from minigrad.native.kernels import ctype
 from minigrad.static.loop import Counted, Loop
+from minigrad.static.loop_rewrites import slim_branch, slim_loop
 from minigrad.static.nested import grown, overwritten
 from minigrad.static.node import Node, topological
 from minigrad.static.plan import FRESH, Plan, make_plan
 from minigrad.static.rewrite import settle_reshapes
-from minigrad.static.tidy import slim_branch, slim_loop
 
 PATIENCE = 1 << 24  # scalar operations between two looks whether someone wants to stop
 ROWS = 16  # of a stack whose height is not known, at first

@@ -22,7 +22,6 @@ from minigrad.static.loop import (
     leaked,
     parameter,
     stop_gradient,
-    substitute,
 )
 from minigrad.static.node import (
     CONSTANT,
@@ -31,6 +30,7 @@ from minigrad.static.node import (
     Node,
     constant,
     lift,
+    rebuilt,
     topological,
 )
 from minigrad.static.trace import Trace
@@ -97,6 +97,8 @@ class Body(Trace):
         super().__init__()
         self.what = what
         self.parent = MODE.get().trace
+        if self.parent is not None:
+            self.premises, self.bindings = self.parent.premises, self.parent.bindings
         self.first = constant(0).seq  # nodes with a lower number are from outside
         self.captured: dict[Tensor, Node] = {}
         self.taping = MODE.get().grad
@@ -189,7 +191,7 @@ class Body(Trace):
                 raise leaked(node)
         captured = [node for node in inside if outside(node)]
         new = {node: parameter(node, node.name) for node in captured}
-        results = substitute(results, new)
+        results = rebuilt(results, new)
         used = set(inside)
         handles = [(p, t) for t, p in self.captured.items() if p in used]
         inner = [*params, *(p for p, _ in handles), *(new[x] for x in captured)]
@@ -207,11 +209,13 @@ class Traced(NamedTuple):
     sides: list[list[Node]]
     captured: list[Any]
     hidden: list[Tensor]
+    as_nodes: bool  # are the inputs to be Nodes, or the Tensors of a trace?
 
-    def apply(self, op: Any, inputs: Sequence[Any], world: type) -> list[Any]:
+    def apply(self, op: Any, inputs: Sequence[Any], *first: Any) -> list[Any]:
         """The results of `op`; those of `hidden` are written back to the generators."""
-        made = op(*inputs, *self.captured)
-        if world is Tensor and isinstance(made, Node):
+        inputs = [*first, *self.hidden, *inputs, *self.captured]
+        made = op(*map(lift, inputs)) if self.as_nodes else op(*inputs)
+        if not self.as_nodes and isinstance(made, Node):
             made = wrap(made)
         results = [item(made, i=i) for i in range(len(self.sides[0]))]
         for t, state in zip(self.hidden, results):
@@ -223,10 +227,11 @@ class Traced(NamedTuple):
 def trace_body(
     what: str,
     params: list[Node],
-    as_nodes: bool,
+    given: Sequence[Any],
     runs: Sequence[Callable[[list, Body], list]],
 ) -> Traced:
-    """Let each of `runs` turn the parameters into results."""
+    """Let each of `runs` turn the parameters, which stand for what is `given`, into results."""
+    as_nodes = MODE.get().trace is None or any(isinstance(x, Node) for x in given)
     body = Body(what)
     sides = []
     try:
@@ -245,4 +250,4 @@ def trace_body(
     inner, results, captured = body.close(params, [x for side in sides for x in side])
     n = len(sides[0])
     split_sides = [results[k : k + n] for k in range(0, len(results), n or 1)]
-    return Traced(inner, split_sides or sides, captured, list(body.hidden))
+    return Traced(inner, split_sides or sides, captured, list(body.hidden), as_nodes)

@@ -18,8 +18,14 @@ from minigrad.eager.cell import Cell
 from minigrad.errors import GraphError, MinigradError, NotFiniteError, NotNative
 from minigrad.static.blocks import fuses
 from minigrad.static.interpreter import Emitted, emit
-from minigrad.static.loop import substitute
-from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, topological
+from minigrad.static.node import (
+    VARIABLE,
+    Node,
+    is_live,
+    rebuilt,
+    stand_in,
+    topological,
+)
 from minigrad.static.plan import Plan, make_plan
 from minigrad.static.rewrite import Rewrite, in_order, rewritten, settle_reshapes
 from minigrad.static.steps import counts_of, memory_of
@@ -114,10 +120,7 @@ class Build:
         """For each variable, a placeholder that is fed a copy of it on the host."""
         wanted = [*self.outputs, *self.updates.values()]
         variables = [x for x in topological(wanted) if x.op is VARIABLE]
-        return {
-            x: Node(PLACEHOLDER, (), {}, x.shape, x.dtype, name=x.name, like=x)
-            for x in variables
-        }
+        return {x: stand_in(x) for x in variables}
 
     def numbers(self) -> list[np.ndarray]:
         """What the live nodes stand for now; they are fed after the arguments."""
@@ -130,7 +133,7 @@ class Build:
         joins = None if self.check_nan else fuses
         if self.target == "cuda":
             wanted = [*self.outputs, *self.updates.values()]
-            wanted = settle_reshapes(substitute(wanted, self._stand_ins))
+            wanted = settle_reshapes(rebuilt(wanted, self._stand_ins))
             inputs = [*self.inputs, *self._stand_ins.values()]
             plan = make_plan(wanted, {}, joins=joins)
             return emit(plan, inputs, wanted, self.check_nan)

@@ -33,7 +33,7 @@ from minigrad.static import loop as control
 from minigrad.static.body import Guard, trace_body
 from minigrad.static.jit import flatten, unflatten
 from minigrad.static.loop import Branch, Loop, parameter
-from minigrad.static.node import Node, lift
+from minigrad.static.node import Node
 
 # --- the values of nested structures -----------------------------------------------------
 
@@ -67,23 +67,7 @@ def _is_symbolic(values: Sequence[Any]) -> bool:
 
 def _start(values: Sequence[Any]) -> list[Any]:
     """Numbers and arrays as Tensors; Nodes stay."""
-    return [
-        x if isinstance(x, (Node, Tensor)) else as_tensor(_plain(x)) for x in values
-    ]
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, np.ndarray) else tensor(value)
-
-
-def _world(values: Sequence[Any]) -> type:
-    """Are Nodes or the Tensors of a trace to go into the body?"""
-    nodes = MODE.get().trace is None or any(isinstance(x, Node) for x in values)
-    return Node if nodes else Tensor
-
-
-def _inputs(world: type, values: Sequence[Any]) -> list[Any]:
-    return [lift(x) for x in values] if world is Node else list(values)
+    return [x if isinstance(x, (Node, Tensor)) else as_tensor(x) for x in values]
 
 
 class _FoundNode(Exception):
@@ -285,9 +269,10 @@ def _scan_symbolically(
     step: Any, carry: list, start: _Form, stacks: list, names: list,
     length: int, reverse: bool,
 ) -> tuple[Any, Any]:  # fmt: skip
-    world = _world([*carry, *stacks])
     params = [parameter(x, name) for x, name in zip(carry, names)]
-    params += [_row(x, name) for x, name in zip(stacks, names[len(carry) :])]
+    params += [
+        parameter(x, name, rows=True) for x, name in zip(stacks, names[len(carry) :])
+    ]
     forms: list[_Form] = []
 
     def run(values: list, body: Any) -> list:
@@ -296,7 +281,7 @@ def _scan_symbolically(
         forms.append(y.forget())
         return results
 
-    traced = trace_body("scan", params, world is Node, [run])
+    traced = trace_body("scan", params, [*carry, *stacks], [run])
     (results,), hidden = traced.sides, traced.hidden
     n = len(hidden) + len(carry)
     if length == 0 and not _is_symbolic([*carry, *stacks, *traced.captured]):
@@ -306,12 +291,8 @@ def _scan_symbolically(
         traced.params, results[:n], results[n:], len(stacks),
         length=length, reverse=reverse,
     )  # fmt: skip
-    values = traced.apply(op, _inputs(world, [*hidden, *carry, *stacks]), world)
+    values = traced.apply(op, [*carry, *stacks])
     return start.rebuild(values[: len(carry)]), forms[0].rebuild(values[len(carry) :])
-
-
-def _row(x: Any, name: str) -> Node:
-    return Node(control.PARAMETER, (), {}, x.shape[1:], x.dtype, name=name)
 
 
 def foldl(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any) -> Any:
@@ -367,7 +348,6 @@ def while_loop(
             return _while_eagerly(call, cond, step, carry, start, max_iterations)
         except _FoundNode:
             pass
-    world = _world(carry)
 
     def run(values: list, body: Any) -> list:
         pred = _check_condition("while_loop", call(cond, values))
@@ -375,12 +355,11 @@ def while_loop(
         return [*step(values), pred]
 
     params = [parameter(x, name) for x, name in zip(carry, names)]
-    traced = trace_body("while_loop", params, world is Node, [run])
+    traced = trace_body("while_loop", params, carry, [run])
     (nexts,) = traced.sides
     pred = nexts.pop()
     op = Loop(traced.params, nexts, (), pred=pred, limit=max_iterations)
-    inputs = _inputs(world, [*traced.hidden, *carry])
-    return start.rebuild(traced.apply(op, inputs, world))
+    return start.rebuild(traced.apply(op, carry))
 
 
 def _like(values: Sequence[Any], form: Any) -> Any:
@@ -448,7 +427,6 @@ def cond(
             results, form = side(true_fn if bool(pred) else false_fn, values)
         return form.rebuild(results)
     pred = _start([pred])[0]
-    world = _world([pred, *values])
 
     def then(values: list, body: Any) -> list:
         results, form = side(true_fn, values)
@@ -462,10 +440,9 @@ def cond(
         return others
 
     params = [parameter(x, name_of(x, "")) for x in values]
-    traced = trace_body("cond", params, world is Node, [then, otherwise])
+    traced = trace_body("cond", params, [pred, *values], [then, otherwise])
     op = Branch(traced.params, *traced.sides)
-    inputs = _inputs(world, [pred, *traced.hidden, *values])
-    return forms[0].rebuild(traced.apply(op, inputs, world))
+    return forms[0].rebuild(traced.apply(op, values, pred))
 
 
 def _check_sides(form: _Form, other: _Form, others: list) -> None:

@@ -22,7 +22,6 @@ from minigrad.eager.tensor import Tensor
 from minigrad.errors import GraphError
 from minigrad.ops.op import MODE, mode
 from minigrad.static.node import Node, placeholder
-from minigrad.static.placement import belongs, refuse_mixed
 from minigrad.static.program import Program, check_target
 from minigrad.static.retrace import Key, Misfit, Retraces, difference
 from minigrad.static.trace import Trace
@@ -68,13 +67,7 @@ class _Compiled:
         self, fn: Callable, leaves: list, form: Any, state: frozenset, keep_grads: bool
     ) -> None:
         self.grad = MODE.get().grad
-        self.plain: list[tuple] | None = (
-            None  # shapes and dtypes of plain tensors alone
-        )
-        plain = all(type(x) is Tensor and parent_of(x) is None for x in leaves)
-        if plain and not state and form == flatten(((None,) * len(leaves), {}))[1]:
-            arrays = [x.array for x in leaves]
-            self.plain = [(x.shape, x.dtype, type(x)) for x in arrays]
+        self.plain = None if state else _plain(leaves, form)
         self.state_cells = {i: leaves[i].cell for i in state}
         self.fed = [i for i, x in enumerate(leaves) if i not in state and _is_value(x)]
         trace = Trace()
@@ -89,7 +82,9 @@ class _Compiled:
                 args, kwargs = unflatten(proxies, form)
                 result = fn(*args, **kwargs)
                 del args, kwargs
-                self.clashes = self._find_clashes(trace, leaves)
+                # Arguments whose storage was also reached from outside: they are state.
+                cells = ((i, getattr(leaves[i], "cell", None)) for i in self.fed)
+                self.clashes = frozenset(i for i, cell in cells if cell in trace.env)
                 outputs = self._outputs(trace, result, proxies, inputs)
                 self.grads = []  # handles that got another .grad, and where it comes out
                 for t, grad in trace.new_grads().items():
@@ -106,13 +101,10 @@ class _Compiled:
                 del result
             outputs += trace.effects
             trace.check_state()
-            updates, self.guards = trace.updates(), trace.guards
-            self.roots, self.rebound = trace.roots, REBOUND[0]
+            updates, self.rebound = trace.updates(), REBOUND[0]
+            self.premises = [*trace.premises.values()]
+            self.bindings = [*trace.bindings.values()]
             self.outside = frozenset(trace.state)  # cells
-            self.modules = trace.modules
-            self.grads_seen = [
-                (weakref.ref(t), *seen) for t, seen in trace.grads_seen.items()
-            ]
         finally:
             trace.restore()
         del proxies
@@ -122,14 +114,6 @@ class _Compiled:
             None, [("node", 0)],
         )  # fmt: skip
         self.build = (inputs, outputs, updates)
-
-    def _find_clashes(self, trace: Trace, leaves: list) -> frozenset[int]:
-        """Arguments whose storage the function also reached from outside: state."""
-        return frozenset(
-            i
-            for i in self.fed
-            if isinstance(leaves[i], Tensor) and leaves[i].cell in trace.env
-        )
 
     def _outputs(
         self, trace: Trace, result: Any, proxies: list, inputs: list
@@ -162,9 +146,6 @@ class _Compiled:
         if any(map(on_device, arrays)) and target not in ("interpreter", "native"):
             target = "cuda"
         self.program = Program(inputs, outputs, updates, target=target)
-        for i in self.fed:
-            if not belongs(leaves[i], self.program.target):
-                refuse_mixed(self.names[i], leaves[i], self.program.target)
 
     def serves(self, args: tuple, grad: bool | None) -> bool:
         """Is this a call like the traced one? The quick way, for plain tensors alone.
@@ -190,15 +171,9 @@ class _Compiled:
     def misfit(self, leaves: Sequence) -> Misfit | None:
         """Why this trace may not serve a call with these arguments, as things are now."""
         if self.rebound != REBOUND[0]:  # some `x.data = y`, `m.eval()`: was it ours?
-            for ref, cell, name in self.roots:
-                t = ref()
-                if t is not None and t.cell is not cell:
-                    text = "{} has other memory (x.data = y)"
-                    return Misfit.of_state("memory", name, text)
-            for module, was in self.modules.items():
-                if (m := module()) is not None and m.built_in() != was:
-                    text = "a {} is in another mode, or made of other parts"
-                    return Misfit.of_state("module", type(m).__name__, text)
+            for holds, why in self.bindings:
+                if not holds():
+                    return why
             self.rebound = REBOUND[0]
         for i, cell in self.state_cells.items():
             if leaves[i].cell is not cell:
@@ -210,15 +185,9 @@ class _Compiled:
                 return self._about(
                     i, "is one of the tensors that the function reads itself"
                 )
-        for ref, had, name in self.grads_seen:
-            t = ref()
-            if t is not None and (t._grad is not None) != had:
-                text = f"the .grad of {{}} is {'None' if had else 'there'} now"
-                return Misfit.of_state(".grad", name, text)
-        for read, value in self.guards:
-            if read() != value:
-                text = "an option that the function takes as fixed has changed"
-                return Misfit("option", "", text)
+        for holds, why in self.premises:
+            if not holds():
+                return why
         return None
 
     def _about(self, i: int, text: str) -> Misfit:
@@ -228,9 +197,7 @@ class _Compiled:
         """Run on arguments that fit; `fed` is what the program gets, if that is known."""
         # Their shapes and dtypes are those of the trace: the key of the call says so.
         if fed is None:
-            fed = [
-                x.array if isinstance(x := leaves[i], Tensor) else x for i in self.fed
-            ]
+            fed = [leaves[i] for i in self.fed]
         for i in self.written:
             _check_writable(leaves[i], self.names[i])
         for i, _ in self.fed_grads:
@@ -258,6 +225,15 @@ class _Compiled:
             else:
                 results.append(leaves[x] if kind == "argument" else x)
         return results[0] if self.form is None else unflatten(results, self.form)
+
+
+def _plain(leaves: list, form: Any) -> list[tuple] | None:
+    """Shapes and dtypes, where plain tensors are all the arguments that there are."""
+    if form != flatten(((None,) * len(leaves), {}))[1]:
+        return None
+    if not all(type(x) is Tensor and parent_of(x) is None for x in leaves):
+        return None
+    return [(x.array.shape, x.array.dtype, type(x.array)) for x in leaves]
 
 
 def _check_writable(leaf: Any, name: str) -> None:

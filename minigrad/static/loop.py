@@ -23,7 +23,14 @@ from minigrad.autodiff import sweep
 from minigrad.backend import float64, int64
 from minigrad.errors import GraphError, user_origin
 from minigrad.ops.op import Op, Plan, Value
-from minigrad.static.node import Node, Source, constant, pull_nodes, topological
+from minigrad.static.node import (
+    Node,
+    Source,
+    constant,
+    pull_nodes,
+    rebuilt,
+    topological,
+)
 
 Replay = Callable[[Sequence[Node], dict], list[Node]]
 PARAMETER = Source("parameter", "a value that each run of a body is given")
@@ -45,20 +52,10 @@ class Counted(int):
 COUNTED = Counted(0)
 
 
-def parameter(like: Any, name: str = "") -> Node:
-    """What stands in a body for a value with the shape and dtype of `like`."""
-    return Node(PARAMETER, (), {}, like.shape, like.dtype, name=name)
-
-
-def substitute(outputs: Sequence[Node], places: dict[Node, Node]) -> list[Node]:
-    """`outputs` with another node in the place of each one in `places`."""
-    new = dict(places)
-    for node in topological(outputs, new.__contains__):
-        if node not in new:
-            inputs = tuple(new[x] for x in node.inputs)
-            same = all(x is y for x, y in zip(inputs, node.inputs))
-            new[node] = node if same else node.on(inputs)
-    return [new[node] for node in outputs]
+def parameter(like: Any, name: str = "", rows: bool = False) -> Node:
+    """What stands in a body for a value like this one, or for one of its `rows`."""
+    shape = like.shape[1:] if rows else like.shape
+    return Node(PARAMETER, (), {}, shape, like.dtype, name=name)
 
 
 def leaked(node: Node) -> GraphError:
@@ -210,11 +207,25 @@ class Loop(Control):
         height = COUNTED if self.length is None else self.length
         return (height, *row.shape), row.dtype
 
+    @property
+    def test(self) -> tuple[Node, ...]:
+        """What is computed first in a round, if that says whether there is one."""
+        return () if self.pred is None else (self.pred,)
+
+    @property
+    def results(self) -> list[Node]:
+        """All that the body computes."""
+        return [*self.test, *self.nexts, *self.ys]
+
+    def split(self, results: list[Node], carries: int) -> tuple[list, list, list]:
+        """What stands for the test, the new carries and the rows."""
+        k = len(self.test)
+        return results[:k], results[k : k + carries], results[k + carries :]
+
     @cached_property
     def nodes(self) -> list[Node]:
         """All nodes of the body."""
-        head = [] if self.pred is None else [self.pred]
-        return topological([*head, *self.nexts, *self.ys])
+        return topological(self.results)
 
     def row(self, i: int) -> Node:
         """What the stack that is output `i` has rows of."""
@@ -229,27 +240,33 @@ class Loop(Control):
                 return len(self.nexts) + j
         return self.count + 1 + next(k for k, x in enumerate(self.nodes) if x is node)
 
+    def like(
+        self, params: Sequence[Node], results: list[Node], carries: int, xs: int
+    ) -> Loop:
+        """A loop that runs as often, over another body with these results."""
+        test, nexts, ys = self.split(results, carries)
+        return Loop(
+            params, nexts, ys, xs,
+            pred=test[0] if test else None,
+            length=self.length, limit=self.limit, reverse=self.reverse,
+        )  # fmt: skip
+
     def over(self, inputs: Sequence[Node], replay: Replay) -> Loop:
         """The same loop over inputs whose sizes are known by now."""
-        n, m, length = len(self.carries), len(self.xs), self.length
-        params = [parameter(x) for x in inputs[: len(self.params)]]
-        for k in range(n, n + m):
-            shape = inputs[k].shape
-            params[k] = Node(PARAMETER, (), {}, shape[1:], inputs[k].dtype)
-            length = None if length is None else shape[0]
-        head = [] if self.pred is None else [self.pred]
-        new = dict(zip(self.params, params))
-        body = replay([*head, *self.nexts, *self.ys], new)
-        nexts, ys = body[len(head) : len(head) + n], body[len(head) + n :]
-        return Loop(
-            params, nexts, ys, m, pred=body[0] if head else None,
-            length=length, limit=self.limit, reverse=self.reverse,
-        )  # fmt: skip
+        n, m = len(self.carries), len(self.xs)
+        params = [
+            parameter(x, rows=n <= k < n + m)
+            for k, x in enumerate(inputs[: len(self.params)])
+        ]
+        body = replay(self.results, dict(zip(self.params, params)))
+        new = self.like(params, body, n, m)
+        if self.length is not None and m:
+            new.length = inputs[n].shape[0]
+        return new
 
     def bodies(self) -> dict[str, list[Node]]:
         """What a run computes, as pictures show it."""
-        head = [] if self.pred is None else [self.pred]
-        return {"body": [*head, *self.nexts, *self.ys]}
+        return {"body": self.results}
 
     # --- the derivative ------------------------------------------------------------------
     def pull(self, wanted: Sequence[bool], g: Any, saved: tuple, attrs: dict) -> tuple:
@@ -288,7 +305,7 @@ class Loop(Control):
 
         ys = [found[p] for p in stacked]
         kept = {node: parameter(node) for node in self._dear([*nexts, *ys])}
-        body = substitute([*nexts, *ys], kept)
+        body = rebuilt([*nexts, *ys], kept)
         nexts, ys = body[: len(nexts)], body[len(nexts) :]
         used = set(topological(body))
         rows = [(p, item(y, i=self.stack_of(node))) for node, p in kept.items()]

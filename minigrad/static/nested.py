@@ -15,10 +15,10 @@ import numpy as np
 
 from minigrad.static.fuse import Group
 from minigrad.static.loop import Branch, Loop
+from minigrad.static.loop_rewrites import slim_branch, slim_loop
 from minigrad.static.node import Node, topological
 from minigrad.static.plan import FRESH, KEPT, Plan, make_plan, root_of, takes_over
 from minigrad.static.rewrite import settle_reshapes
-from minigrad.static.tidy import slim_branch, slim_loop
 
 
 def grown(stack: np.ndarray) -> np.ndarray:
@@ -88,19 +88,15 @@ def _branch(
 def _loop(
     writer: Any, op: Loop, node: Node, operands: list[str], read: set[int]
 ) -> dict[int, str]:
-    n, head = len(op.nexts), [] if op.pred is None else [op.pred]
+    n = len(op.nexts)
     writer.scope |= {"grown": grown, "asarray": np.asarray}
     trip = writer.new_name()
     carries = [writer.new_name() for _ in op.nexts]
     for name, operand in zip(carries, operands):
         writer.line(f"{name} = {operand}.copy()")
     stacks = _make_stacks(writer, op, node, operands, read)
-    settled = settle_reshapes([*head, *op.nexts, *op.ys])
-    pred, nexts, ys = (
-        settled[: len(head)],
-        settled[len(head) :][:n],
-        settled[len(head) + n :],
-    )
+    settled = settle_reshapes(op.results)
+    test, nexts, ys = op.split(settled, n)
     plan = make_plan(settled, {}, body=True)
     _place_results(
         plan,
@@ -110,19 +106,19 @@ def _loop(
         carries,
         [f"{stacks[n + j]}[{trip}, ...]" for j in range(len(ys))],
     )
-    cut = sum(x.op.kind != "source" for x in topological(pred))
+    cut = sum(x.op.kind != "source" for x in topological(test))
 
-    if op.pred is not None:
+    if test:
         writer.line(f"{trip} = 0")
     with _indented(writer, _head(op, trip, operands), node):
         writer.names.update(zip(op.params, [*carries, *operands[n:]]))
         for p, name in zip(op.xs, operands[n:]):
             writer.names[p] = writer.new_name()
             writer.line(f"{writer.names[p]} = {name}[{trip}, ...]")
-        for name in stacks.values() if pred else ():
+        for name in stacks.values() if test else ():
             writer.line(f"if {trip} == len({name}): {name} = grown({name})")
         _steps(writer, plan, plan.steps[:cut])
-        for x in pred:
+        for x in test:
             writer.line(f"if not {writer.names[x]}: break")
         for i, name in stacks.items():
             if i >= op.entry(0):
@@ -137,7 +133,7 @@ def _loop(
         if moved:
             left, right = zip(*moved)
             writer.line(f"{', '.join(left)} = {', '.join(right)}")
-        if pred:
+        if test:
             writer.line(f"{trip} += 1")
     for c, x in zip(carries, nexts):  # no result may be memory of somebody else's
         if _is_given(x):

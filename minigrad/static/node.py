@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from operator import is_
 from typing import Any, NoReturn
 
 import numpy as np
@@ -158,7 +159,9 @@ class Node(Methods):
         )
 
     def on(self, inputs: tuple[Node, ...]) -> Node:
-        """The same operation on other inputs of the same shapes."""
+        """The same operation on other inputs of the same shapes; itself on its own."""
+        if len(inputs) == len(self.inputs) and all(map(is_, inputs, self.inputs)):
+            return self
         return Node(self.op, inputs, self.attrs, self.shape, self.dtype, like=self)
 
     # --- a variable's value ------------------------------------------------------------
@@ -292,6 +295,12 @@ def live(read: Callable[[], float], name: str = "") -> Node:
     return Node(PLACEHOLDER, (), {}, (), np.float64, name=name, value=read)
 
 
+def stand_in(node: Node, shape: tuple[int, ...] | None = None) -> Node:
+    """A placeholder that is fed what `node` would be, of another shape if one is given."""
+    shape = node.shape if shape is None else shape
+    return Node(PLACEHOLDER, (), {}, shape, node.dtype, name=node.name, like=node)
+
+
 def is_live(node: Node) -> bool:
     """Does the program itself fetch what this node stands for?"""
     return node.op is PLACEHOLDER and node.value is not None
@@ -401,6 +410,22 @@ def topological(
     return order
 
 
+def rebuilt(
+    outputs: Sequence[Node],
+    places: dict[Node, Node],
+    better: Callable[[Node], Node] = lambda node: node,
+) -> list[Node]:
+    """`outputs` over a graph with other nodes in the places of the keys of `places`.
+
+    For every other node stands what `better` makes of it, once its inputs are new.
+    """
+    new = dict(places)
+    for node in topological(outputs, new.__contains__):
+        if node not in new:
+            new[node] = better(node.on(tuple([new[x] for x in node.inputs])))
+    return [new[node] for node in outputs]
+
+
 def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
     """Nodes for d(sum of ys)/d(xs): the graph, differentiated, is a graph again.
 
@@ -467,22 +492,3 @@ def pull_nodes(node: Node, g: Any, owned: bool, wanted: Any) -> Sequence[Any]:
     plan = node.op.plan(wanted)
     with on_behalf_of(node.origin):
         return plan.pull(g, plan.pick(node.inputs, node), node.attrs)
-
-
-__all__ = [
-    "CONSTANT",
-    "GRADIENT",
-    "GRADIENTS",
-    "PLACEHOLDER",
-    "VARIABLE",
-    "Node",
-    "constant",
-    "gradients",
-    "is_live",
-    "lift",
-    "live",
-    "node_of",
-    "placeholder",
-    "topological",
-    "variable",
-]

@@ -12,16 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from minigrad.backend import device_of, int64, late, on_device
-from minigrad.eager.cell import Cell
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import DeviceError, name_of
 from minigrad.static.node import VARIABLE, Node, topological
-
-
-def states(nodes: Sequence[Node]) -> dict[Cell, Node]:
-    """Every generator's state that is read, and what is drawn from it."""
-    drawn = [x for x in topological(nodes) if x.op.kind == "random"]
-    return {x.inputs[0].value: x for x in drawn if x.inputs[0].op is VARIABLE}
 
 
 def settled(target: str | None, default: str, wanted: Sequence[Node]) -> str:

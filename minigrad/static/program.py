@@ -27,7 +27,7 @@ from minigrad.profiling import profile
 from minigrad.static.build import Build
 from minigrad.static.loop import PARAMETER, leaked
 from minigrad.static.node import PLACEHOLDER, VARIABLE, Node, is_live, lift, topological
-from minigrad.static.placement import belongs, refuse_mixed, settled, states
+from minigrad.static.placement import belongs, refuse_mixed, settled
 from minigrad.static.plan import Plan
 from minigrad.static.rewrite import REWRITES, Rewrite
 from minigrad.static.specialise import specialise
@@ -157,18 +157,14 @@ class Program:
         rewrites: Sequence[Rewrite] = REWRITES,
         check_nan: bool = False,
     ) -> None:
-        self.inputs = list(inputs)
-        wanted = [*outputs, *updates.values()]
-        self._target = settled(target, check_target(target), wanted)
-        self.rebuild = rebuild
-        _check_inputs(self.inputs, wanted)
-        self._cells = list(updates)
-        self._written = {*updates, *states(wanted)}
-        self._lock = (
-            threading.Lock()
-        )  # buffers belong to the program, not to the thread
-        self._graph = wanted
-        self._options = rewrites, check_nan, self._target
+        self.inputs, self.rebuild = list(inputs), rebuild
+        self._outputs, self._updates = list(outputs), updates
+        self._graph = [*outputs, *updates.values()]
+        self._options: dict[str, Any] = {"rewrites": rewrites, "check_nan": check_nan}
+        self._target = settled(target, check_target(target), self._graph)
+        _check_inputs(self.inputs, self._graph)
+        self._written = {*updates, *_drawn(self._graph)}
+        self._lock = threading.Lock()  # buffers are the program's, not the thread's
         self._fixed = target in ("interpreter", "native")
         self._on_cuda: Program | None = None  # the same for arguments on the GPU
         self._ran: Program = self  # which of the two ran last
@@ -179,10 +175,13 @@ class Program:
 
     def _made(self, inputs: Sequence[Node], wanted: Sequence[Node]) -> Build:
         self.builds += 1
-        count = len(wanted) - len(self._cells)
-        updates = {cell: _moved_on(x) for cell, x in states(wanted).items()}
-        updates |= zip(self._cells, wanted[count:])
-        return Build(inputs, wanted[:count], updates, *self._options)
+        # The state of a generator moves on, so that each run draws anew.
+        drawn = _drawn(wanted).items()
+        updates = {cell: x.inputs[0] + advance(x.shape) for cell, x in drawn}
+        count = len(self._outputs)
+        updates |= zip(self._updates, wanted[count:])
+        how = {**self._options, "target": self._target}
+        return Build(inputs, wanted[:count], updates, **how)
 
     def _made_for(self, shapes: tuple) -> Build:
         """The build for arguments of these shapes; the last few are kept."""
@@ -244,13 +243,8 @@ class Program:
             at = next(i for i, x in enumerate(args) if not belongs(x, self._target))
             refuse_mixed(_name(self.inputs[at], at), args[at], self._target)
         if self._on_cuda is None:
-            outputs = self._graph[: len(self._graph) - len(self._cells)]
-            updates = dict(zip(self._cells, self._graph[len(outputs) :]))
-            rewrites, check_nan, _ = self._options
-            self._on_cuda = Program(
-                self.inputs, outputs, updates, target="cuda",
-                rewrites=rewrites, check_nan=check_nan,
-            )  # fmt: skip
+            graph = self.inputs, self._outputs, self._updates
+            self._on_cuda = Program(*graph, target="cuda", **self._options)
         self._ran = self._on_cuda
         return self._on_cuda.run(args)
 
@@ -378,7 +372,7 @@ class Program:
     def __repr__(self) -> str:
         names = ", ".join(_name(node, i) for i, node in enumerate(self.inputs))
         ops = f", {len(self.ops)} ops" if self._build is not None else ""
-        outputs, updates = len(self._graph) - len(self._cells), len(self._cells)
+        outputs, updates = len(self._outputs), len(self._updates)
         return f"<Program ({names}) -> {outputs} outputs, {updates} updates{ops}>"
 
 
@@ -398,9 +392,10 @@ def _as_array(arg: Any, node: Node, i: int) -> Any:
     )
 
 
-def _moved_on(drawn: Node) -> Node:
-    """The state after a draw, so that each run draws anew."""
-    return drawn.inputs[0] + advance(drawn.shape)
+def _drawn(nodes: Sequence[Node]) -> dict[Cell, Node]:
+    """The state of every generator that is drawn from, and what is drawn."""
+    drawn = [x for x in topological(nodes) if x.op.kind == "random"]
+    return {x.inputs[0].value: x for x in drawn if x.inputs[0].op is VARIABLE}
 
 
 def _name(node: Node, i: int) -> str:

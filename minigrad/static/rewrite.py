@@ -33,8 +33,8 @@ from minigrad.ops.indexing import index_add
 from minigrad.ops.movement import broadcast_to, is_view, permute, reshape, zeros
 from minigrad.ops.op import Op, on_behalf_of
 from minigrad.static.loop import stop_gradient
-from minigrad.static.node import CONSTANT, Node, constant, topological
-from minigrad.static.tidy import tidy
+from minigrad.static.loop_rewrites import tidy
+from minigrad.static.node import CONSTANT, Node, constant, rebuilt, topological
 
 Rewrite = Callable[[Node], Node | None]
 
@@ -98,34 +98,28 @@ def idle(node: Node) -> Node | None:
 
 def implicit_broadcast(node: Node) -> Node | None:
     """Elementwise ops broadcast by themselves: no need to do it for them."""
-    if not _broadcasts(node):
-        return None
-    inputs = tuple(
-        x.inputs[0] if x.op is broadcast_to and any(
-            other is not x and other.shape == node.shape for other in node.inputs
-        ) else x
-        for x in node.inputs
-    )  # fmt: skip
-    return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
-
-
-def _broadcasts(node: Node) -> bool:
-    """May any operand be smaller than the result, if another one is as large?"""
-    several = node.op.kind == "elementwise" and len(node.inputs) > 1
-    return several and node.op.dtype != "first"  # `copy` takes the shape of its first
+    return _smaller(node, lambda x: x.inputs[0] if x.op is broadcast_to else x)
 
 
 def uniform(node: Node) -> Node | None:
     """A constant of equal elements is one element, where another operand has the shape."""
-    if not _broadcasts(node):
+    one = lambda x: constant(x.value.reshape(-1)[0])
+    return _smaller(node, lambda x: one(x) if _all_equal(x) else x)
+
+
+def _smaller(node: Node, shrunk: Callable[[Node], Node]) -> Node | None:
+    """Shrink an operand, where another one is as large as the result."""
+    if node.op.kind != "elementwise" or len(node.inputs) < 2:
         return None
-    inputs = tuple(
-        constant(x.value.reshape(-1)[0]) if _all_equal(x) and any(
-            other is not x and other.shape == node.shape for other in node.inputs
-        ) else x
-        for x in node.inputs
-    )  # fmt: skip
-    return None if _same(inputs, node.inputs) else _with_inputs(node, inputs)
+    if node.op.dtype == "first":  # `copy` takes the shape of its first
+        return None
+    inputs = [shrunk(x) for x in node.inputs]
+    for i, x in enumerate(node.inputs):
+        others = (y for y in node.inputs if y is not x)
+        if inputs[i] is not x and all(y.shape != node.shape for y in others):
+            inputs[i] = x
+    better = node.on(tuple(inputs))
+    return None if better is node else better
 
 
 def _all_equal(node: Node) -> bool:
@@ -300,15 +294,11 @@ def in_order(outputs: Sequence[Node]) -> list:
     """
     nodes = sorted(topological(outputs), key=attrgetter("seq"))
     effects = [node for node in nodes if node.op.kind == "effect"]
-    before = dict(zip(effects[1:], effects))
+    before = {node: (last,) for node, last in zip(effects[1:], effects)}
     new: dict[Node, Node] = {}
     for node in nodes if before else ():
         inputs = tuple(new[x] for x in node.inputs)
-        if node in before:
-            new[node] = _with_inputs(node, (*inputs, new[before[node]]))
-        else:
-            same = _same(inputs, node.inputs)
-            new[node] = node if same else _with_inputs(node, inputs)
+        new[node] = node.on((*inputs, *(new[x] for x in before.get(node, ()))))
     return [new.get(node, node) for node in outputs]
 
 
@@ -323,19 +313,16 @@ def optimize(outputs: Sequence[Node], rewrites: Sequence[Rewrite] = REWRITES) ->
 
 
 def walked(outputs: Sequence[Node], rewrites: Sequence[Rewrite]) -> list:
-    new: dict[Node, Node] = {}
+    """`outputs` over a graph that was improved from inputs to users; equal nodes are one."""
     seen: dict[tuple, Node] = {}
-    for node in topological(outputs):
-        if node.op.kind == "source":
-            new[node] = seen.setdefault(_source_key(node), node)
-            continue
-        inputs = tuple(new[x] for x in node.inputs)
-        better = node if _same(inputs, node.inputs) else _with_inputs(node, inputs)
-        if rewrites:
+
+    def better(node: Node) -> Node:
+        if rewrites and node.op.kind != "source":
             with on_behalf_of(node.origin):
-                better = _improve(better, rewrites)
-        new[node] = seen.setdefault(_key(better), better)
-    return [new[node] for node in outputs]
+                node = _improve(node, rewrites)
+        return seen.setdefault(_key(node), node)
+
+    return rebuilt(outputs, {}, better)
 
 
 def settle_reshapes(
@@ -348,21 +335,21 @@ def settle_reshapes(
     is known only in each call; a reshape of those stays as it is, but for those in
     `known`, which always lie as the array there does.
     """
-    new: dict[Node, Node] = {}
     layout: dict[Node, np.ndarray | None] = dict(known or {})
-    for node in topological(outputs):
-        inputs = tuple(new[x] for x in node.inputs)
-        better = node if _same(inputs, node.inputs) else _with_inputs(node, inputs)
-        if node.op.view:
-            (x,) = inputs
-            seen = _layout(x, layout)
-            shown = None if seen is None else node.op.fn(seen, **node.attrs)
-            if seen is not None and not is_view(shown, seen):
-                x = Node(cast, (x,), {"dtype": x.dtype}, x.shape, x.dtype, like=node)
-                better = _with_inputs(node, (x,))
-            layout[better] = shown
-        new[node] = better
-    return [new[node] for node in outputs]
+
+    def better(node: Node) -> Node:
+        if not node.op.view:
+            return node
+        (x,) = node.inputs
+        seen = _layout(x, layout)
+        shown = None if seen is None else node.op.fn(seen, **node.attrs)
+        if seen is not None and not is_view(shown, seen):
+            x = Node(cast, (x,), {"dtype": x.dtype}, x.shape, x.dtype, like=node)
+            node = node.on((x,))
+        layout[node] = shown
+        return node
+
+    return rebuilt(outputs, {}, better)
 
 
 def _layout(node: Node, layout: dict[Node, np.ndarray | None]) -> np.ndarray | None:
@@ -387,22 +374,10 @@ def _improve(node: Node, rewrites: Sequence[Rewrite]) -> Node:
     return node
 
 
-def _same(xs: tuple[Node, ...], ys: tuple[Node, ...]) -> bool:
-    return all(x is y for x, y in zip(xs, ys, strict=True))
-
-
-def _with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
-    return Node(node.op, inputs, node.attrs, node.shape, node.dtype, like=node)
-
-
 def _key(node: Node) -> tuple:
     """Equal keys mean equal values; slices in attributes have no hash, so their repr."""
-    if node.op.kind == "source":
-        return _source_key(node)
-    return node.op, tuple(map(id, node.inputs)), repr(node.attrs)
-
-
-def _source_key(node: Node) -> tuple:
+    if node.op.kind != "source":
+        return node.op, tuple(map(id, node.inputs)), repr(node.attrs)
     if node.op is CONSTANT and node.value.size <= 16:
         return "constant", node.dtype, node.shape, node.value.tobytes()
     return "source", id(node)

@@ -22,10 +22,10 @@ from minigrad.ops.op import on_behalf_of
 from minigrad.static.node import (
     GRADIENT,
     GRADIENTS,
-    PLACEHOLDER,
     Node,
     constant,
     gradients,
+    stand_in,
     topological,
 )
 
@@ -39,9 +39,7 @@ def specialise(
     extents = _extents(inputs, shapes)
     new: dict[Node, Any] = {}
     for node, shape in zip(inputs, shapes, strict=True):
-        new[node] = Node(
-            PLACEHOLDER, (), {}, shape, node.dtype, name=node.name, like=node
-        )
+        new[node] = stand_in(node, shape)
     return [new[x] for x in inputs], replay(wanted, new, extents)
 
 

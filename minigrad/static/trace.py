@@ -14,7 +14,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,20 @@ from minigrad.ops.movement import put
 from minigrad.ops.op import MODE
 from minigrad.static import node as nodes
 from minigrad.static.node import Node, constant, lift, node_of
+from minigrad.static.retrace import Misfit
+
+
+class Premise(NamedTuple):
+    """What a program depends on: it serves as long as this holds."""
+
+    holds: Callable[[], bool]
+    why: Misfit  # what is said when it does not
+
+
+def _while(thing: Any, test: Callable[[Any], bool]) -> Callable[[], bool]:
+    """Does `thing` pass the test? What is gone cannot fail it."""
+    ref = weakref.ref(thing)
+    return lambda: (there := ref()) is None or test(there)
 
 
 class Trace:
@@ -41,12 +55,10 @@ class Trace:
         self.began = tape.next_seq()
         self._handles: dict[Tensor, tuple] = {}
         self._versions: dict[Cell, int] = {}
-        self.grads_seen: dict[Tensor, tuple[bool, str]] = {}  # was there one? name
         self._born: list[weakref.ref[Tensor]] = []
-        self.modules: dict[weakref.ref, tuple] = {}  # and what was taken for granted
-        self.guards: list[tuple[Callable[[], Any], Any]] = []  # what was, and is to be
         self.effects: list[Node] = []  # what must run although nobody reads it
-        self.roots: list[tuple[weakref.ref[Tensor], Cell, str]] = []  # of the state
+        self.premises: dict[Any, Premise] = {}  # by what they are about
+        self.bindings: dict[Any, Premise] = {}  # those that hold while `REBOUND` stays
 
     # --- what the eager engine asks for --------------------------------------------------
     def value_of(self, arg: Any) -> Any:
@@ -59,8 +71,12 @@ class Trace:
         if node is None:
             self._refuse_tape(root)
             node = node_of(root.cell, name_of(root, ""))
-            self.env[root.cell] = self.state[root.cell] = node
-            self.roots.append((weakref.ref(root), root.cell, node.name))
+            cell = root.cell
+            self.env[cell] = self.state[cell] = node
+            why = Misfit.of_state(
+                "memory", node.name, "{} has other memory (x.data = y)"
+            )
+            self.bindings[cell] = Premise(_while(root, lambda t: t.cell is cell), why)
         for view in reversed(views):
             node = view.op(node, **view.attrs)
         return node
@@ -118,12 +134,22 @@ class Trace:
 
     def saw_grad(self, t: Tensor) -> None:
         """The program depends on whether there was a gradient before."""
-        if t not in self._handles and self.from_outside(t):
-            self.grads_seen.setdefault(t, (t._grad is not None, name_of(t, "")))
+        if t in self._handles or t in self.premises or not self.from_outside(t):
+            return
+        had = t._grad is not None
+        text = f"the .grad of {{}} is {'None' if had else 'there'} now"
+        why = Misfit.of_state(".grad", name_of(t, ""), text)
+        self.premises[t] = Premise(
+            _while(t, lambda t: (t._grad is not None) is had), why
+        )
 
     def saw_module(self, module: Any) -> None:
         """The program depends on the mode of a module, and on what is inside it."""
-        self.modules.setdefault(weakref.ref(module), module.built_in())
+        key, was = weakref.ref(module), module.built_in()
+        text = "a {} is in another mode, or made of other parts"
+        why = Misfit.of_state("module", type(module).__name__, text)
+        holds = _while(module, lambda m: m.built_in() == was)
+        self.bindings.setdefault(key, Premise(holds, why))
 
     # --- the end -------------------------------------------------------------------------
     def updates(self) -> dict[Cell, Node]:
@@ -195,5 +221,7 @@ def guard(read: Callable[[], Any]) -> Any:
     """The value `read()`; a traced function is traced again once it is another."""
     trace, value = MODE.get().trace, read()
     if trace is not None:
-        trace.guards.append((read, value))
+        text = "an option that the function takes as fixed has changed"
+        holds = lambda: read() == value
+        trace.premises[holds] = Premise(holds, Misfit("option", "", text))
     return value

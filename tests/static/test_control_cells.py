@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.errors import GraphError
+from minigrad.errors import GraphError, RetraceNotice
 
 T, B, N, H = 5, 2, 3, 4
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
@@ -154,6 +154,21 @@ def test_dropout_in_a_body_drops_the_same_under_jit_and_anew_in_each_round():
     mg.manual_seed(1)
     assert mg.jit(run)(xs).tolist() == eager.tolist()
     assert len({tuple(row) for row in eager.tolist()}) == 4
+
+
+def test_a_module_in_a_body_that_changes_its_mode_is_traced_again():
+    drop, xs = mg.nn.Dropout(0.5), mg.ones(3, 100)
+    by_rows = mg.jit(
+        lambda xs: mg.scan(lambda h, x: (h + drop(x), None), 0.0 * xs[0], xs)[0]
+    )
+    either = mg.jit(lambda xs: mg.cond(xs.sum() > 0, drop, lambda xs: xs, xs))
+    assert (by_rows(xs) == 0).any()
+    assert (either(xs) == 0).any()
+    drop.eval()
+    with pytest.warns(RetraceNotice, match="a Dropout is in another mode"):
+        assert by_rows(xs).tolist() == [3.0] * 100
+    with pytest.warns(RetraceNotice, match="a Dropout is in another mode"):
+        assert either(xs).tolist() == xs.tolist()
 
 
 @pytest.mark.parametrize("world", [lambda fn: fn, mg.jit], ids=["eager", "jit"])
