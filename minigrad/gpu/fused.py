@@ -9,7 +9,7 @@ folded in pieces by many blocks, and then once more.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import partial
 from typing import Any
 
@@ -54,14 +54,16 @@ def _parts(group: Group, shape: tuple[int, ...]) -> list[Group]:
     stored = [x for x in group.outputs if x.op.kind != "reduce"]
     wanted = list(patterns.values()) or [[]]
     wanted[-1] = wanted[-1] + stored
-    return [_reaching(group, nodes) for nodes in wanted]
+    return [reaching(group, nodes) for nodes in wanted]
 
 
-def _reaching(group: Group, wanted: Sequence[Node]) -> Group:
-    """The part of a step that `wanted` needs."""
+def reaching(
+    group: Group, wanted: Sequence[Node], known: Container[Node] = ()
+) -> Group:
+    """The part of a step that `wanted` needs, where some is known already."""
     needed = set(wanted)
     for node in reversed(group.nodes):
-        if node in needed:
+        if node in needed and node not in known:
             needed.update(node.inputs)
     nodes = [x for x in group.nodes if x in needed]
     return Group(nodes, [x for x in group.inputs if x in needed], list(wanted))

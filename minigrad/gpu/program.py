@@ -45,6 +45,7 @@ from minigrad.static.node import (
 )
 from minigrad.static.plan import nbytes
 
+LONGEST = 1 << 30  # elements of a row that a walk goes along: 32 bits number them
 SMALL = 1 << 20  # bytes of an argument or a result that may be copied once more
 
 
@@ -69,7 +70,8 @@ def emit(
         )
     inputs = [*inputs, *host.inputs.values()]
     wanted, cells = host.left(wanted, cells)
-    wanted = lowered(accumulate(rebuilt(wanted, host.inputs)))
+    wanted = accumulate(rebuilt(wanted, host.inputs))
+    wanted = lowered(wanted, longest=LONGEST)
     final, plan = planned(Writer, inputs, wanted, cells, check_nan)
     writer = Writer(plan, inputs, check_nan, device)
     actions = writer.everything()

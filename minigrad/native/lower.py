@@ -40,16 +40,17 @@ SPELT_OUT = logsumexp, log_softmax
 MANY = 8  # elements of a row, beside which one number more does not count
 
 
-def lowered(outputs: Sequence[Node], *more: Rewrite) -> list:
+def lowered(outputs: Sequence[Node], *more: Rewrite, longest: int = LONGEST) -> list:
     """`outputs` over a graph that says what loops do, in bodies as well.
 
-    `more` are the rewrites into ops that only one language has.
+    `more` are the rewrites into ops that only one language has; a walk goes along rows of
+    up to `longest` elements.
     """
-    labels, numbers = compared(outputs), kept_rows()
+    labels, numbers = compared(outputs, longest), kept_rows()
     rewrites = unfolded, shared, squared, labels, numbers, *more
     outputs = walked(outputs, rewrites)
     if any(node.op.kind == "control" for node in topological(outputs)):
-        outputs = tidy(outputs, lambda inner: lowered(inner, *more))
+        outputs = tidy(outputs, lambda inner: lowered(inner, *more, longest=longest))
     readers = Counter(x for node in topological(outputs) for x in node.inputs)
     return [_leaving(y, readers) for y in outputs]
 
@@ -108,7 +109,7 @@ def _difference(node: Node | None) -> tuple:
 # --- one element of each row ---------------------------------------------------------------
 
 
-def picked(node: Node) -> tuple[Node, int] | None:
+def picked(node: Node, longest: int) -> tuple[Node, int] | None:
     """The labels of an index that picks one element of each row, and of how many.
 
     They come as (*lead, 1), as `gather` has them, or as (*lead,).
@@ -117,7 +118,7 @@ def picked(node: Node) -> tuple[Node, int] | None:
         return None
     *lead, n = node.inputs[0].shape or (0,)
     whole = [x for x in node.attrs["key"] if x is not ...] == [ARRAY] * (len(lead) + 1)
-    if not whole or not lead or n > LONGEST:
+    if not whole or not lead or n > longest:
         return None
     *rows, labels = node.inputs[-len(lead) - 1 :]
     if labels.shape not in ((*lead,), (*lead, 1)):
@@ -131,7 +132,7 @@ def picked(node: Node) -> tuple[Node, int] | None:
     return (labels, n) if ordered else None
 
 
-def compared(outputs: Sequence[Node]) -> Rewrite:
+def compared(outputs: Sequence[Node], longest: int) -> Rewrite:
     """One element of each row is where the position is the row's label.
 
     Labels are looked up in 0, 1, 2... first: one that is out of range is refused there, and
@@ -140,7 +141,9 @@ def compared(outputs: Sequence[Node]) -> Rewrite:
     """
     order = topological(outputs)
     upwards = {  # labels that may not count from the end
-        picked(x) for x in order if x.op is index and x.attrs.get("lowest") == 0
+        picked(x, longest)
+        for x in order
+        if x.op is index and x.attrs.get("lowest") == 0
     }
     tests: dict[tuple[Node, int], Node] = {}
     # Zeros but for one element in each row, and that element.
@@ -161,7 +164,7 @@ def compared(outputs: Sequence[Node]) -> Rewrite:
         return y
 
     def choice(node: Node) -> Node | None:
-        x, found = node.inputs[0], picked(node)
+        x, found = node.inputs[0], picked(node, longest)
         if found is not None and node.op is index_add:
             kept = (*node.shape[:-1], 1)
             test, b = here(found, kept), _shaped(node.inputs[1], kept)

@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad.gpu import simulated
+from minigrad.gpu import rowwise, simulated
 from minigrad.gpu.rowwise import LONG, ROWS
 from minigrad.static.program import Program
 
@@ -59,6 +59,32 @@ def test_forward_and_backward_are_one_launch_together(launches):
     assert launches([x, g, w], norm) == 1
 
 
+def test_few_long_rows_are_a_launch_for_each_walk_which_several_blocks_share(launches):
+    x, g, w = (mg.placeholder(shape) for shape in ((4, 100_000),) * 2 + ((100_000,),))
+    softmax, norm = x.softmax(1), F.layer_norm(x, (100_000,), w, w)
+    assert launches([x], softmax) == 3
+    assert launches([x, w], norm) == 3
+    assert launches([x, g], mg.gradients((softmax * g).sum(), x)) == 4
+    assert launches([x], x.logsumexp(1)) == 3
+    source = mg.compile([x], softmax, target="cuda").source
+    assert source.count("<<<4 x 49, 256>>>") == 3
+
+
+def test_the_loss_of_labels_among_many_needs_no_matrix_of_zeros(launches):
+    x, y = mg.placeholder((64, 32_000)), mg.placeholder((64,), "int64")
+    loss = F.cross_entropy(x, y)
+    source = mg.compile([x, y], mg.gradients(loss, x), target="cuda").source
+    assert "zeros" not in source
+    assert "index_add" not in source
+
+
+@pytest.fixture(params=["whole", "in pieces"])
+def rows(request, monkeypatch):
+    """Rows are walked by one block each, or by several."""
+    if request.param == "in pieces":
+        monkeypatch.setattr(rowwise, "pieces_of", lambda shape: 3)
+
+
 @pytest.mark.parametrize("dtype", ["float64", *full("float32")])
 def test_all_of_them_and_their_gradients(dtype):
     outputs, feeds = [], {}
@@ -72,6 +98,12 @@ def test_all_of_them_and_their_gradients(dtype):
         new = {x: mg.placeholder(x.shape, dtype) for x in feeds}
         outputs = mg.static.node.rebuilt(outputs, new)
         check(outputs, dict(zip(new.values(), feeds.values())), rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("rows")
+def test_all_of_them_in_pieces():
+    test_all_of_them_and_their_gradients("float64")
 
 
 SHAPES = [
@@ -90,6 +122,7 @@ def test_rows_of_every_length_and_number():
     check(outputs, feeds, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.usefixtures("rows")
 def test_labels_are_comparisons_in_their_rows():
     outputs, y = [], walks.Y
     for rule in walks.RULES.values():
@@ -131,6 +164,7 @@ def test_operands_that_lie_anywhere():
     check(outputs, feeds, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.usefixtures("rows")
 def test_rows_that_are_not_finite():
     bad = (np.nan, np.inf, -np.inf, 1e300)
     x = mg.placeholder((3 * len(bad), 70), "float64")
@@ -167,10 +201,12 @@ def test_long_sums_of_floats_stay_exact():
     np.testing.assert_allclose(got.cpu().numpy(), want, rtol=3e-6)
 
 
+@pytest.mark.usefixtures("rows")
 def test_an_operand_that_a_later_walk_reads_is_not_overwritten():
     walks.test_an_operand_that_a_later_walk_reads_is_not_overwritten()
 
 
+@pytest.mark.usefixtures("rows")
 def test_weights_are_updated_in_the_step_that_normalises_their_gradient():
     fed, start = rng.normal(size=(8, 9)), rng.normal(size=(8, 9))
     t, results = mg.placeholder((8, 9), "float64"), []
@@ -186,6 +222,7 @@ def test_weights_are_updated_in_the_step_that_normalises_their_gradient():
     np.testing.assert_allclose(*results, rtol=1e-12)
 
 
+@pytest.mark.usefixtures("rows")
 @pytest.mark.parametrize("seed", [*range(2), *full(*range(2, 40))])
 def test_random_rows(seed):
     results = []
