@@ -60,7 +60,8 @@ div = elementwise(
     "div",
     np.true_divide,
     lambda g, b: g / b,
-    lambda a, b: -((a / b) / b),
+    # A graph may merge the sign with a factor of g.
+    lambda g, a, b: -g * ((a / b) / b),
     c="a / b",
     dtype="float",
     sample=positive,
@@ -110,7 +111,7 @@ remainder = number(
     "remainder",
     _whole_division(np.remainder),
     lambda g: g,
-    lambda a, b: -floor_divide(a, b),
+    lambda g, a, b: -g * floor_divide(a, b),
     doc="what floor_divide leaves over; it has the sign of b",
     c="remainder(a, b)",
     sample=positive,
@@ -142,7 +143,7 @@ log1p = function(
 )
 sqrt = function("sqrt", np.sqrt, lambda g, y: g / (y * 2), "the square root", 0.5)
 sin = function("sin", np.sin, lambda a: cos(a), "the sine")
-cos = function("cos", np.cos, lambda a: -sin(a), "the cosine")
+cos = function("cos", np.cos, lambda g, a: -g * sin(a), "the cosine")
 tan = function("tan", np.tan, lambda y: 1 + y * y, "the tangent", -1.4)
 asin = function(
     "asin", np.arcsin, lambda g, a: g / sqrt(1 - a * a), "the arc sine", -0.9
@@ -199,7 +200,7 @@ atan2 = elementwise(
     "atan2",
     np.arctan2,
     lambda a, b: _per_square(b, a, b),
-    lambda a, b: -_per_square(a, a, b),
+    lambda g, a, b: -g * _per_square(a, a, b),
     doc="the angle of the point (b, a)",
     c="atan2(a, b)",
     dtype="float",
