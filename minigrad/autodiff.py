@@ -41,10 +41,9 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
         needed = _leading_to(targets, order)
         order = [element for element in order if element in needed]
     for element in order:
-        entry = pending.get(element)
+        parents, entry = element.parents, pending.get(element)
         if entry is None:
             continue
-        parents = element.parents
         if targets is not None:
             if element in targets:
                 entry[1] = False
@@ -52,8 +51,7 @@ def sweep(seeds: Iterable[tuple], pull: Pull, targets: set | None = None) -> dic
             wanted = tuple([p in needed for p in parents])
         if not parents:
             continue
-        del pending[element]
-        g, owned = entry
+        g, owned = pending.pop(element)
         for parent, ct in zip(parents, pull(element, g, owned, wanted)):
             if parent is None or ct is None:
                 continue

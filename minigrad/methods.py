@@ -18,7 +18,7 @@ import numpy as np
 
 from minigrad import composite, contraction, formulas, linalg, rearrange
 from minigrad.conversions import Conversions
-from minigrad.errors import DTypeError, ShapeError
+from minigrad.errors import DTypeError
 from minigrad.ops import elementwise, movement, shapes
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.op import TABLE, Op, Value
@@ -186,14 +186,6 @@ class Methods(Conversions):
         """The same elements in another shape; one size may be -1."""
         return movement.reshape(self, shape=sizes(shape, named))
 
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Any:
-        """The dims from `start_dim` to `end_dim` as one."""
-        first = shapes.normalize_axis("flatten", start_dim, self.ndim)
-        last = shapes.normalize_axis("flatten", end_dim, self.ndim)
-        if first > last:
-            raise ShapeError("flatten: start_dim comes after end_dim")
-        return self.reshape(*self.shape[:first], -1, *self.shape[last + 1 :])
-
     def permute(self, *dims: Any, **named: Any) -> Any:
         """The dims in another order."""
         dims = sizes(dims, named)
@@ -201,7 +193,7 @@ class Methods(Conversions):
         return movement.permute(self, axes=tuple(axes))
 
     transpose = swapaxes = swapdims = composite.swapaxes
-    moveaxis = rearrange.movedim
+    moveaxis, broadcast_to = rearrange.movedim, rearrange.expand
 
     @property
     def T(self) -> Any:
@@ -212,33 +204,6 @@ class Methods(Conversions):
     def mT(self) -> Any:
         """The last two dims exchanged: the transpose of each matrix of a batch."""
         return composite.swapaxes(rearrange.demand_dims("mT", self, 2), -1, -2)
-
-    def t(self) -> Any:
-        """The transpose of a matrix."""
-        if self.ndim > 2:
-            raise ShapeError(
-                "t: wants a matrix",
-                expected="at most 2 dims",
-                got=shapes.describe(self, "the tensor"),
-                remedy="x.transpose(0, 1), or x.T for all dims reversed",
-            )
-        return self.T
-
-    def expand(self, *shape: Any, **named: Any) -> Any:
-        """Dims of size 1 repeated without copying; -1 leaves a size as it is."""
-        new = sizes(shape, named)
-        added = len(new) - self.ndim
-        old = (-1,) * added + tuple(self.shape)
-        known = tuple(o if n == -1 else n for n, o in zip(new, old))
-        if added < 0 or -1 in known:
-            raise ShapeError(
-                "expand: the sizes do not fit",
-                expected=f"at least {self.ndim} sizes; -1 only for a dim that is there",
-                got=f"{shapes.describe(self, 'the tensor')} -> {new}",
-            )
-        return movement.broadcast_to(self, shape=known)
-
-    broadcast_to = expand
 
     def where(self, condition: Any, other: Any) -> Any:
         """The elements where `condition` is true, `other` elsewhere."""

@@ -44,12 +44,48 @@ def view(a: Any, *shape: Any, **named: Any) -> Any:
     return y
 
 
+def flatten(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """The dims from `start_dim` to `end_dim` as one."""
+    first = normalize_axis("flatten", start_dim, a.ndim)
+    last = normalize_axis("flatten", end_dim, a.ndim)
+    if first > last:
+        raise ShapeError("flatten: start_dim comes after end_dim")
+    return reshape(a, shape=(*a.shape[:first], -1, *a.shape[last + 1 :]))
+
+
 def unflatten(a: Any, dim: int, sizes: Any) -> Any:
     """The axis `dim` as several, whose sizes have its size as their product."""
     axis = normalize_axis("unflatten", dim, a.ndim)
     whole = np.broadcast_to(0, a.shape[axis : axis + 1])
     parts, _ = shapes.reshaped(reshape, (whole,), {"shape": tuple(sizes)})
     return reshape(a, shape=(*a.shape[:axis], *parts, *a.shape[axis + 1 :]))
+
+
+def t(a: Any) -> Any:
+    """The transpose of a matrix."""
+    if a.ndim > 2:
+        raise ShapeError(
+            "t: wants a matrix",
+            expected="at most 2 dims",
+            got=describe(a, "the tensor"),
+            remedy="x.transpose(0, 1), or x.T for all dims reversed",
+        )
+    return a.T
+
+
+def expand(a: Any, *shape: Any, **named: Any) -> Any:
+    """Dims of size 1 repeated without copying; -1 leaves a size as it is."""
+    new = sizes(shape, named)
+    added = len(new) - a.ndim
+    old = (-1,) * added + tuple(a.shape)
+    known = tuple(o if n == -1 else n for n, o in zip(new, old))
+    if added < 0 or -1 in known:
+        raise ShapeError(
+            "expand: the sizes do not fit",
+            expected=f"at least {a.ndim} sizes; -1 only for a dim that is there",
+            got=f"{describe(a, 'the tensor')} -> {new}",
+        )
+    return broadcast_to(a, shape=known)
 
 
 def expand_as(a: Any, other: Any) -> Any:

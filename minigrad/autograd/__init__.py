@@ -1,6 +1,6 @@
 """Gradients of expressions, hooks, functions of one's own: PyTorch's `autograd` module."""
 
-from minigrad.autograd import functional
+from minigrad.autograd import functional, graph
 from minigrad.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from minigrad.autograd.checking import gradcheck, gradgradcheck
 from minigrad.autograd.function import Function

@@ -6,13 +6,13 @@ What the tape needs of the old values is set aside before they go.
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import Any
-
-import numpy as np
 
 from minigrad import formulas
 from minigrad.backend import DEVICE_ARRAYS, on_one_device
 from minigrad.eager.cell import check_writable, parent_of, write
+from minigrad.eager.stamp import stamp_inplace
 from minigrad.eager.tensor import Tensor, compute, track
 from minigrad.errors import DTypeError, ShapeError, name_of, user_origin
 from minigrad.methods import Methods, split_key
@@ -32,7 +32,7 @@ def inplace(op: Op, target: Tensor, *others: Any, **attrs: Any) -> Tensor:
         if trace is None:
             args = on_one_device(op, args, inplace=True)
     tape = grad and (target.view_of is not None or any(map(_is_tracked, args)))
-    if trace is None and not tape and _at_once(op, args, attrs):
+    if trace is None and not tape and _overwritten(op, target, args[1:], attrs):
         return target
     check_writable(target, op.name)
     if tape:
@@ -60,31 +60,17 @@ def _aside(arg: Any, target: Tensor, saved: bool) -> Any:
     return arg.revived(value, None, parent_of(arg))
 
 
-def _at_once(op: Op, args: tuple, attrs: dict) -> bool:
-    """Let NumPy write into the target at once, if nothing has to be cast or explained."""
-    target, takes_any = args[0], op.dtype == "first"  # copy and fill
-    array, cell = target.array, target.cell
-    floats = array.dtype.kind == "f"
-    casts = op.dtype == "float" and not floats
-    if not takes_any and (casts or not isinstance(op.fn, np.ufunc)):
+def _overwritten(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
+    """Let NumPy write what `copy` and `fill` are given, if nothing has to be explained."""
+    if op.dtype != "first":
         return False
-    operands = [array]
-    for x in args[1:]:
-        if isinstance(x, Tensor):
-            x = x.array
-        if type(x) is type(array):
-            fits = x.dtype is array.dtype
-        else:
-            fits = floats and (type(x) is float or type(x) is int)
-        if not (fits or takes_any):
-            return False
-        operands.append(x)
-    version = cell.version + 1
+    operands = [x.array if isinstance(x, Tensor) else x for x in others]
+    version = target.cell.version + 1
     try:
-        op.fn(*operands, out=array, **attrs)
+        op.fn(target.array, *operands, out=target.array, **attrs)
     except (ValueError, TypeError, OverflowError):
         return False
-    cell.version, cell.writer = version, user_origin()
+    target.cell.version, target.cell.writer = version, user_origin()
     return True
 
 
@@ -111,7 +97,7 @@ def twin(name: str) -> Any:
 
     def write_result(self: Tensor, *others: Any, **options: Any) -> Tensor:
         if op is not None and not options and len(others) == op.named - 1:
-            return inplace(op, self, *others)
+            return (at_once(op) if others else partial(inplace, op))(self, *others)
         check_writable(self, name)
         state, given = MODE.get(), (self, *others, *options.values())
         # What the tape saves of the old values must not be overwritten.
@@ -127,9 +113,15 @@ def twin(name: str) -> Any:
     return write_result
 
 
+@cache
+def at_once(op: Op) -> Any:
+    """`op` in place on two operands, quick where the tape need not know."""
+    return stamp_inplace(op, Tensor, inplace, _is_tracked)
+
+
 def assign(op: Op) -> Any:
     """The operator that assigns: `w -= lr * w.grad`."""
-    return lambda self, other: inplace(op, self, other)
+    return lambda self, other: at_once(op)(self, other)
 
 
 def copy_(self: Tensor, other: Any) -> Tensor:

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import SEVERAL, Array, as_result
+from minigrad.backend import SEVERAL, Array, as_result, is_writable
 from minigrad.eager.cell import Cell, InferenceCell, parent_of
 from minigrad.eager.tape import LEAF, Record, next_seq
+from minigrad.errors import user_origin
 from minigrad.ops.op import MODE, Op, Value
 
 # What the template calls.
@@ -25,6 +26,7 @@ NAMES = {
     "Array": Array, "Cell": Cell, "InferenceCell": InferenceCell, "LEAF": LEAF, "Record": Record,
     "as_result": as_result, "asarray": np.asarray, "generic": np.generic, "get_mode": MODE.get,
     "new": object.__new__, "next_seq": next_seq, "parent_of": parent_of, "several": SEVERAL,
+    "is_writable": is_writable, "user_origin": user_origin,
     "__name__": __name__,
 }  # fmt: skip
 
@@ -34,9 +36,9 @@ _OPERAND = """
         if xb.dtype is not xa.dtype:
             return general(op, (a, b), attrs)
     elif (type(b) is float or type(b) is int) and xa.dtype.kind == "f":
-        xb = asarray(b, xa.dtype)
+        xb = asarray(b, xa.dtype) if type(xa) is Array else xa.dtype.type(b)
     else:
-        return otherwise(op, a, b, attrs)"""
+        return otherwise(op, (a, b), attrs)"""
 
 _TEMPLATE = """\
 def {name}({args}{attributes}):
@@ -79,6 +81,26 @@ _RECORD = """\
             r.origin = None
 """
 
+_INPLACE = """\
+def {name}_(a, b):
+    grad, trace, watch = get_mode()
+    xa = a.array
+    if trace is not None or watch is not None or several{unless}:
+        return general(op, (a, b), attrs){operand}
+    if type(xa) is not Array and not is_writable(xa):  # a device would write it
+        return general(op, (a, b), attrs)
+    if grad and (a.view_of is not None or tracked(a) or tracked(b)):
+        return general(op, (a, b), attrs)
+    cell = a.cell
+    version = cell.version + 1
+    try:
+        fn(xa, xb, xa)
+    except (ValueError, TypeError, OverflowError):
+        return general(op, (a, b), attrs)
+    cell.version, cell.writer = version, user_origin()
+    return a
+"""
+
 # Operands that have to be cast or refused first.
 UNLESS = {"float": ' or xa.dtype.kind != "f"', "number": ' or xa.dtype.kind == "b"'}
 # Two matrices are nearly all that is multiplied, and NumPy's result is in C order.
@@ -114,17 +136,45 @@ def stamp(
         source += "    if grad:\n" + _recording(op, names, scope)
     source += "    if grad is None:\n        cell.__class__ = InferenceCell\n"
     source += "    return t\n"
-    filename = f"<minigrad {op.name}>"
+    return _made(op.name, source, scope, op.doc)
+
+
+def stamp_inplace(
+    op: Op, tensor: type, inplace: Callable[..., Any], tracked: Callable[..., bool]
+) -> Any:
+    """What `a += b` is called: NumPy writes at once where the tape need not know."""
+
+    def general(op: Op, args: tuple, attrs: dict) -> Any:
+        return inplace(op, *args, **attrs)
+
+    own = {
+        "op": op,
+        "fn": op.fn,
+        "Tensor": tensor,
+        "attrs": {},
+        "general": general,
+        "tracked": tracked,
+    }
+    source = _INPLACE.format(
+        name=op.name, operand=_OPERAND, unless=UNLESS.get(op.dtype, "")
+    )
+    return _made(f"{op.name}_", source, {**NAMES, **own, "otherwise": general})
+
+
+def _made(name: str, source: str, scope: dict[str, Any], doc: str = "") -> Any:
+    """The function `name` that `source` writes, with lines for tracebacks."""
+    filename = f"<minigrad {name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     exec(compile(source, filename, "exec"), scope)
-    scope[op.name].__doc__ = op.doc
-    return scope[op.name]
+    scope[name].__doc__ = doc
+    return scope[name]
 
 
-def _otherwise(op: Op, a: Any, b: Any, attrs: dict) -> Any:
+def _otherwise(op: Op, args: tuple, attrs: dict) -> Any:
     """An operand of another kind: a Node takes the call over."""
+    a, b = args
     world = type(b) if isinstance(b, Value) and b._priority > a._priority else type(a)
-    return getattr(world, "apply_general", world.apply)(op, (a, b), attrs)
+    return getattr(world, "apply_general", world.apply)(op, args, attrs)
 
 
 def _recording(op: Op, names: str, scope: dict[str, Any]) -> str:

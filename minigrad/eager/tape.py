@@ -12,12 +12,12 @@ import itertools
 from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from minigrad.autodiff import Part, Pull, sweep
-from minigrad.backend import SEVERAL, Array, follow, on_device
+from minigrad.backend import SEVERAL, follow
 from minigrad.errors import GradError, Origin
 from minigrad.ops import movement
 from minigrad.ops.op import INPUT_NAMES, MODE, Plan, on_behalf_of
@@ -59,6 +59,7 @@ class Record:
     dtype: np.dtype
     seq: int  # the order of making
     origin: Origin | None
+    next_functions: Any  # from autograd/graph.py
 
     @classmethod
     def of(cls, *values: Any) -> Record:
@@ -74,30 +75,8 @@ class Record:
         """PyTorch's spelling: MulBackward0."""
         return backward_name(self)
 
-    @property
-    def next_functions(self) -> tuple:
-        """Where this one passes cotangents to, as in PyTorch: pairs of a record and 0."""
-        records = (
-            p if p is None or type(p) is Record else AccumulateGrad(p)
-            for p in self.parents
-        )
-        return tuple((record, 0) for record in records)
-
     def __repr__(self) -> str:
         return f"<{self.name()}>"
-
-
-class AccumulateGrad(NamedTuple):
-    """What stands for a leaf among `next_functions`: its `variable` gets the gradient."""
-
-    variable: Any
-    next_functions: tuple = ()
-
-    def name(self) -> str:
-        return "torch::autograd::AccumulateGrad"
-
-    def __repr__(self) -> str:
-        return "<AccumulateGrad>"
 
 
 def take_saved(record: Record, keep: bool) -> tuple:
@@ -128,18 +107,23 @@ def take_saved(record: Record, keep: bool) -> tuple:
 def _pull_arrays(
     record: Record, g: Any, owned: bool, wanted: Any, keep: bool = False
 ) -> Sequence[Any]:
-    """First derivatives: the rules on arrays (or on a trace's Nodes)."""
-    op, plan, saved = record.plan.op, record.plan, record.saved
+    """First derivatives: the rules on arrays."""
+    op, saved = record.plan.op, record.saved
     g = follow(g) if SEVERAL else g
     if saved:
         saved = take_saved(record, keep)
-    pull = (owned and plan.pull_owned) or plan.pull
-    if op is movement.slice and (type(g) is Array or on_device(g)):
+    if op is movement.slice:
         return (Part(g, op, record.attrs, record.parents[0].shape),)
-    if record.origin is None:
-        return pull(g, saved, record.attrs)
+    pull = (owned and record.plan.pull_owned) or record.plan.pull_arrays
+    return pull(g, saved, record.attrs)
+
+
+def _pull_nodes(
+    record: Record, g: Any, owned: bool, wanted: Any, keep: bool = False
+) -> Sequence[Any]:
+    """First derivatives in a trace: the rules on its Nodes."""
     with on_behalf_of(record.origin):
-        return pull(g, saved, record.attrs)
+        return record.plan.pull(g, take_saved(record, keep), record.attrs)
 
 
 def _pull_tensors(
@@ -175,9 +159,10 @@ def run_backward(
     targets: set | None = None,
 ) -> dict:
     """Sweep the tape from `seeds`, pairs of an element and its cotangent."""
-    rules = _pull_tensors if create_graph else _pull_arrays
-    pull: Pull = partial(rules, keep=True) if retain_graph else rules
     mode = MODE.get()
+    first = _pull_arrays if mode.trace is None else _pull_nodes
+    rules = _pull_tensors if create_graph else first
+    pull: Pull = partial(rules, keep=True) if retain_graph else rules
     if mode.watch is not None:
         pull = mode.watch.backward(pull)
     token = MODE.set(mode.recording(create_graph))

@@ -430,16 +430,14 @@ def _accumulate(leaf: Tensor, g: Any, owned: bool, create_graph: bool) -> None:
         else:
             with mode(grad=False):
                 before.add_(wrap(g))
-    elif isinstance(g, Tensor):
-        leaf._grad = g
     elif isinstance(g, Value):
-        leaf._grad = wrap(g)
+        leaf._grad = g if isinstance(g, Tensor) else wrap(g)
     else:
         # Memory that an op or another leaf also holds is copied, ours is kept.
         here = type(g) is type(leaf.array)
         array = g if here else moved(as_array(g), device_of(leaf.array))
-        keep = owned and array.flags.c_contiguous
-        leaf._grad = wrap(array if keep else array.copy(order="C"))
+        ours = owned and array.flags.c_contiguous
+        leaf._grad = wrap(array if ours else array.copy(order="C"))
 
 
 # --- the fast path -----------------------------------------------------------------------

@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import KW_ONLY, dataclass, field
 from operator import imul
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from minigrad.errors import Origin
@@ -33,9 +34,10 @@ class Mode(NamedTuple):
 
     def tell(self, event: str, *args: Any) -> None:
         """Call the method `event` of the trace and of the Watch, if there are any."""
-        for listener in self[1:]:
-            if listener is not None:
-                getattr(listener, event)(*args)
+        if self.trace is not None:
+            getattr(self.trace, event)(*args)
+        if self.watch is not None:
+            getattr(self.watch, event)(*args)
 
     def recording(self, grad: bool | None) -> Mode:
         """The same with the tape on or off."""
@@ -110,7 +112,11 @@ class Plan:
     names: tuple[str, ...]
     pick: Callable[..., tuple]  # (inputs, output) -> what `names` lists
     pull: Callable[..., tuple]  # (g, picked, attrs) -> cotangents
-    pull_owned: Callable[..., tuple] | None = None  # the same; may write over g
+    pull_arrays: Any = None  # the same for arrays alone: no op asks what it was fed
+    pull_owned: Callable[..., tuple] | None = None  # that; may write over g
+
+    def __post_init__(self) -> None:
+        self.pull_arrays = self.pull_arrays or self.pull
 
 
 TABLE: dict[str, Op] = {}
@@ -195,13 +201,13 @@ def _compile_plan(op: Op, wanted: tuple[bool, ...]) -> Plan:
     wanted, `pull_owned` multiplies in the memory of g: `(imul(g, rule0(v[0])), None)`.
     """
     names: dict[str, str] = {}
-    scope = {"__name__": __name__, "imul": imul, "inplace": op.vjp_inplace}
+    rules: dict[str, Rule] = {}
     calls = ["None"] * len(wanted)
     for i, want in enumerate(wanted):
         rule = op.rule(i) if want else None
         if rule is None:
             continue
-        scope[f"rule{i}"] = rule
+        rules[f"rule{i}"] = rule
         parameters = inspect.signature(rule).parameters
         given = {"g": "g", "i": str(i)}
         for name in parameters:
@@ -216,5 +222,15 @@ def _compile_plan(op: Op, wanted: tuple[bool, ...]) -> Plan:
     owned = pull.replace("g * (", "imul(g, ") if alone else "None"
     if op.vjp_inplace is not None:
         owned = "lambda g, v, attrs: inplace(g, **attrs)"
-    compiled = eval(f"lambda x, y: ({picks}), {pull}, {owned}", scope)
-    return Plan(op, tuple(names), *compiled)
+    scope = {"__name__": __name__, "imul": imul, "inplace": op.vjp_inplace}
+    arrays = {name: _on_arrays(rule) for name, rule in rules.items()}
+    on_values = eval(f"lambda x, y: ({picks}), {pull}", scope | rules)
+    return Plan(op, tuple(names), *on_values, *eval(f"{pull}, {owned}", scope | arrays))
+
+
+def _on_arrays(rule: Rule) -> Rule:
+    """`rule` with array functions where its text names ops."""
+    known = rule.__globals__.items()
+    scope = {name: v.fn if isinstance(v, Op) else v for name, v in known}
+    shown = rule.__name__, rule.__defaults__, rule.__closure__
+    return FunctionType(rule.__code__, scope, *shown)
