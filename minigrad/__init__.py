@@ -54,8 +54,7 @@ from minigrad.creation import *
 from minigrad.eager.tensor import Tensor
 from minigrad.export import load, save
 from minigrad.functions import *
-from minigrad.ops.effects import print_node
-from minigrad.ops.effects import print_node as Print
+from minigrad.functions import print_node as Print
 from minigrad.profiling import count_ops, profile
 from minigrad.random import *
 from minigrad.static.control import cond, foldl, scan, stop_gradient, while_loop

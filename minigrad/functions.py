@@ -11,7 +11,8 @@ from minigrad import contraction, rearrange
 from minigrad.errors import DTypeError
 from minigrad.methods import Methods
 from minigrad.ops import elementwise
-from minigrad.ops.op import Value
+from minigrad.ops.effects import shown
+from minigrad.ops.op import MODE, Value
 
 
 def _function(name: str) -> Callable[..., Any]:
@@ -105,5 +106,27 @@ def einsum(equation: Any, *operands: Any) -> Any:
     return contraction.einsum(equation, *(_value(x, "einsum") for x in operands))
 
 
-_OTHERS = "cat concat einsum hstack meshgrid one_hot stack tensordot vstack where"
-__all__ = METHODS + _OTHERS.split()
+def print_node(x: Any, message: str = "") -> Any:
+    """`x`, whose value is printed behind `message` whenever it has been computed.
+
+    In a graph that you build, use what it returns: what no output needs is never
+    computed. Under `jit` it prints at every call, eagerly at once. Gradients pass.
+
+        >>> import minigrad as mg
+        >>> x = mg.placeholder(())
+        >>> y = mg.print_node(x * 2, "twice x:") + 1
+        >>> mg.compile([x], y)(3.0)
+        twice x: tensor(6.)
+        tensor(7.)
+    """
+    y = shown(x, message=message)
+    trace = MODE.get().trace
+    if trace is not None:
+        trace.effects.append(trace.value_of(y))
+    return y
+
+
+_OTHERS = """
+    cat concat einsum hstack meshgrid one_hot print_node stack tensordot vstack where
+""".split()
+__all__ = METHODS + _OTHERS

@@ -10,7 +10,6 @@ from typing import Any
 
 from minigrad.ops import shapes
 from minigrad.ops.kinds import draw, into, kind
-from minigrad.ops.op import MODE
 from minigrad.printing import tensor_text
 
 
@@ -21,7 +20,7 @@ def _print(a: Any, *earlier: Any, message: str, out: Any = None) -> Any:
     return into(a.copy(order="C") if out is None else a, out)
 
 
-_shown = kind("effect")(
+shown = kind("effect")(
     "print",
     _print,
     lambda g: g,
@@ -29,23 +28,3 @@ _shown = kind("effect")(
     doc="a itself, printed when it is computed",
     sample=draw((2, 2), message=["sample"]),
 )
-
-
-def print_node(x: Any, message: str = "") -> Any:
-    """`x`, whose value is printed behind `message` whenever it has been computed.
-
-    In a graph that you build, use what it returns: what no output needs is never
-    computed. Under `jit` it prints at every call, eagerly at once. Gradients pass.
-
-        >>> import minigrad as mg
-        >>> x = mg.placeholder(())
-        >>> y = mg.print_node(x * 2, "twice x:") + 1
-        >>> mg.compile([x], y)(3.0)
-        twice x: tensor(6.)
-        tensor(7.)
-    """
-    y = _shown(x, message=message)
-    trace = MODE.get().trace
-    if trace is not None:
-        trace.effects.append(trace.value_of(y))
-    return y

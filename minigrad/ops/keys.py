@@ -14,26 +14,24 @@ from minigrad.ops.shapes import Shape, broadcast, describe
 
 def indexed(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     """Run the real index on an array that takes no memory: NumPy knows best."""
-    a = args[0]
+    a, key = args[0], attrs["key"]
+    arrays = [_index_ghost(op, index) for index in args[1:]]
+    ends = [
+        n for part in key if isinstance(part, slice) for n in (part.start, part.stop)
+    ]
+    known = all(map(is_known, (ends, *(x.shape for x in (a, *arrays)))))
     try:
-        arrays = [_index_ghost(op, index) for index in args[1:]]
-        ends = [
-            n for p in attrs["key"] if isinstance(p, slice) for n in (p.start, p.stop)
-        ]
-        if not all(map(is_known, (ends, *(x.shape for x in (a, *arrays))))):
-            return _picked(op, a.shape, arrays, attrs["key"]), a.dtype
+        if not known:
+            return _picked(op, a.shape, arrays, key), a.dtype
         ghost = np.broadcast_to(np.empty((), a.dtype), a.shape)
         return op.fn(ghost, *arrays, **attrs).shape, a.dtype
     except IndexError as error:
-        if not a.shape and any(type(part) is int for part in attrs["key"]):
-            name = name_of(a, "x")
-            raise IndexingError(
-                "a 0-d tensor has no dims to index",
-                got=f"an index into {describe(a, 'x')}",
-                remedy=f"{name}.item() is its number (older programs wrote .data[0])",
-            ) from None
-        what = f"{op.name}: {error}"
-        raise IndexingError(what, got=f"an index into {describe(a, 'a')}") from None
+        what, remedy = f"{op.name}: {error}", ""
+        if not a.shape and any(type(part) is int for part in key):
+            what, name = "a 0-d tensor has no dims to index", name_of(a, "x")
+            remedy = f"{name}.item() is its number (older programs wrote .data[0])"
+        got = f"an index into {describe(a, 'x')}"
+        raise IndexingError(what, got=got, remedy=remedy) from None
 
 
 def _index_ghost(op: Any, index: Any) -> Any:

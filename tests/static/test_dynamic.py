@@ -115,8 +115,9 @@ def test_mistakes_that_do_not_hang_on_the_none_are_raised_while_building():
         x[:, 3]
     with pytest.raises(IndexingError, match="too many"):
         x[0, 0, 0]
-    with pytest.raises(IndexingError, match="symbolic mask"):
+    with pytest.raises(IndexingError, match="symbolic mask") as caught:
         x[x > 0]
+    assert str(caught.value).count("got") == 1, "a lesson within a lesson"
     with pytest.raises(IndexingError, match=r"a mask of \(2,\) does not fit"):
         x[:, np.array([True, False])]
     with pytest.raises(ShapeError, match="sizes differ outside"):
