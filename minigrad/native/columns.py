@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from minigrad.native.kernels import Writer, copied, epilogue, from_row
+from minigrad.native.kernels import Writer, copied, epilogue, from_row, refuse_any
 from minigrad.native.loops import Operand, steps_of
 from minigrad.native.products import multiply
 from minigrad.native.rows import every
@@ -80,14 +80,13 @@ class _Columns:
         return [*before, *self._blocks([*lay, *product, *after])]
 
     def conv_input(self) -> list[str]:
-        before: list[str] = []
+        place, shape = self.w.read(self.filter), self.filter.shape
+        before = refuse_any(self.w, place, shape, "!isfinite({x})")
         f = plain(self.w, self.filter, before)
         lay, seen = self._lay_seen(before)
         columns = self._memory(self.groups * self.inner)
-        sizes = self.inner, self.n, self.filters
-        lines = self._product(
-            (columns, f, seen), (1, self.inner), (self.n, 1), 0, sizes
-        )
+        sizes, places = (self.inner, self.n, self.filters), (columns, f, seen)
+        lines = self._product(places, (1, self.inner), (self.n, 1), 0, sizes)
         value = self._positions(columns)
         if not self.alone:
             channels, size = self.image.shape[1], math.prod(self.size)

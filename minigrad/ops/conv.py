@@ -7,9 +7,11 @@ under differentiation: each is what the other two have for derivatives.
     conv_input(g, w)        by x: every position's g, spread over its window (transposed)
     conv_weight(x, g)       by w: every window, weighted by its position's g
 
-All are one matrix product with the windows as columns. Inside, the batch is the last axis:
-neighbours in memory then move together from window to window, and collecting the windows
-of 64 small images takes an eighth of the time that it takes with the batch first.
+All are products of matrices, one for each position along the first axis. Their columns
+are the positions beside each other, with the batch as the last axis: neighbours in memory
+then move together from window to window. Places beside each other in a window are copied
+out. Those above each other are the rows that the next product starts with, or the last
+one did: the matrices overlap in memory, and need no copies.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from minigrad.ops.kinds import into, kind, row
 from minigrad.ops.op import TABLE, Op
 
 Sizes = tuple[int, ...]
+Pairs = tuple[tuple[int, int], ...]  # padding before and after
+Step = tuple[int, int, int]  # kernel, stride and dilation of an axis
 ALL = np.s_[:]
 
 
@@ -36,8 +40,11 @@ class Window(NamedTuple):
 
     kernel: Sizes
     stride: Sizes
-    padding: tuple[tuple[int, int], ...]  # before and after
+    padding: Pairs
     dilation: Sizes
+
+    def steps(self) -> list[Step]:
+        return list(zip(self.kernel, self.stride, self.dilation))
 
     def padded(self, size: Sizes) -> Sizes:
         return tuple(n + sum(pad) for n, pad in zip(size, self.padding))
@@ -59,174 +66,170 @@ class Window(NamedTuple):
         return counts
 
 
-def _every(a: Any, window: Window, counts: Sizes, first: int = 1) -> Any:
-    """A view: each window of the axes from `first` on, (*place in it, *position)."""
-    last = first + len(window.kernel)
-    steps = a.strides[first:last]
-    holes = (n * d for n, d in zip(steps, window.dilation))
-    strides = (n * s for n, s in zip(steps, window.stride))
-    return module_of(a).lib.stride_tricks.as_strided(
-        a,
-        (*a.shape[:first], *window.kernel, *counts, *a.shape[last:]),
-        (*a.strides[:first], *holes, *strides, *a.strides[last:]),
-    )
+# --- windows in memory -------------------------------------------------------------------
 
 
-# --- batch last --------------------------------------------------------------------------
+def _every(a: Any, steps: Sequence[Step], first: int = 2) -> Any:
+    """A view: each place of a window, and what is seen there, (*place, *axes of `a`).
+
+    The window's axes are those of `a` from `first` on; they hold its positions then.
+    """
+    places, shape, strides = [], list(a.shape), list(a.strides)
+    for axis, (k, step, hole) in enumerate(steps, first):
+        places.append(strides[axis] * hole)
+        shape[axis] = (shape[axis] - hole * (k - 1) - 1) // step + 1
+        strides[axis] *= step
+    shape = [*(k for k, _, _ in steps), *shape]
+    as_strided = module_of(a).lib.stride_tricks.as_strided
+    return as_strided(a, shape, (*places, *strides))
 
 
-def _batch_last(a: Any, axes: Sizes) -> Any:
-    """A copy of `a` with its axes in another order, the first one last."""
-    n, row = a.shape[0], math.prod(a.shape[1:])
-    host = not on_device(a)
-    if host and n > 1 and row and row * a.itemsize % 2048 == 0:
-        # Rows a power of two apart fall into the same few lines of the cache.
-        wide = np.empty((n, row + 16), a.dtype)
-        wide[:, :row] = a.reshape(n, row)
-        a = wide[:, :row].reshape(a.shape)
-    return module_of(a).ascontiguousarray(a.transpose(axes))
+def _inner(y: Any, padding: Pairs) -> Any:
+    """A view: `y` without the padding of its axes from the third on."""
+    sizes = zip(padding, y.shape[2:])
+    return y[(ALL, ALL, *(np.s_[before : n - after] for (before, after), n in sizes))]
 
 
-def _pad(a: Any, window: Window, value: float = 0) -> Any:
-    if not any(map(any, window.padding)):
-        return a
-    shape = (*a.shape[:2], *window.padded(a.shape[2:]))
+def _padded(a: Any, padding: Pairs, value: float = 0) -> Any:
+    """`a` in C order, with padding around its axes from the third on."""
+    if not any(map(any, padding)):
+        return module_of(a).ascontiguousarray(a)
+    shape = list(a.shape)
+    for axis, pair in enumerate(padding, 2):
+        shape[axis] += sum(pair)
     y = module_of(a).full(shape, value, a.dtype)
-    y[_inner(a.shape, window)] = a
+    _inner(y, padding)[...] = a
     return y
 
 
-def _inner(shape: Sizes, window: Window) -> tuple[slice, ...]:
-    """Where in the padded array the array itself is."""
-    size = zip(window.padding, shape[2:])
-    return (ALL, ALL, *(np.s_[before : before + n] for (before, _), n in size))
+def _own(view: Any, out: Any) -> Any:
+    """A view as an array of its own, in the memory that was handed out, if any."""
+    return view.copy(order="C") if out is None else into(view, out)
 
 
-def _laid(a: Any, window: Window, value: float = 0) -> Any:
-    """`a` padded, as (channels, *size, batch)."""
-    return _batch_last(_pad(a, window, value), (*range(1, a.ndim), 0))
+def _batch_last(a: Any, groups: int = 1) -> Any:
+    """(batch, channels, *size) as a view, (groups, channels of one, *size, batch).
+
+    It is turned channel by channel, so that reading it goes through little memory.
+    """
+    n, channels, *size = a.shape
+    each = a.swapaxes(0, 1).reshape(channels, n, math.prod(size)).copy(order="C")
+    return each.swapaxes(1, 2).reshape(groups, channels // groups, *size, n)
 
 
-def _blocks(counts: Sizes, batch: int) -> int:
-    """In how many matrix products a product is done: small factors stay in the cache."""
-    return counts[0] if math.prod(counts[1:]) * batch >= 128 else 1
+def _batch_first(y: Any, out: Any) -> Any:
+    """The way back from `_batch_last`."""
+    groups, channels, *size, n = y.shape
+    each = np.moveaxis(y, -1, 2).copy(order="C")
+    return _own(each.reshape(groups * channels, n, *size).swapaxes(0, 1), out)
 
 
 def _columns(a: Any, window: Window, groups: int) -> Any:
-    """The windows of `a` as (blocks, groups, place in the window, position * batch)."""
-    n, channels, *size = a.shape
-    (high, *wide), kernel = window.counts(size), window.kernel
-    blocks = _blocks((high, *wide), n)
-    every = _every(_laid(a, window), window, (high, *wide))
-    split = every.reshape(channels, *kernel, blocks, high // blocks, *wide, n)
-    return np.moveaxis(split, 1 + len(kernel), 0).reshape(
-        blocks,
-        groups,
-        channels // groups * math.prod(kernel),
-        high // blocks * math.prod(wide) * n,
-    )
+    """The windows of `a` as matrices, one for each position along the first axis.
+
+    Their rows are the places in a window, and the channels of each; the columns are the
+    positions along the other axes, and the batch at each.
+    """
+    (first, *others), dims = window.steps(), len(window.kernel)
+    x = _every(_padded(_batch_last(a, groups), window.padding), others, 3)
+    x = np.moveaxis(x, (dims - 1, dims + 1), (0, 1))
+    shape = x.shape[:2], x.shape[2 : dims + 2], x.shape[dims + 2 :]
+    return _stacked(x.reshape(*shape[0], *map(math.prod, shape[1:])), first)
 
 
-def _rows(g: Any, groups: int) -> Any:
-    """An array of positions as (blocks, groups, channel, position * batch)."""
-    n, channels, *counts = g.shape
-    blocks = _blocks(tuple(counts), n)
-    rest = math.prod(counts) // blocks
-    split = _batch_last(g.reshape(n, channels, blocks, rest), (2, 1, 3, 0))
-    return split.reshape(blocks, groups, channels // groups, rest * n)
-
-
-def _filters(b: Any, groups: int) -> Any:
-    """A weight as a matrix for each group."""
-    return b.reshape(groups, len(b) // groups, math.prod(b.shape[1:]))
-
-
-def _numbers_of_one_dtype(a: Any, b: Any) -> None:
-    if a.dtype != b.dtype or a.dtype.kind == "b":
-        raise TypeError("two operands of one dtype, not bool")
-
-
-def _new(shape: Sizes, like: Any, out: Any, dtype: Any = None) -> Any:
-    if out is not None:
-        return out
-    return module_of(like).empty(shape, dtype or like.dtype)
+def _stacked(x: Any, first: Step) -> Any:
+    """(groups, place, row, column) -> (groups, position, rows of its places, column)."""
+    x = _every(x, [first], 1).transpose(1, 2, 0, 3, 4)
+    groups, positions, places, rows, columns = x.shape
+    return x.reshape(groups, positions, places * rows, columns)  # a view without holes
 
 
 # --- convolution -------------------------------------------------------------------------
 
-IMAGE, FOUND = "x (batch, channels, ...)", "g (batch, filters, ...)"
-FILTERS = "w (filters, channels / groups, ...)"
+OPERANDS = {"conv": "xw", "conv_input": "gw", "conv_weight": "xg"}
+SHAPES = {
+    "x": "x (batch, channels, ...)",
+    "w": "w (filters, channels / groups, ...)",
+    "g": "g (batch, filters, ...)",
+}
 
 
 def _infer(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
     """The rule that all three share; two of the three shapes give the third."""
-    (n, c, *size), (m, d, *places) = (x.shape for x in args)
     called, window, groups = user_scope() or op.name, attrs["window"], attrs["groups"]
     shapes.demand_one_dtype(called, *args)
     shapes.demand(called, "number", *args)
-    shape: Sizes
-    if op.name == "conv":
-        fits, shape = c == d * groups and m % groups == 0, (n, m)
-        expected = f"{IMAGE}, {FILTERS}"
-    elif op.name == "conv_input":
-        fits, shape = c == m and c % groups == 0, (n, d * groups, *attrs["size"])
-        expected = f"{FOUND}, {FILTERS}"
+    given = dict(zip(OPERANDS[op.name], (tuple(a.shape) for a in args)))
+    if op.name == "conv_input":
+        n, channels, size = given["g"][0], given["w"][1] * groups, attrs["size"]
     else:
-        fits = n == m and c % groups == d % groups == 0
-        fits = fits and window.counts(size) == tuple(places)
-        shape, expected = (d, c // groups, *window.kernel), f"{IMAGE}, {FOUND}"
-    if not fits:
+        n, channels, *size = given["x"]
+    filters = given["g"][1] if op.name == "conv_weight" else given["w"][0]
+    whole = {
+        "x": (n, channels, *size),
+        "w": (filters, channels // groups, *window.kernel),
+        "g": (n, filters, *window.counts(tuple(size))),
+    }
+    uneven = channels % groups or filters % groups
+    if uneven or any(whole[name] != shape for name, shape in given.items()):
+        named = [SHAPES[name] for name in given] + [f"groups={groups}"] * (groups != 1)
         raise ShapeError(
             f"{called}: the operands do not fit together",
-            expected=expected + f", groups={groups}" * (groups != 1),
+            expected=", ".join(named),
             got=shapes.describe_all(args),
         )
-    if op.name == "conv":
-        shape += window.counts(size)
+    (shape,) = (shape for name, shape in whole.items() if name not in given)
     return shape, args[0].dtype
 
 
-CASES = (  # for samples
-    ((5,), Window((2,), (1,), ((0, 1),), (2,)), 1),
-    ((4, 5), Window((3, 2), (2, 1), ((1, 1), (0, 0)), (1, 2)), 2),
-)
+def _case(size: Sizes, window: Window, groups: int) -> dict:
+    """Attributes for a sample; shapes of images x, filters w, positions g, all windows a."""
+    counts = window.counts(size)
+    attrs = {"size": size, "window": window, "groups": groups}
+    shapes = (2, 2, *size), (2, 2 // groups, *window.kernel), (2, 2, *counts)
+    return attrs | dict(zip("xwga", (*shapes, (2, 2, *window.kernel, *counts))))
 
 
-def _sample(operands: str, *names: str) -> Callable:
-    """Images x, filters w, positions g or all windows a, and some of the attributes."""
+CASES = [
+    _case((5,), Window((2,), (1,), ((0, 1),), (2,)), 1),
+    _case((4, 5), Window((3, 2), (2, 1), ((1, 1), (0, 0)), (1, 2)), 2),
+]
 
-    def sample(rng: np.random.Generator) -> list:
-        calls = []
-        for size, window, groups in CASES:
-            counts = window.counts(size)
-            shapes = {
-                "x": (2, 2, *size),
-                "w": (2, 2 // groups, *window.kernel),
-                "g": (2, 2, *counts),
-                "a": (2, 2, *window.kernel, *counts),
-            }
-            args = [rng.normal(size=shapes[x]) for x in operands]
-            attrs: dict = {"size": size, "window": window, "groups": groups}
-            calls.append((args, {name: attrs[name] for name in names}))
-        return calls
 
-    return sample
+def _sample(operands: str, *names: str) -> Callable[[np.random.Generator], list]:
+    return lambda rng: [
+        ([rng.normal(size=case[x]) for x in operands], {x: case[x] for x in names})
+        for case in CASES
+    ]
 
 
 convolution = kind("contraction", infer=_infer)
 
 
-def _by_library(fn: Any) -> Callable:
-    """`fn`, or on a GPU what cuDNN computes, where it has a plan for the sizes."""
+def _of_images(fn: Any) -> Callable:
+    """`fn` for sequences too; or on a GPU what cuDNN computes, where it has a plan."""
 
     @functools.wraps(fn)
-    def run(a: Any, b: Any, out: Any = None, **attrs: Any) -> Any:
-        y, op = None, TABLE[fn.__name__]
+    def run(a: Any, b: Any, window: Window, out: Any = None, **attrs: Any) -> Any:
+        if a.dtype != b.dtype or a.dtype.kind == "b":
+            raise TypeError("two operands of one dtype, not bool")
         if on_device(a):
-            shape, _ = _infer(op, (a, b), attrs)
+            op = TABLE[fn.__name__]
+            shape, _ = _infer(op, (a, b), {"window": window, **attrs})
             library = late("cuda")(device_of(a))
-            y = library.convolve(op.name, a, b, shape, attrs["window"], out)
-        return fn(a, b, out=out, **attrs) if y is None else y
+            y = library.convolve(op.name, a, b, shape, window, out)
+            if y is not None:
+                return y
+        if len(window.kernel) > 1:
+            return fn(a, b, window=window, out=out, **attrs)
+        # A sequence is an image of height 1: its positions are all beside each other.
+        alone: Any = (1, 1, (0, 0), 1)
+        window = Window(*((one, *own) for one, own in zip(alone, window)))
+        if "size" in attrs:
+            attrs["size"] = (1, *attrs["size"])
+        a, b, y = (x if x is None else x[:, :, None] for x in (a, b, out))
+        y = fn(a, b, window=window, out=y, **attrs)[:, :, 0]
+        return y if out is None else out
 
     return run
 
@@ -239,17 +242,14 @@ def _by_library(fn: Any) -> Callable:
     lambda g, a, window, groups: conv_weight(a, g, window=window, groups=groups),
     sample=_sample("xw", "window", "groups"),
 )
-@_by_library
+@_of_images
 def conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     """What b's filters find at every position of a."""
-    _numbers_of_one_dtype(a, b)
+    matrices = _columns(a, window, groups)
+    shape = groups, 1, len(b) // groups, matrices.shape[2]
+    y = np.matmul(np.moveaxis(b, 1, -1).reshape(shape), matrices).swapaxes(1, 2)
     counts = window.counts(a.shape[2:])
-    y = np.matmul(_filters(b, groups), _columns(a, window, groups))
-    blocks, rest = y.shape[0], math.prod(counts) // y.shape[0]
-    y = y.reshape(blocks, len(b), rest, len(a)).transpose(3, 1, 0, 2)
-    out = _new((len(a), len(b), *counts), a, out)
-    np.copyto(out.reshape(y.shape), y)
-    return out
+    return _batch_first(y.reshape(*y.shape[:2], *counts, len(a)), out)
 
 
 @row(
@@ -258,29 +258,33 @@ def conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     lambda g, a, window, groups: conv_weight(g, a, window=window, groups=groups),
     sample=_sample("gw", "size", "window", "groups"),
 )
-@_by_library
+@_of_images
 def conv_input(
     a: Any, b: Any, size: Sizes, window: Window, groups: int, out: Any = None
 ) -> Any:
     """What conv has for a derivative by its input: a's positions spread by b's filters."""
-    _numbers_of_one_dtype(a, b)
-    n, channels, (high, *wide) = len(a), b.shape[1] * groups, a.shape[2:]
-    columns = np.matmul(_filters(b, groups).swapaxes(1, 2), _rows(a, groups))
-    blocks, kernel = columns.shape[0], window.kernel
-    parts = columns.reshape(blocks, channels, *kernel, high // blocks, *wide, n)
-    y = module_of(a).zeros((channels, *window.padded(size), n), a.dtype)
-    _add_windows(y, np.moveaxis(parts, 0, 1 + len(kernel)), window, (high, *wide))
-    out = _new((n, channels, *size), a, out)
-    np.copyto(out, np.moveaxis(y, -1, 0)[_inner(out.shape, window)])
-    return out
-
-
-def _add_windows(y: Any, parts: Any, window: Window, counts: Sizes) -> None:
-    """Add (channels, *place in the window, *position) where the windows of `y` are."""
-    every = _every(y, window, counts)
-    for at in np.ndindex(*window.kernel):
-        here = every[(ALL, *at)]
-        here += parts[(ALL, *at)].reshape(here.shape)
+    # Along the first axis each row collects what is its own, by filters upside down; along
+    # the others the places of a window are added up where they overlap.
+    (tall, step, hole), *others = window.steps()
+    (before, _), *padding = window.padding
+    (high, *wide), zeros = window.padded(size), module_of(a).zeros
+    # The positions are `step` rows apart, with nothing in between and around them.
+    x, reach = _batch_last(a, groups).swapaxes(1, 2), hole * (tall - 1)
+    rows = zeros((groups, high + reach, *x.shape[2:]), a.dtype)
+    rows[:, reach::step][:, : x.shape[1]] = x
+    rows = rows.reshape(*rows.shape[:3], math.prod(rows.shape[3:]))
+    rows = _stacked(rows[:, before : before + size[0] + reach], (tall, 1, hole))
+    filters = b.reshape(groups, x.shape[2], *b.shape[1:])[:, :, :, ::-1]
+    filters = np.moveaxis(filters, (3, 1), (-2, -1))
+    places = filters.shape[1:-2]
+    y = np.matmul(filters.reshape(groups, 1, math.prod(places), rows.shape[2]), rows)
+    parts = y.swapaxes(1, 2).reshape(groups, *places, size[0], *x.shape[3:])
+    y = zeros((groups, places[0], size[0], *wide, len(a)), a.dtype)
+    every = _every(y, others, 3)
+    for at in np.ndindex(*window.kernel[1:]):
+        here = every[at]
+        here += parts[(ALL, ALL, *at)]
+    return _batch_first(_inner(y, ((0, 0), *padding)), out)
 
 
 @row(
@@ -291,15 +295,14 @@ def _add_windows(y: Any, parts: Any, window: Window, counts: Sizes) -> None:
     lambda g, a, window, groups: conv(a, g, window=window, groups=groups),
     sample=_sample("xg", "window", "groups"),
 )
-@_by_library
+@_of_images
 def conv_weight(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     """What conv has for a derivative by its weight: a's windows, weighted by b."""
-    _numbers_of_one_dtype(a, b)
-    products = np.matmul(_rows(b, groups), _columns(a, window, groups).swapaxes(2, 3))
-    out = _new((b.shape[1], a.shape[1] // groups, *window.kernel), a, out)
-    flat = out.reshape(products.shape[1:])
-    np.add.reduce(products, axis=0, dtype=a.dtype, out=flat)
-    return out
+    matrices, x = _columns(a, window, groups).swapaxes(2, 3), _batch_last(b, groups)
+    x = x.reshape(*x.shape[:3], matrices.shape[2]).swapaxes(1, 2)
+    y = np.matmul(x, matrices).sum(1, dtype=a.dtype)
+    y = y.reshape(b.shape[1], *window.kernel, a.shape[1] // groups)
+    return _own(np.moveaxis(y, -1, 1), out)
 
 
 # --- windows by themselves ---------------------------------------------------------------
@@ -315,8 +318,9 @@ def conv_weight(a: Any, b: Any, window: Window, groups: int, out: Any = None) ->
 )
 def windows(a: Any, window: Window, out: Any = None) -> Any:
     """Every window of a, as (batch, channels, *place in the window, *position)."""
-    every = _every(_pad(a, window), window, window.counts(a.shape[2:]), first=2)
-    return into(every.copy(order="C") if out is None else every, out)
+    dims = len(window.counts(a.shape[2:]))
+    every = _every(_padded(a, window.padding), window.steps())
+    return _own(np.moveaxis(every, range(dims), range(2, 2 + dims)), out)
 
 
 @row(
@@ -328,12 +332,11 @@ def windows(a: Any, window: Window, out: Any = None) -> Any:
 def overlap(a: Any, size: Sizes, window: Window, out: Any = None) -> Any:
     """Windows back in their places, adding up where they overlap."""
     y = module_of(a).zeros((*a.shape[:2], *window.padded(size)), a.dtype)
-    rows = a.shape[0] * a.shape[1]
-    parts, flat = (x.reshape(rows, *x.shape[2:]) for x in (a, y))
-    _add_windows(flat, parts, window, window.counts(size))
-    out = _new((*a.shape[:2], *size), a, out)
-    np.copyto(out, y[_inner(out.shape, window)])
-    return out
+    every = _every(y, window.steps())
+    for at in np.ndindex(*window.kernel):
+        here = every[at]
+        here += a[(ALL, ALL, *at)]
+    return _own(_inner(y, window.padding), out)
 
 
 def _position_shape(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
@@ -345,30 +348,18 @@ def _position_shape(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
 @row(kind("indexing"), None, infer=_position_shape, sample=windows.sample)
 def max_at(a: Any, window: Window, out: Any = None) -> Any:
     """Where in each channel, flattened, every window has its (first) largest element."""
-    xp, size, counts = module_of(a), a.shape[2:], window.counts(a.shape[2:])
+    size, xp, steps = a.shape[2:], module_of(a), window.steps()
+    window.counts(size)
     lowest = -np.inf if a.dtype.kind == "f" else np.iinfo(a.dtype).min
-    every = _every(_laid(a, window, lowest), window, counts)
-    real = _pad(xp.ones((1, 1, *size), bool), window)
-    inside = _every(real[0], window, counts)[..., None]
-    taps = [(ALL, *at) for at in np.ndindex(*window.kernel)]
-    best = functools.reduce(np.maximum, (every[at] for at in taps))
-    # The earlier a place in the window, the higher its rank: bytes are quick to compare.
-    ranks = xp.zeros(best.shape, np.min_scalar_type(len(taps)))
-    for rank, at in zip(range(len(taps), 0, -1), taps):
-        here = every[at]
-        found = ((here == best) | (here != here)) & inside[at]
-        np.maximum(ranks, np.multiply(found, rank, dtype=ranks.dtype), out=ranks)
-    steps = zip(counts, window.stride, window.padding)
-    starts = _flat(size, [np.arange(n) * s - before for n, s, (before, _) in steps])
-    holes = zip(window.kernel, window.dilation)
-    jumps = _flat(size, [np.arange(n) * d for n, d in holes]).ravel()
-    out = _new((*a.shape[:2], *counts), a, out, int64)
-    first = len(taps) - np.moveaxis(ranks, -1, 0).astype(int64)
-    np.take(xp.asarray(jumps), first, out=out)
-    return np.add(out, xp.asarray(starts), out=out)
-
-
-def _flat(size: Sizes, along: Sequence[Any]) -> Any:
-    """The positions of a grid in an array of shape `size`, flattened."""
-    steps = (at * math.prod(size[i + 1 :]) for i, at in enumerate(along))
-    return functools.reduce(np.add.outer, steps)
+    every = _every(_padded(_batch_last(a), window.padding, lowest), steps)
+    # The earlier a place is, the more of them are left; in the padding none is.
+    left = xp.arange(math.prod(size), 0, -1, dtype=int64).reshape(1, 1, *size, 1)
+    left = _every(_padded(left, window.padding), steps)
+    places = list(np.ndindex(*window.kernel))
+    best = functools.reduce(np.maximum, (every[at] for at in places))
+    most = xp.zeros(best.shape, int64)
+    for at in places:
+        found = (every[at] == best) | (every[at] != every[at])
+        np.maximum(most, found * left[at], out=most)
+    most = _batch_first(most, out)
+    return np.subtract(math.prod(size), most, out=most)
