@@ -6,16 +6,17 @@ users, so they are checked before they are used.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.errors import ArgumentError, ShapeError
+from minigrad.errors import ArgumentError, DTypeError, ShapeError
 from minigrad.formulas import isclose
 from minigrad.ops import elementwise, shapes
 from minigrad.ops.elementwise import cast, exp, sqrt, square, where
-from minigrad.ops.extents import count, is_known, positions
+from minigrad.ops.extents import Unknown, count, is_known, positions
 from minigrad.ops.indexing import ARRAY
 from minigrad.ops.indexing import index as _index
 from minigrad.ops.linalg import matmul as _matmul
@@ -235,6 +236,20 @@ def demand_ndim(op: str, args: tuple, ndims: tuple, expected: str) -> None:
             got=shapes.describe_all(args, " @ "),
             remedy="use @ (matmul) for other ranks, or reshape",
         )
+
+
+def sizes(given: tuple, named: dict | None = None) -> tuple[Any, ...]:
+    """Sizes given one by one, or as one tuple, or under the name it has in PyTorch."""
+    if named:
+        if given or not named.keys() <= {"dims", "shape", "size", "sizes", "repeats"}:
+            raise TypeError(f"unexpected keyword: {', '.join(named)}")
+        given = tuple(named.values())
+    if len(given) == 1 and isinstance(given[0], (tuple, list)):
+        given = tuple(given[0])
+    try:
+        return tuple(n if isinstance(n, Unknown) else operator.index(n) for n in given)
+    except TypeError:
+        raise DTypeError("sizes are integers", got=str(given)) from None
 
 
 def unsqueeze(a: Any, dim: int) -> Any:

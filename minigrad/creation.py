@@ -22,11 +22,12 @@ from minigrad.backend import (
     on_device,
     placed,
 )
+from minigrad.composite import sizes
 from minigrad.eager.tensor import Tensor, from_array
 from minigrad.errors import ArgumentError, DTypeError, GraphError, ShapeError
 from minigrad.ops.elementwise import cast, fill
 from minigrad.ops.extents import is_known
-from minigrad.ops.shapes import normalize_axis, sizes
+from minigrad.ops.shapes import normalize_axis
 
 
 def made(

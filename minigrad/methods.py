@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import composite, contraction, formulas, linalg, rearrange
+from minigrad.composite import sizes
 from minigrad.conversions import Conversions
 from minigrad.errors import DTypeError
 from minigrad.ops import elementwise, movement, shapes
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.op import TABLE, Op, Value
-from minigrad.ops.shapes import sizes
 
 
 def reduce_with(op: Op) -> Any:

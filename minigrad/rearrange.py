@@ -12,19 +12,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import int32
-from minigrad.composite import (
-    ValuesAndIndices,
-    along,
-    gather,
-    picked,
-)
+from minigrad.composite import ValuesAndIndices, along, gather, picked, sizes
 from minigrad.errors import ArgumentError, IndexingError, ShapeError
 from minigrad.ops import indexing, movement, shapes
 from minigrad.ops.elementwise import cast, where
 from minigrad.ops.extents import agree, product
 from minigrad.ops.indexing import ARRAY
 from minigrad.ops.movement import broadcast_to, permute, reshape
-from minigrad.ops.shapes import describe, normalize_axis, sizes
+from minigrad.ops.shapes import describe, normalize_axis
 
 ALL = np.s_[:]
 

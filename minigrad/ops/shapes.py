@@ -246,20 +246,6 @@ def _misfit(name: str, value: Any, shape: Shape) -> ShapeError:
     )
 
 
-def sizes(given: tuple, named: dict | None = None) -> Shape:
-    """Sizes given one by one, or as one tuple, or under the name it has in PyTorch."""
-    if named:
-        if given or not named.keys() <= {"dims", "shape", "size", "sizes", "repeats"}:
-            raise TypeError(f"unexpected keyword: {', '.join(named)}")
-        given = tuple(named.values())
-    if len(given) == 1 and isinstance(given[0], (tuple, list)):
-        given = tuple(given[0])
-    try:
-        return tuple(n if isinstance(n, Unknown) else operator.index(n) for n in given)
-    except TypeError:
-        raise DTypeError("sizes are integers", got=str(given)) from None
-
-
 def normalize_axis(op: Any, axis: int, ndim: int) -> int:
     """A non-negative axis; a 0-d value has the axes 0 and -1, as in PyTorch."""
     bound = max(ndim, 1)

@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 from minigrad.autograd.grad_mode import no_grad
+from minigrad.composite import sizes
 from minigrad.errors import ArgumentError, ShapeError
 from minigrad.nn.functional.activation import demand_tensor
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import clamp_min, mul, sqrt, square
 from minigrad.ops.extents import is_known, product
-from minigrad.ops.shapes import floats
 
 
 def batch_norm(
@@ -31,7 +31,7 @@ def batch_norm(
     Raises `ShapeError` for one value a channel while training, `GraphError` where running
     statistics would be updated in a graph built by hand.
     """
-    floats("batch_norm", input)
+    shapes.floats("batch_norm", input)
     if input.ndim < 2:
         got = shapes.describe(input, "input")
         raise ShapeError("batch_norm: wants (batch, channels, ...)", got=got)
@@ -93,7 +93,7 @@ def layer_norm(
     tensor([[-1.0000,  1.0000],
             [-1.0000,  1.0000]])
     """
-    shape = shapes.sizes((normalized_shape,))
+    shape = sizes((normalized_shape,))
     if not shape or tuple(input.shape[-len(shape) :]) != shape:
         raise ShapeError(
             "layer_norm: the input does not end in normalized_shape",
@@ -142,7 +142,7 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
 
 def _normalized(x: Any, axes: tuple, eps: float) -> tuple[Any, Any, Any]:
     """`x` with mean 0 and variance 1 over `axes`, and what its mean and variance were."""
-    mean = floats("norm", x).mean(axes, keepdim=True)
+    mean = shapes.floats("norm", x).mean(axes, keepdim=True)
     centred = x - mean
     var = square(centred).mean(axes, keepdim=True)
     return centred / sqrt(var + eps), mean, var
