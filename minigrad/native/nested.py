@@ -17,11 +17,11 @@ import numpy as np
 
 from minigrad.native.accumulate import accumulate
 from minigrad.native.kernels import ctype
+from minigrad.static.interpreter_loops import grown
 from minigrad.static.loop import Counted, Loop
 from minigrad.static.loop_rewrites import slim_branch, slim_loop
-from minigrad.static.nested import grown, overwritten
 from minigrad.static.node import Node, topological
-from minigrad.static.plan import FRESH, Plan, make_plan
+from minigrad.static.plan import FRESH, Plan, make_plan, overwritten
 from minigrad.static.rewrite import settle_reshapes
 
 PATIENCE = 1 << 24  # scalar operations between two looks whether someone wants to stop

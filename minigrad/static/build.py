@@ -16,7 +16,6 @@ import numpy as np
 from minigrad.backend import CPU, late, moved
 from minigrad.eager.cell import Cell
 from minigrad.errors import GraphError, MinigradError, NotFiniteError, NotNative
-from minigrad.static.blocks import fuses
 from minigrad.static.interpreter import Emitted, emit
 from minigrad.static.node import (
     VARIABLE,
@@ -26,6 +25,7 @@ from minigrad.static.node import (
     stand_in,
     topological,
 )
+from minigrad.static.pieces import fuses
 from minigrad.static.plan import Plan, make_plan
 from minigrad.static.rewrite import Rewrite, in_order, rewritten, settle_reshapes
 from minigrad.static.steps import counts_of, memory_of

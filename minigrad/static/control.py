@@ -12,7 +12,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -132,19 +132,16 @@ def _fitting_leaf(what: str, name: str, old: Any, new: Any) -> Any:
 
 def _check_condition(what: str, value: Any) -> Any:
     """A scalar bool Tensor or Node, or the lesson why it must be one."""
-    if not isinstance(value, (Tensor, Node)):
+    if isinstance(value, (Tensor, Node)):
+        if value.shape == () and value.dtype == bool_:
+            return value
+        got = f"{name_of(value, 'a value')} {tuple(value.shape)} {value.dtype}"
+        remedy = "(x > 0).all() or .any() make one of many, x != 0 a bool of a number"
+    else:
+        got = f"{value!r} ({type(value).__name__})"
         remedy = "compute it from the loop variables, as in lambda i: i < 10"
         if value is not None and what == "while_loop":
             remedy += "; this one would never change"
-        _refuse_condition(what, f"{value!r} ({type(value).__name__})", remedy)
-    if value.shape != () or value.dtype != bool_:
-        got = f"{name_of(value, 'a value')} {tuple(value.shape)} {value.dtype}"
-        remedy = "(x > 0).all() or .any() make one of many, x != 0 a bool of a number"
-        _refuse_condition(what, got, remedy)
-    return value
-
-
-def _refuse_condition(what: str, got: str, remedy: str) -> NoReturn:
     raise GraphError(
         f"{what}: the condition must be one bool",
         expected="a Tensor or Node of shape () and dtype bool",

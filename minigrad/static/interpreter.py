@@ -22,11 +22,11 @@ from minigrad.ops import reduce
 from minigrad.ops.elementwise import cast, clamp_max, clamp_min, relu
 from minigrad.ops.linalg import matmul
 from minigrad.ops.movement import permute, reshape, slice
-from minigrad.static.blocks import Pieces
 from minigrad.static.fuse import Group
-from minigrad.static.nested import write_block
+from minigrad.static.interpreter_loops import write_block
 from minigrad.static.node import CONSTANT, VARIABLE, Node
-from minigrad.static.plan import FRESH, Plan, root_of
+from minigrad.static.pieces import Pieces
+from minigrad.static.plan import FRESH, Plan, is_given, root_of
 
 # What NumPy does in one call, if the operands are right: a function of the table that
 # asks what it was given takes twice as long on small arrays.
@@ -128,7 +128,7 @@ class _Writer:
         for i, step in enumerate(plan.steps[: plan.tail]):
             self._ticking(i, step)
         # What shows a variable, or an argument in its memory, is copied before it changes.
-        returned = {i: self._copy(x) for i, x in enumerate(outputs) if _is_given(x)}
+        returned = {i: self._copy(x) for i, x in enumerate(outputs) if is_given(x)}
         kept = {c: self._copy(x) for c, x in plan.copied.items() if _is_state(x)}
         for i, step in enumerate(plan.steps[plan.tail :], plan.tail):
             self._ticking(i, step)
@@ -356,10 +356,6 @@ class _Writer:
 def _is_row(place: Any) -> bool:
     """Is it a part of a loop's stack, such as `v3[v1, ...]`?"""
     return isinstance(place, str) and not place.isidentifier()
-
-
-def _is_given(node: Node) -> bool:
-    return root_of(node).op.kind == "source"
 
 
 def _is_state(node: Node) -> bool:

@@ -99,16 +99,12 @@ def total(cotangents: Iterable[Any]) -> Any:
 class Control(Op):
     """The base of Loop, Branch and item: Ops that are not in the table."""
 
-    def __init__(self, name: str, kind: str, doc: str, **slots: Any) -> None:
-        self.name, self.kind, self.doc = name, kind, doc
-        self.fn: Any = None
-        self.vjp: Any = self.pull
-        self.infer = lambda op, args, attrs: ((), SEVERAL)
-        self.view, self.dtype = False, "same"
-        self.sample: Any = None
-        self.fast, self._plans = {}, {}
-        for slot, value in slots.items():
-            setattr(self, slot, value)
+    def __init__(self, name: str, kind: str, doc: str, **more: Any) -> None:
+        slots: dict = {"fn": None, "vjp": self.pull, "sample": None, "infer": _several}
+        super().__init__(name, kind=kind, doc=doc, **{**slots, **more})
+
+    def __post_init__(self) -> None:
+        """It does not enter the table."""
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
         """As any op; one of nothing but arrays, or of nothing at all, is a Node."""
@@ -122,6 +118,10 @@ class Control(Op):
 
     def pull(self, wanted: Sequence[bool], g: Any, saved: tuple, attrs: dict) -> tuple:
         raise NotImplementedError
+
+
+def _several(op: Op, args: tuple, attrs: dict) -> tuple:
+    return (), SEVERAL
 
 
 def _everything(inputs: Sequence[Any], output: Any) -> tuple:
@@ -221,6 +221,14 @@ class Loop(Control):
         """What stands for the test, the new carries and the rows."""
         k = len(self.test)
         return results[:k], results[k : k + carries], results[k + carries :]
+
+    def numbers(
+        self, new: Loop, carries: Sequence[int], rows: Sequence[int]
+    ) -> dict[int, int]:
+        """Which outputs of `new`, a loop with these carries and rows of this, are which."""
+        found = {i: k for k, i in enumerate((*carries, *rows))}
+        found |= {self.entry(i): new.entry(k) for k, i in enumerate(carries)}
+        return {**found, self.count: new.count}
 
     @cached_property
     def nodes(self) -> list[Node]:

@@ -104,10 +104,7 @@ def slim_loop(op: Loop, read: set[int]) -> Slim:
         len(carries),
         sum(n <= k < n + len(op.xs) for k in places),
     )
-    numbers = {i: k for k, i in enumerate(carries)}
-    numbers |= {i: len(carries) + k for k, i in enumerate(rows)}
-    numbers |= {op.entry(i): new.entry(k) for k, i in enumerate(carries)}
-    numbers[op.count] = new.count
+    numbers = op.numbers(new, carries, rows)
     inputs = [*places, *([len(op.params)] if op.given else [])]
     return new, inputs, {i: k for i, k in numbers.items() if i in read}
 
@@ -170,10 +167,7 @@ def _loop(
     moved = op.like([p for p, _ in given], [*test, *nexts, *ys], len(nexts), len(rows))
     arguments = (*(x for _, x in given), *(inputs[-1:] if op.given else ()))
     made = Node(moved, arguments, {}, node.shape, node.dtype, like=node)
-    numbers = {i: at for at, i in enumerate(rounds)}
-    numbers |= {n + j: len(rounds) + j for j in range(len(op.ys))}
-    numbers |= {op.entry(i): moved.entry(at) for at, i in enumerate(rounds)}
-    numbers[op.count] = moved.count
+    numbers = op.numbers(moved, rounds, range(n, n + len(op.ys)))
     results = {i: item_of(made, numbers[i], node) for i in read if i in numbers}
     stacks |= {x: item_of(made, len(nexts) + j, node) for j, x in enumerate(ys)}
     for i, (a, b) in sums.items():  # A^T B over all rows of two stacks

@@ -442,15 +442,9 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
     ys = ys if isinstance(ys, (list, tuple)) else [ys]
     grad_ys = [None] * len(ys) if grad_ys is None else grad_ys
     grad_ys = grad_ys if isinstance(grad_ys, (list, tuple)) else [grad_ys]
-    wrt = [lift(x) for x in (xs if isinstance(xs, (list, tuple)) else [xs])]
-    ys = [_differentiable(lift(y)) for y in ys]
-    for x in wrt:
-        if x.dtype.kind != "f":
-            raise GradError(
-                "gradients: only floats have gradients",
-                expected="a float dtype",
-                got=repr(x),
-            )
+    wrt = xs if isinstance(xs, (list, tuple)) else [xs]
+    ys = [_float(y, "can be differentiated") for y in ys]
+    wrt = [_float(x, "have gradients") for x in wrt]
     if any(
         node.op is PLACEHOLDER and not is_known(node.shape) for node in topological(ys)
     ):
@@ -474,14 +468,12 @@ def _deferred(ys: list[Node], xs: list[Node], grad_ys: Sequence[Any]) -> list:
     ]
 
 
-def _differentiable(y: Node) -> Node:
-    if y.dtype.kind != "f":
-        raise GradError(
-            "gradients: only floats can be differentiated",
-            expected="a float dtype",
-            got=repr(y),
-        )
-    return y
+def _float(value: Any, what: str) -> Node:
+    node = lift(value)
+    if node.dtype.kind != "f":
+        text = f"gradients: only floats {what}"
+        raise GradError(text, expected="a float dtype", got=repr(node))
+    return node
 
 
 def _seed(y: Node, g: Any) -> Node:

@@ -74,6 +74,11 @@ def root_of(node: Node) -> Node:
     return node
 
 
+def is_given(node: Node) -> bool:
+    """Does it show memory that was there before the first step?"""
+    return root_of(node).op.kind == "source"
+
+
 def make_plan(
     outputs: Sequence[Node],
     updates: dict[Cell, Node],
@@ -151,6 +156,25 @@ def takes_over(step: Group, node: Node, x: Node) -> bool:
     if node.op in (put, index_put, index_add, gemm):
         return [i for i, y in enumerate(node.inputs) if y is x] == [0]
     return node.op.kind == "elementwise" and step.times[x] <= step.times[node]
+
+
+def overwritten(
+    plan: Plan, carries: Sequence[Node], results: Sequence[Node]
+) -> set[int]:
+    """The carries that their next value, the result of that number, may overwrite.
+
+    Nothing else ever shows them.
+    """
+    readers = Counter(x for node in plan.nodes for x in node.inputs)
+    steps = {node: step for step in plan.steps for node in step.nodes}
+    roots = Counter(map(root_of, results))
+    found = set()
+    for i, (p, x) in enumerate(zip(carries, results)):
+        alone = readers[p] == 1 and roots[x] == 1 and roots[p] == 0
+        alone = alone and any(y is p for y in x.inputs)
+        if alone and plan.place.get(x) == FRESH and takes_over(steps[x], x, p):
+            found.add(i)
+    return found
 
 
 # --- the order ---------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 import minigrad as mg
 from minigrad.autograd.checking import numerical_gradient
 from minigrad.errors import MinigradError
-from minigrad.static import blocks
+from minigrad.static import pieces
 
 LEAVES = {"a": (2, 3), "b": (3, 2), "c": (2, 3), "d": (3,)}
 WITH_GRAD = ("a", "b")
@@ -506,7 +506,7 @@ def test_random_programs_that_turn_tensors_in_place_agree_under_jit(block):
 def run_in_pieces(monkeypatch):
     """Let programs fuse whatever can be fused, and run it in pieces of a few elements."""
     for name, value in {"LARGE": 2, "PIECE": 2, "SPREAD": 1}.items():
-        monkeypatch.setattr(blocks, name, value)
+        monkeypatch.setattr(pieces, name, value)
 
 
 @blocks_of(200)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.static import blocks
+from minigrad.static import pieces
 from minigrad.static.plan import make_plan, root_of
 
 
@@ -71,9 +71,9 @@ def random_graph(rng, leaves):
 def fusion(request, monkeypatch):
     """Either no array is large enough to fuse for, or all are, and pieces are tiny."""
     if request.param == "fused":
-        monkeypatch.setattr(blocks, "LARGE", 2)
-        monkeypatch.setattr(blocks, "PIECE", 6)
-        monkeypatch.setattr(blocks, "SPREAD", 1)
+        monkeypatch.setattr(pieces, "LARGE", 2)
+        monkeypatch.setattr(pieces, "PIECE", 6)
+        monkeypatch.setattr(pieces, "SPREAD", 1)
     return request.param
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.static import blocks
+from minigrad.static import pieces
 
 BLOCK = 25  # steps a test
 SHAPES = [(4, 6), (4, 6), (6,), (4, 1), (), (2, 4, 6), (6, 4)]
@@ -140,7 +140,7 @@ def check(seed, monkeypatch):
     }
     with monkeypatch.context() as patch:
         for name, value in {"LARGE": 2, "PIECE": 10, "SPREAD": 1}.items():
-            patch.setattr(blocks, name, value)
+            patch.setattr(pieces, name, value)
         ways["in pieces"] = step.compiled(target="interpreter")
         ways["jit in pieces"] = step.eagerly(mg.jit)
     for way, results in ways.items():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.static import blocks
+from minigrad.static import pieces
 
 
 def training_step():
@@ -21,7 +21,7 @@ def test_steps_say_what_they_read_and_where_they_write():
 
 
 def test_fused_steps_are_one_line(monkeypatch):
-    monkeypatch.setattr(blocks, "LARGE", 2)
+    monkeypatch.setattr(pieces, "LARGE", 2)
     (step,) = training_step().steps
     assert step.ops[:3] == ("mul", "tanh", "sum")
     assert step.writes == ("sum#0 in new memory", "sub#0 in w")
@@ -39,7 +39,7 @@ def test_memory_is_counted_without_and_with_fusion(monkeypatch):
     alone = training_step().stats
     assert alone["bytes_naive"] == alone["bytes_fused"] == 7 * 32 + 4
     assert alone["fused"] == 0
-    monkeypatch.setattr(blocks, "LARGE", 2)
+    monkeypatch.setattr(pieces, "LARGE", 2)
     fused = training_step().stats
     assert (fused["steps"], fused["fused"]) == (1, alone["steps"])
     assert fused["bytes_naive"] == alone["bytes_naive"]

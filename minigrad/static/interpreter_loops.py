@@ -6,7 +6,6 @@ its buffers are made once, its results anew in each run, since they outlive it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +16,7 @@ from minigrad.static.fuse import Group
 from minigrad.static.loop import Branch, Loop
 from minigrad.static.loop_rewrites import slim_branch, slim_loop
 from minigrad.static.node import Node, topological
-from minigrad.static.plan import FRESH, KEPT, Plan, make_plan, root_of, takes_over
+from minigrad.static.plan import FRESH, KEPT, Plan, is_given, make_plan, overwritten
 from minigrad.static.rewrite import settle_reshapes
 
 
@@ -63,11 +62,6 @@ def _steps(writer: Any, plan: Plan, steps: Sequence[Group]) -> None:
             writer.step(step)
 
 
-def _is_given(node: Node) -> bool:
-    """Does the value show memory that was there before the body ran?"""
-    return root_of(node).op.kind == "source"
-
-
 def _branch(
     writer: Any, op: Branch, node: Node, operands: list[str], read: set[int]
 ) -> dict[int, str]:
@@ -80,7 +74,7 @@ def _branch(
             _steps(writer, plan, plan.steps)
             for i, name in names.items():
                 value = writer.names[results[i]]
-                copy = ".copy()" if _is_given(results[i]) else ""
+                copy = ".copy()" if is_given(results[i]) else ""
                 writer.line(f"{name} = {value}{copy}")
     return names
 
@@ -136,7 +130,7 @@ def _loop(
         if test:
             writer.line(f"{trip} += 1")
     for c, x in zip(carries, nexts):  # no result may be memory of somebody else's
-        if _is_given(x):
+        if is_given(x):
             writer.line(f"{c} = {c}.copy()")
     names = dict(enumerate(carries)) | stacks
     if op.count in read:
@@ -173,25 +167,6 @@ def _place_results(
             plan.place[x] = row
     for i in stay:
         plan.place[nexts[i]] = carries[i]
-
-
-def overwritten(
-    plan: Plan, carries: Sequence[Node], results: Sequence[Node]
-) -> set[int]:
-    """The carries that their next value, the result of that number, may overwrite.
-
-    Nothing else ever shows them.
-    """
-    readers = Counter(x for node in plan.nodes for x in node.inputs)
-    steps = {node: step for step in plan.steps for node in step.nodes}
-    roots = Counter(map(root_of, results))
-    found = set()
-    for i, (p, x) in enumerate(zip(carries, results)):
-        alone = readers[p] == 1 and roots[x] == 1 and roots[p] == 0
-        alone = alone and any(y is p for y in x.inputs)
-        if alone and plan.place.get(x) == FRESH and takes_over(steps[x], x, p):
-            found.add(i)
-    return found
 
 
 def _head(op: Loop, trip: str, operands: list[str]) -> str:
