@@ -12,8 +12,10 @@ import pytest
 
 import minigrad as mg
 from minigrad import distributed
+from minigrad.distributed import DataParallel
 from minigrad.gpu import nccl
 from minigrad.ops import comm
+from minigrad.static.node import topological
 
 
 class Threads(comm.Group):
@@ -147,6 +149,171 @@ def test_a_parameter_without_a_gradient_is_named_before_anything_is_exchanged():
     (w * 2).sum().backward()
     with pytest.raises(mg.errors.GradError, match="no gradient"):
         distributed.average_gradients([w, b])
+
+
+# --- data parallel, as a rewrite of the graph --------------------------------------------
+
+
+def exchanges(program, stage="strategy"):
+    return [x for x in topological(program.stages[stage]) if x.op.name == "all_reduce"]
+
+
+def by_hand(x, y, sizes, strategy, target=None):
+    """Weights and program after three steps that use gradients in no linear way."""
+    draw = np.random.default_rng(0).standard_normal
+    w1, w2 = (mg.variable(draw(n).astype("f"), "w") for n in ((3, 4), (4, 2)))
+    b = mg.variable(np.zeros(4, "f"), "b")
+    seen = [mg.variable(mg.zeros(*w.shape)) for w in (w1, w2, b)]
+    px, py, rate = (
+        mg.placeholder((sizes, 3)),
+        mg.placeholder((sizes, 2)),
+        mg.placeholder(()),
+    )
+    loss = (((px @ w1 + b).tanh() @ w2 - py) ** 2).mean()
+    updates = {}
+    for w, m, g in zip((w1, w2, b), seen, mg.gradients(loss, [w1, w2, b])):
+        squares = 0.5 * m + g * g
+        updates |= {m: squares, w: w - rate * g / (squares.sqrt() + 1.0)}
+    step = mg.compile(
+        [px, py, rate], loss, updates=updates, strategy=strategy, target=target
+    )
+    for _ in range(3):
+        loss = step(x, y, 0.1)
+    return [w.get_value() for w in updates], step, loss.item()
+
+
+@pytest.mark.parametrize("together", [0, 40, 1 << 20])
+@pytest.mark.parametrize("sizes", [4, None])
+def test_a_graph_trains_on_parts_like_one_on_the_whole(sizes, together):
+    mg.manual_seed(1)
+    x, y = mg.randn(12, 3), mg.randn(12, 2)
+    whole, _, loss = by_hand(x, y, sizes and 12, None)
+    strategy = DataParallel(together)
+    part = lambda r: np.s_[4 * r : 4 * r + 4]
+    parts = play(lambda r: by_hand(x[part(r)], y[part(r)], sizes, strategy), 3)
+    for weights, step, _ in parts:
+        for a, b in zip(weights, whole, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        assert len(exchanges(step)) == {0: 3, 40: 2}.get(together, 1)
+    np.testing.assert_allclose(np.mean([r[2] for r in parts]), loss, rtol=1e-5)
+
+
+def test_the_graph_is_shown_before_and_after():
+    _, step, _ = by_hand(mg.ones(4, 3), mg.ones(4, 2), 4, DataParallel())
+    assert [*step.stages][:3] == ["graph", "strategy", "merge"]
+    assert not exchanges(step, "graph")
+    assert "all_reduce" in str(step.show("strategy"))
+    assert "all_reduce" not in str(step.show("graph"))
+    _, plain, _ = by_hand(mg.ones(4, 3), mg.ones(4, 2), 4, None)
+    assert "strategy" not in plain.stages
+
+
+@pytest.mark.parametrize("target", ["interpreter", "native", "cuda"])
+def test_a_process_by_itself_takes_the_same_steps_with_the_strategy(target):
+    mg.manual_seed(1)
+    x, y = mg.randn(4, 3), mg.randn(4, 2)
+    plain = by_hand(x, y, 4, None)
+    if target == "cuda":
+        with mg.cuda.simulate():
+            mg.set_default_device("cuda")
+            there = by_hand(x.numpy(), y.numpy(), 4, DataParallel(), target)
+    else:
+        there = by_hand(x, y, 4, DataParallel(), target)
+    for a, b in zip(there[0], plain[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+
+
+def jitted(net, x, y, strategy, optimizer):
+    opt = getattr(mg.optim, optimizer)(net.parameters(), lr=0.1)
+
+    def step(x, y):
+        opt.zero_grad()
+        ((net(x) - y) ** 2).mean().backward()
+        (net[0].weight ** 2).mean().backward()
+        mg.nn.utils.clip_grad_norm_(net.parameters(), 0.1)
+        opt.step()
+
+    step = mg.jit(step, strategy=strategy)
+    for _ in range(3):
+        step(x, y)
+    return [p.detach().numpy().copy() for p in net.parameters()], step.program
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_a_traced_step_clips_and_uses_the_mean_of_what_backward_left(optimizer):
+    mg.manual_seed(1)
+    x, y = mg.randn(8, 3), mg.randn(8, 2)
+    whole, _ = jitted(model(), x, y, None, optimizer)
+    nets, parts = [model(), model()], [np.s_[:4], np.s_[4:]]
+    data = lambda r: (nets[r], x[parts[r]], y[parts[r]])
+    work = lambda r: jitted(*data(r), DataParallel(), optimizer)
+    for weights, program in play(work):
+        for a, b in zip(weights, whole, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+        assert len(exchanges(program)) == 1
+
+
+def test_a_gradient_inside_of_a_loss_stays_that_of_the_process():
+    def work(rank, strategy=None):
+        w, x = mg.variable([1.0, 2.0]), mg.placeholder((2,))
+        loss = (w * w * x).sum()
+        (inner,) = mg.gradients(loss, [w])
+        (g,) = mg.gradients(loss + (inner * inner).sum(), [w])
+        step = mg.compile([x], g, updates={w: w - g}, strategy=strategy)
+        return step([1.0 + rank, 3.0]).numpy(), w.get_value(), step
+
+    own = [work(r)[0] for r in range(2)]
+    for r, (g, w, step) in enumerate(play(lambda r: work(r, DataParallel()))):
+        np.testing.assert_allclose(g, own[r])  # an output
+        np.testing.assert_allclose(w, [1.0, 2.0] - np.mean(own, 0))
+        assert len(exchanges(step)) == 1
+
+
+def test_two_weights_may_have_one_gradient():
+    def work(rank):
+        x = mg.placeholder((2, 2))
+        w, b = mg.variable(np.eye(2, dtype="f")), mg.variable(np.ones((2, 2), "f"))
+        loss = ((x @ w + b) ** 2).mean()
+        gw, gb = mg.gradients(loss, [w, b])  # gb is also what gw is made of
+        updates = {w: w - gw, b: b - gb}
+        mg.compile([x], updates=updates, strategy=DataParallel())(
+            np.full((2, 2), rank + 1.0, "f")
+        )
+        return w.get_value(), b.get_value()
+
+    own = [np.full((2, 2), r + 1.0) for r in range(2)]
+    slopes = [(x + 1) / 2 for x in own]
+    gw = np.mean([x.T @ s for x, s in zip(own, slopes)], 0)
+    for w, b in play(work):
+        np.testing.assert_allclose(w, np.eye(2) - gw)
+        np.testing.assert_allclose(b, 1 - np.mean(slopes, 0))
+
+
+def test_an_update_that_would_differ_between_processes_is_refused():
+    x, mean = mg.placeholder((4, 3), name="x"), mg.variable(mg.zeros(3), name="mean")
+    running = 0.9 * mean + 0.1 * x.mean(0)
+    with pytest.raises(mg.errors.GraphError, match="mean would differ") as raised:
+        mg.compile([x], updates={mean: running}, strategy=DataParallel())
+    assert "all_reduce" in str(raised.value)
+    alike = 0.9 * mean + 0.1 * distributed.all_reduce(x.mean(0))
+    step = mg.compile([x], updates={mean: alike}, strategy=DataParallel())
+    step(np.ones((4, 3)))
+    np.testing.assert_allclose(mean.get_value(), 0.1)
+
+
+@pytest.mark.parametrize("strategy", [DataParallel, "data parallel"])
+def test_what_is_no_strategy_is_told_what_is_one(strategy):
+    x = mg.placeholder((2,))
+    with pytest.raises(TypeError, match=r"DataParallel\(\)"):
+        mg.compile([x], x * 2, strategy=strategy)
+
+
+def test_a_traced_function_has_to_take_the_step_itself():
+    step = mg.jit(lambda w, x: w.sub_(x), strategy=DataParallel())
+    with pytest.raises(mg.errors.GraphError, match="w is written in place"):
+        step(mg.ones(2), mg.ones(2))
+    with pytest.raises(mg.errors.ArgumentError, match="gradients are no update"):
+        mg.jit(lambda x: x * 2, strategy=DataParallel(), keep_grads=True)
 
 
 # --- who belongs together ----------------------------------------------------------------

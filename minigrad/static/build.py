@@ -51,9 +51,13 @@ class Build:
         rewrites: Sequence[Rewrite],
         check_nan: bool,
         target: str,
+        strategy: Any,
     ) -> None:
         wanted = in_order([*outputs, *updates.values()])
-        self.stages = {"graph": wanted, **rewritten(wanted, rewrites)}
+        self.stages = {"graph": wanted}
+        if strategy is not None:
+            wanted = self.stages["strategy"] = in_order(strategy(outputs, updates))
+        self.stages |= rewritten(wanted, rewrites)
         final = settle_reshapes(self.stages["optimized"])
         self.live = [node for node in topological(wanted) if is_live(node)]
         self.inputs, self.outputs = [*inputs, *self.live], final[: len(outputs)]

@@ -19,7 +19,7 @@ from minigrad.backend import CPU, is_writable, moved, on_device
 from minigrad.eager.cell import REBOUND, parent_of
 from minigrad.eager.tape import LEAF
 from minigrad.eager.tensor import Tensor
-from minigrad.errors import GraphError
+from minigrad.errors import ArgumentError, GraphError
 from minigrad.ops.op import MODE, mode
 from minigrad.static.node import Node, placeholder
 from minigrad.static.program import Program, check_target
@@ -139,13 +139,20 @@ class _Compiled:
                 nodes.append(trace.value_of(leaf))
         return nodes
 
-    def finish(self, target: str | None, leaves: list) -> None:
+    def finish(self, target: str | None, strategy: Any, leaves: list) -> None:
         """Make the program; it runs where its state and its arguments are."""
+        if strategy is not None and self.written:
+            raise GraphError(
+                "jit: a strategy is for weights that the function reads from outside",
+                expected="arguments that are data",
+                got=f"{self.names[self.written[0]]} is written in place",
+            )
         inputs, outputs, updates = self.build
         arrays = [getattr(leaves[i], "array", None) for i in self.fed]
         if any(map(on_device, arrays)) and target not in ("interpreter", "native"):
             target = "cuda"
-        self.program = Program(inputs, outputs, updates, target=target)
+        how = {"target": target, "strategy": strategy}
+        self.program = Program(inputs, outputs, updates, **how)
 
     def serves(self, args: tuple, grad: bool | None) -> bool:
         """Is this a call like the traced one? The quick way, for plain tensors alone.
@@ -297,7 +304,8 @@ class jit:
     while tracing only. Tensors it reaches from outside (weights, optimizer state) are
     state: read and updated in place, as in the eager run. A `.grad` set inside is None
     afterwards unless `keep_grads`, so that nobody pays for gradients that nobody reads.
-    `target` is that of `compile`: by default, native code takes over after 20 calls.
+    `target` is that of `compile`: by default, native code takes over after 20 calls; so is
+    `strategy`, which looks for what `backward()` adds to the weights' `.grad`.
 
         >>> import minigrad as mg
         >>> w = mg.ones(3, requires_grad=True)
@@ -317,12 +325,18 @@ class jit:
         fn: Callable[..., Any],
         *,
         target: str | None = None,
+        strategy: Any = None,
         keep_grads: bool = False,
     ) -> None:
         functools.update_wrapper(self, fn)
+        if strategy is not None and keep_grads:
+            raise ArgumentError(
+                "jit: a strategy is for updates, and gradients are no update",
+                remedy="keep_grads=False, with optimizer.step() inside the function",
+            )
         self.keep_grads = keep_grads
         self.fn = fn
-        self.target = target
+        self.target, self.strategy = target, strategy
         self.traces = 0
         self._compiled: dict[tuple, list[_Compiled]] = {}  # by what Key lists
         self._last: tuple[Key, list[str]] | None = None  # the key of the last trace
@@ -364,7 +378,7 @@ class jit:
         if compiled.clashes:
             state |= compiled.clashes
             compiled = _Compiled(self.fn, leaves, form, state, self.keep_grads)
-        compiled.finish(self.target, leaves)
+        compiled.finish(self.target, self.strategy, leaves)
         return compiled
 
     @property

@@ -103,8 +103,8 @@ class Node(Methods):
     """One operation of a graph; see the module's docstring.
 
     Nodes are made by `placeholder`, `variable`, `constant` and by every op on Nodes.
-    They never change. `value` is a constant's array, a variable's Cell or how to read a
-    number that is `live`.
+    They never change. `value` is a constant's array, a variable's Cell, how to read a
+    number that is `live`, or the variable that a gradient is taken by.
     """
 
     __slots__ = (
@@ -453,6 +453,9 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
         seeds = [(y, _seed(y, g)) for y, g in zip(ys, grad_ys, strict=True)]
         found = sweep(seeds, pull_nodes, set(wrt))
         result = [found[x][0] if x in found else None for x in wrt]
+    for x, g in zip(wrt, result):
+        if g is not None and x.op is VARIABLE and g.op.kind != "source":
+            g.value = x
     return result if isinstance(xs, (list, tuple)) else result[0]
 
 

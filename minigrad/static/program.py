@@ -58,6 +58,7 @@ def compile(
     target: str | None = None,
     rewrites: Sequence[Rewrite] = REWRITES,
     check_nan: bool = False,
+    strategy: Any = None,
 ) -> Any:
     """Make a `Program` of a graph: `compile([x, y], loss, updates={w: w - lr * g})`.
 
@@ -65,7 +66,8 @@ def compile(
     list, tuple or dict of Nodes; `updates` pairs a variable (or a weight Tensor) with
     its new value, all computed from the old values. `rewrites` are applied in order, ()
     leaves the graph as it was built. With `check_nan` a run stops at the first result
-    that is not finite, names its line and updates nothing. Given a function, `compile` is `jit`. Raises
+    that is not finite, names its line and updates nothing. A `strategy` rewrites the graph for
+    several processes: `mg.distributed.DataParallel()`. Given a function, `compile` is `jit`. Raises
     `GraphError` for a placeholder that is used but not among `inputs`.
 
     `target` says what runs: "interpreter" is NumPy, "native" C compiled at once, "cuda"
@@ -79,7 +81,7 @@ def compile(
     `program.fallback` why it is not C.
     """
     if callable(inputs) and outputs is None and updates is None:
-        return late("jit")(inputs, target=target)
+        return late("jit")(inputs, target=target, strategy=strategy)
     if isinstance(inputs, Node):
         inputs = [inputs]
     flat, rebuild = _flatten_outputs(outputs)
@@ -98,6 +100,7 @@ def compile(
         target=target,
         rewrites=rewrites,
         check_nan=check_nan,
+        strategy=strategy,
     )
 
 
@@ -156,11 +159,17 @@ class Program:
         target: str | None = None,
         rewrites: Sequence[Rewrite] = REWRITES,
         check_nan: bool = False,
+        strategy: Any = None,
     ) -> None:
+        if isinstance(strategy, (str, type)):
+            raise TypeError(
+                f"strategy must be like mg.distributed.DataParallel(), not {strategy!r}"
+            )
         self.inputs, self.rebuild = list(inputs), rebuild
         self._outputs, self._updates = list(outputs), updates
         self._graph = [*outputs, *updates.values()]
-        self._options: dict[str, Any] = {"rewrites": rewrites, "check_nan": check_nan}
+        how = {"rewrites": rewrites, "check_nan": check_nan, "strategy": strategy}
+        self._options: dict[str, Any] = how
         self._target = settled(target, check_target(target), self._graph)
         _check_inputs(self.inputs, self._graph)
         self._written = {*updates, *_drawn(self._graph)}

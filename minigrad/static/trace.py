@@ -54,6 +54,7 @@ class Trace:
         self.state: dict[Cell, Node] = {}
         self.began = tape.next_seq()
         self._handles: dict[Tensor, tuple] = {}
+        self._grads_to_come: set[Tensor] = set()  # who may have one nobody has read
         self._versions: dict[Cell, int] = {}
         self._born: list[weakref.ref[Tensor]] = []
         self.effects: list[Node] = []  # what must run although nobody reads it
@@ -128,12 +129,19 @@ class Trace:
 
     def journal(self, t: Tensor) -> None:
         """Note how a handle and its cell are, before they change for the first time."""
+        if t.cell in self.state:
+            self._grads_to_come.add(t)
         if t not in self._handles:
             self._handles[t] = (t.record, t.version, t._grad)
             self._versions.setdefault(t.cell, t.cell.written)
 
     def saw_grad(self, t: Tensor) -> None:
         """The program depends on whether there was a gradient before."""
+        if t in self._grads_to_come and t._grad is not None:
+            self._grads_to_come.remove(t)
+            g = self.env[t._grad.cell]
+            if g.op.kind != "source":
+                g.value = self.state[t.cell]
         if t in self._handles or t in self.premises or not self.from_outside(t):
             return
         had = t._grad is not None
