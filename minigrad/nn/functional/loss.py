@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.composite import gather
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, DTypeError, ShapeError
 from minigrad.nn.functional.activation import logsigmoid
 from minigrad.ops import shapes
 from minigrad.ops.elementwise import cast, clamp_min, exp, log, square, where
-from minigrad.ops.extents import alike, count
+from minigrad.ops.extents import alike, count, positions
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.op import MODE
 from minigrad.ops.shapes import demand_shape, floats
@@ -178,11 +177,12 @@ def _of_classes(
         )
     expected = tuple(n for i, n in enumerate(log_p.shape) if i != axis)
     demand_shape(f"{name}: a target for each prediction", "target", target, expected)
-    ignored = target == ignore_index
-    known = where(ignored, 0, target)
-    places = known.reshape((*expected[:axis], 1, *expected[axis:]))
-    loss = -gather(log_p, axis, places).reshape(expected)
-    part = cast(~ignored, dtype=log_p.dtype)  # in the mean
+    counts = target != ignore_index
+    known = where(counts, target, 0)
+    at = [positions(known, i) for i in range(len(expected))]
+    at.insert(axis, known)
+    loss = -index(log_p, *at, key=(ARRAY,) * len(at), lowest=0)
+    part = cast(counts, dtype=log_p.dtype)  # in the mean
     if weight is not None:
         cost = index(weight, known, key=(ARRAY,))
         part, loss = part * cost, loss * cost
@@ -190,7 +190,7 @@ def _of_classes(
         scaled = log_p if weight is None else log_p * _along(weight, axis, log_p.ndim)
         evenly = scaled.sum(dim=axis) * (smoothing / log_p.shape[axis])
         loss = loss * (1 - smoothing) - evenly
-    return _reduced(name, where(ignored, 0, loss), reduction, part.sum())
+    return _reduced(name, where(counts, loss, 0), reduction, part.sum())
 
 
 # --- probabilities -----------------------------------------------------------------------
