@@ -33,10 +33,9 @@ def addmm(a: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) ->
     """beta * a + alpha * (mat1 @ mat2); with beta = 0 whatever `a` holds is ignored."""
     product = mm(mat1, mat2)
     product = product if alpha == 1 else product * alpha
-    shape = tuple(product.shape)
     if beta == 0:
         return product
-    return broadcast_to(a, shape=shape) * beta + product
+    return broadcast_to(a, shape=tuple(product.shape)) * beta + product
 
 
 def kron(a: Any, other: Any) -> Any:

@@ -15,10 +15,11 @@ class Options:
 
     options = inspect.Signature()
 
-    def __init_subclass__(cls, options: str | None = None) -> None:
+    def __init_subclass__(cls, options: str | inspect.Signature | None = None) -> None:
+        if isinstance(options, str):
+            options = inspect.signature(eval(f"lambda {options}: None"))
         if options is not None:
-            cls.options = inspect.signature(eval(f"lambda {options}: None"))
-            cls.__signature__ = cls.options  # type: ignore[attr-defined]
+            cls.options = cls.__signature__ = options  # type: ignore[attr-defined]
         elif "__init__" in vars(cls):  # a constructor of a user's own
             cls.__signature__ = None  # type: ignore[attr-defined]
 

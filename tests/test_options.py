@@ -39,8 +39,6 @@ def test_the_signature_shown_is_the_options_or_the_constructor_of_one_s_own():
 
 def test_optimizers_and_schedules_of_one_s_own_keep_pytorch_s_constructors():
     class Descent(mg.optim.Optimizer):
-        switches = ()
-
         def __init__(self, params, lr):
             super().__init__(params, {"lr": lr})
 

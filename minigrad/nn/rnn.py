@@ -76,7 +76,7 @@ class _Recurrent(Options, Module):
             self.register_parameter(name + ending, p)
 
     def _weights(self, ending: str = "") -> tuple[Any, Any, Any, Any]:
-        w_ih, w_hh, b_ih, b_hh = (self._parameters[name + ending] for name in WEIGHTS)
+        w_ih, w_hh, b_ih, b_hh = [self._parameters[name + ending] for name in WEIGHTS]
         return w_ih, w_hh.T, b_ih, b_hh
 
     def reset_parameters(self) -> None:
@@ -281,9 +281,13 @@ class RNNBase(_Recurrent, options=f"input_size, hidden_size, num_layers=1, {LAYE
                 state, lambda part: part.squeeze(1)
             )
         steps, batch = input.shape[at], input.shape[1 - at]
-        rows = input.swapaxes(0, at).reshape(steps * batch, -1)
+        if steps == 0:
+            raise ShapeError(
+                f"{type(self).__name__}: Expected sequence length to be larger than 0"
+            )
+        rows = input.swapaxes(0, at).reshape(steps * batch, self.input_size)
         output, state = self._run(rows, [batch] * steps, hx)
-        return output.reshape(steps, batch, -1).swapaxes(0, at), state
+        return output.reshape(steps, batch, output.shape[1]).swapaxes(0, at), state
 
     def _each(self, hx: Any, fn: Callable[[Any], Any]) -> Any:
         return tuple(map(fn, hx)) if self.parts > 1 else fn(hx)

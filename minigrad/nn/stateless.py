@@ -1,11 +1,13 @@
 """Functions of `nn.functional` as modules: activations, pools, dropout, flattening.
 
-Each is a row of a table: which function it calls, and the options it remembers, written
-as they stand between the brackets of a call.
+Each is a row of a table: which function it calls, and, where they are not that function's
+own, the options it remembers, written as they stand between the brackets of a call.
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from minigrad.nn import functional as F
@@ -16,8 +18,8 @@ from minigrad.options import Options
 class Stateless(Options, Module):
     """A function that remembers its options; a subclass is one row.
 
-    `calls` names the function, `options` are its parameters after the inputs, and
-    `shown` those of them that are printed, all unless it is given.
+    `calls` names the function, `options` are its parameters after the inputs unless they
+    are given, and `shown` those of them that are printed, all unless it is given.
     """
 
     calls = ""
@@ -26,10 +28,11 @@ class Stateless(Options, Module):
     def __init_subclass__(
         cls, calls: str = "", options: str | None = None, shown: str | None = None
     ) -> None:
-        super().__init_subclass__(options)
+        rest = options or (calls and _after_inputs(getattr(F, calls)))
+        super().__init_subclass__(rest or None)
         if calls:
             cls.calls = calls
-        if options is not None:
+        if rest:
             cls.shown = tuple(cls.options.parameters)
         if shown is not None:
             cls.shown = tuple(shown.split())
@@ -53,48 +56,47 @@ class Stateless(Options, Module):
         return ", ".join(f"{name}={value!r}" for name, value in values.items())
 
 
+def _after_inputs(function: Callable[..., Any]) -> inspect.Signature:
+    every = inspect.signature(function).parameters.values()
+    return inspect.Signature([p for p in every if p.name not in ("input", "target")])
+
+
 # --- activations -------------------------------------------------------------------------
 
-INPLACE = "inplace=False"
 
-
-class ReLU(Stateless, calls="relu", options=INPLACE):
+class ReLU(Stateless, calls="relu"):
     """max(0, x)."""
 
 
-class LeakyReLU(
-    Stateless, calls="leaky_relu", options=f"negative_slope=0.01, {INPLACE}"
-):
+class LeakyReLU(Stateless, calls="leaky_relu"):
     """x where it is positive, else negative_slope * x."""
 
 
-class ELU(Stateless, calls="elu", options=f"alpha=1.0, {INPLACE}"):
+class ELU(Stateless, calls="elu"):
     """x where it is positive, else alpha * (e ** x - 1)."""
 
 
-class SELU(Stateless, calls="selu", options=INPLACE):
+class SELU(Stateless, calls="selu"):
     """ELU, scaled so that activations keep mean 0 and variance 1."""
 
 
-class GELU(Stateless, calls="gelu", options="approximate='none'"):
+class GELU(Stateless, calls="gelu"):
     """x * P(Z <= x) for a standard normal Z."""
 
 
-class SiLU(Stateless, calls="silu", options=INPLACE):
+class SiLU(Stateless, calls="silu"):
     """x * sigmoid(x)."""
 
 
-class Mish(Stateless, calls="mish", options=INPLACE):
+class Mish(Stateless, calls="mish"):
     """x * tanh(softplus(x))."""
 
 
-class Softplus(Stateless, calls="softplus", options="beta=1.0, threshold=20.0"):
+class Softplus(Stateless, calls="softplus"):
     """log(1 + e ** (beta * x)) / beta."""
 
 
-class Hardtanh(
-    Stateless, calls="hardtanh", options=f"min_val=-1.0, max_val=1.0, {INPLACE}"
-):
+class Hardtanh(Stateless, calls="hardtanh"):
     """x limited to a range."""
 
 
@@ -124,14 +126,11 @@ class _Pool(Stateless):
             self.stride = self.kernel_size
 
 
-MAX_POOL = (
+MAX_POOL = (  # in the module's order, which is not the function's
     "kernel_size, stride=None, padding=0, dilation=1, return_indices=False, "
     "ceil_mode=False"
 )
 MAX_SHOWN = "kernel_size stride padding dilation ceil_mode"
-AVG_POOL = (
-    "kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True"
-)
 AVG_SHOWN = "kernel_size stride padding"
 
 
@@ -143,7 +142,7 @@ class MaxPool2d(_Pool, calls="max_pool2d", options=MAX_POOL, shown=MAX_SHOWN):
     """The largest of each window of an image (batch, channels, height, width)."""
 
 
-class AvgPool1d(_Pool, calls="avg_pool1d", options=AVG_POOL, shown=AVG_SHOWN):
+class AvgPool1d(_Pool, calls="avg_pool1d", shown=AVG_SHOWN):
     """The mean of each window of a sequence (batch, channels, length)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -153,16 +152,11 @@ class AvgPool1d(_Pool, calls="avg_pool1d", options=AVG_POOL, shown=AVG_SHOWN):
             setattr(self, name, (value,) if isinstance(value, int) else value)
 
 
-class AvgPool2d(
-    _Pool,
-    calls="avg_pool2d",
-    options=f"{AVG_POOL}, divisor_override=None",
-    shown=AVG_SHOWN,
-):
+class AvgPool2d(_Pool, calls="avg_pool2d", shown=AVG_SHOWN):
     """The mean of each window of an image (batch, channels, height, width)."""
 
 
-class AdaptiveAvgPool2d(Stateless, calls="adaptive_avg_pool2d", options="output_size"):
+class AdaptiveAvgPool2d(Stateless, calls="adaptive_avg_pool2d"):
     """Means of windows sized so that the result has `output_size`."""
 
 

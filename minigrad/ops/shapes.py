@@ -227,8 +227,8 @@ def demand_fit(name: str, value: Any, shape: Shape) -> None:
 
 def demand_shape(lesson: str, label: str, value: Any, shape: Iterable[Any]) -> None:
     """Raise unless `value`, called `label`, has this shape as far as it is known."""
-    shape = tuple(shape)
-    if not alike(shape_of(value), shape):
+    given, shape = shape_of(value), tuple(shape)
+    if given != shape and not alike(given, shape):
         got = describe(value, label)
         raise ShapeError(lesson, expected=f"{label} {shape}", got=got)
 

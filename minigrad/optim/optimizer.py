@@ -121,7 +121,7 @@ class Optimizer(Options, options="params, defaults"):
 
     def _form(self, group: dict) -> list:
         """All that a trace takes for granted."""
-        return [self._replaced, *(bool(group[name]) for name in self.switches)]
+        return [self._replaced, *(bool(group.get(name)) for name in self.switches)]
 
     def _update_arrays(self, p: Tensor, group: dict, h: Any, origin: Any) -> None:
         state = self._state_of(p, group)

@@ -152,6 +152,20 @@ def test_options_switched_on_in_mid_training_act_as_in_pytorch(torch, compiled):
     assert_near([run(mg, compiled)], [run(torch, lambda step: step)], 1e-12)
 
 
+def test_an_optimizer_of_one_s_own_is_traced_whatever_its_options_are():
+    class Descent(mg.optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, {"lr": lr})
+
+        def update(self, p, g, state, group, h):
+            p -= g * h.lr
+
+    (w,) = weights(np.ones(2))
+    step = jitted(Descent([w], 0.5), w)
+    step(mg.ones(2, dtype=mg.float64))
+    assert w.tolist() == [0.5, 0.5]
+
+
 def test_two_optimizers_and_several_steps_fit_in_one_program():
     def run(compiled):
         w, v = weights(np.ones(3), np.ones(3))
@@ -371,10 +385,11 @@ BAD = {  # PyTorch's error, where it raises one, and what the lesson names
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_arguments_raise_pytorch_s_error_with_a_lesson(case):
-    make, error, match = BAD[case]
-    with pytest.raises(error, match=match) as caught:
+    make, error, word = BAD[case]
+    with pytest.raises(error) as caught:
         make(mg.optim)
     assert isinstance(caught.value, MinigradError)
+    assert word in str(caught.value).partition("\n  at ")[0]  # this line has it too
 
 
 @pytest.mark.parametrize("name", ["foreach", "fused", "differentiable"])

@@ -39,7 +39,7 @@ def _reduced(name: str, loss: Any, reduction: str, count: Any = None) -> Any:
 # --- regression --------------------------------------------------------------------------
 
 
-def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     """(input - target) ** 2.
 
     >>> import minigrad as mg, minigrad.nn.functional as F
@@ -49,13 +49,13 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     return _reduced("mse_loss", square(_away("mse_loss", input, target)), reduction)
 
 
-def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     """|input - target|."""
     return _reduced("l1_loss", _away("l1_loss", input, target).abs(), reduction)
 
 
 def smooth_l1_loss(
-    input: Any, target: Any, reduction: str = "mean", beta: float = 1.0
+    input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0
 ) -> Any:
     """|input - target| - beta / 2, within `beta` of 0 a parabola that joins smoothly."""
     if beta < 0:
@@ -245,7 +245,7 @@ def binary_cross_entropy_with_logits(
 
 
 def kl_div(
-    input: Any, target: Any, reduction: str = "mean", log_target: bool = False
+    input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False
 ) -> Any:
     """target * (log(target) - input), for an `input` of log-probabilities.
 
