@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 from minigrad import formulas
-from minigrad.backend import DEVICE_ARRAYS, on_one_device
+from minigrad.backend import DEVICE_ARRAYS, is_writable, on_one_device
 from minigrad.eager.cell import check_writable, parent_of, write
 from minigrad.eager.stamp import stamp_inplace
 from minigrad.eager.tensor import Tensor, compute, track
@@ -62,7 +62,7 @@ def _aside(arg: Any, target: Tensor, saved: bool) -> Any:
 
 def _overwritten(op: Op, target: Tensor, others: tuple, attrs: dict) -> bool:
     """Let NumPy write what `copy` and `fill` are given, if nothing has to be explained."""
-    if op.dtype != "first":
+    if op.dtype != "first" or not is_writable(target.array):
         return False
     operands = [x.array if isinstance(x, Tensor) else x for x in others]
     version = target.cell.version + 1

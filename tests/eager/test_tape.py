@@ -558,6 +558,12 @@ def test_a_write_through_an_expanded_view_is_refused_because_elements_share_memo
     assert y.cell.version == 0
 
 
+def test_writing_an_expanded_view_over_itself_is_refused_although_nothing_changes():
+    y = mg.ones(3).expand(2, 3)
+    with mg.no_grad(), pytest.raises(GradError, match="cannot be written"):
+        y[:2] = y
+
+
 def test_a_view_made_under_no_grad_is_not_written_with_grad_on():
     x = leaf(1.0, 2.0)
     y = x * 1
