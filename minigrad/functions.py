@@ -109,8 +109,9 @@ def einsum(equation: Any, *operands: Any) -> Any:
 def print_node(x: Any, message: str = "") -> Any:
     """`x`, whose value is printed behind `message` whenever it has been computed.
 
-    In a graph that you build, use what it returns: what no output needs is never
-    computed. Under `jit` it prints at every call, eagerly at once. Gradients pass.
+    In a graph that you build, and under `jit` in the body of a loop or a branch, use what
+    it returns: what nothing needs is never computed. Elsewhere under `jit` it prints at
+    every call, eagerly at once. Gradients pass.
 
         >>> import minigrad as mg
         >>> x = mg.placeholder(())

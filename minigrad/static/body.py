@@ -31,6 +31,7 @@ from minigrad.static.node import (
     constant,
     lift,
     rebuilt,
+    through,
     topological,
 )
 from minigrad.static.trace import Trace
@@ -125,8 +126,7 @@ class Body(Trace):
             if arg not in self.captured:
                 self.captured[arg] = parameter(arg, name_of(arg, ""))
             return self.captured[arg]
-        for view in reversed(views):
-            node = view.op(node, **view.attrs)
+        node = through(views, node)
         cut = self.taping and arg.dtype.kind == "f" and parent_of(arg) is None
         # The results of a loop, which itself is no value, are cut one by one.
         whole = node.op is CONSTANT or node.op.kind == "control"

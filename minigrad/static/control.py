@@ -8,7 +8,6 @@ results and gradients.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -31,7 +30,7 @@ from minigrad.ops import shapes
 from minigrad.ops.op import MODE
 from minigrad.static import loop as control
 from minigrad.static.body import Guard, trace_body
-from minigrad.static.jit import flatten, unflatten
+from minigrad.static.jit import flatten, parameter_names, unflatten
 from minigrad.static.loop import Branch, Loop, parameter
 from minigrad.static.node import Node
 
@@ -152,13 +151,9 @@ def _check_condition(what: str, value: Any) -> Any:
 
 def _names(fn: Callable[..., Any], forms: Sequence[Any]) -> list[str]:
     """What the function calls its arguments, once for each of their values."""
-    try:
-        known = [*inspect.signature(fn).parameters][: len(forms)]
-    except (TypeError, ValueError):
-        known = []
-    known += [f"number {i}" for i in range(len(known), len(forms))]
     names = []
-    for name, tree in zip(known, forms):
+    for i, (name, tree) in enumerate(zip(parameter_names(fn, len(forms)), forms)):
+        name = name or f"number {i}"
         count = len(_Form(tree).values)
         names += [name] if count == 1 else [f"{name}[{k}]" for k in range(count)]
     return names

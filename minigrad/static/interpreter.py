@@ -10,8 +10,7 @@ import builtins
 import itertools
 import linecache
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -150,14 +149,16 @@ class _Writer:
         source = "\n".join(self.lines) + "\n"
         return Emitted(plan, source, self.scope, self.made_by)
 
-    @contextmanager
-    def inside(self, plan: Plan) -> Iterator[None]:
-        """Write the steps of a body, which has a plan and buffers of its own."""
+    def body(self, plan: Plan, steps: Sequence[Group]) -> None:
+        """Write steps of a body, which has a plan and buffers of its own."""
         outer = self.plan, self.slots, self.buffers
         if plan not in self.inner:
             self.inner[plan] = [np.empty(size, np.uint8) for size in plan.sizes], {}
         self.plan, (self.slots, self.buffers) = plan, self.inner[plan]
-        yield
+        for node in plan.sources:
+            self.source(node)
+        for step in steps:
+            self.step(step)
         self.plan, self.slots, self.buffers = outer
 
     def line(self, text: str, node: Node | None = None) -> None:

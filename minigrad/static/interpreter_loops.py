@@ -6,13 +6,12 @@ its buffers are made once, its results anew in each run, since they outlive it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from minigrad.static.fuse import Group
 from minigrad.static.loop import Branch, Loop
 from minigrad.static.loop_rewrites import slim_branch, slim_loop
 from minigrad.static.node import Node, topological
@@ -54,14 +53,6 @@ def _indented(writer: Any, line: str, node: Node | None = None) -> Iterator[None
     writer.indent = before
 
 
-def _steps(writer: Any, plan: Plan, steps: Sequence[Group]) -> None:
-    with writer.inside(plan):
-        for node in plan.sources:
-            writer.source(node)
-        for step in steps:
-            writer.step(step)
-
-
 def _branch(
     writer: Any, op: Branch, node: Node, operands: list[str], read: set[int]
 ) -> dict[int, str]:
@@ -71,7 +62,7 @@ def _branch(
         with _indented(writer, head, node):
             results = settle_reshapes(side)
             plan = make_plan(results, {}, body=True)
-            _steps(writer, plan, plan.steps)
+            writer.body(plan, plan.steps)
             for i, name in names.items():
                 value = writer.names[results[i]]
                 copy = ".copy()" if is_given(results[i]) else ""
@@ -92,14 +83,8 @@ def _loop(
     settled = settle_reshapes(op.results)
     test, nexts, ys = op.split(settled, n)
     plan = make_plan(settled, {}, body=True)
-    _place_results(
-        plan,
-        op,
-        nexts,
-        ys,
-        carries,
-        [f"{stacks[n + j]}[{trip}, ...]" for j in range(len(ys))],
-    )
+    rows = [f"{stacks[n + j]}[{trip}, ...]" for j in range(len(ys))]
+    _place_results(plan, op, nexts, ys, carries, rows)
     cut = sum(x.op.kind != "source" for x in topological(test))
 
     if test:
@@ -111,22 +96,20 @@ def _loop(
             writer.line(f"{writer.names[p]} = {name}[{trip}, ...]")
         for name in stacks.values() if test else ():
             writer.line(f"if {trip} == len({name}): {name} = grown({name})")
-        _steps(writer, plan, plan.steps[:cut])
+        writer.body(plan, plan.steps[:cut])
         for x in test:
             writer.line(f"if not {writer.names[x]}: break")
         for i, name in stacks.items():
             if i >= op.entry(0):
                 writer.line(f"{name}[{trip}] = {carries[i - op.entry(0)]}")
-        _steps(writer, plan, plan.steps[cut:])
-        for j, x in enumerate(ys):
-            row = f"{stacks[n + j]}[{trip}, ...]"
+        writer.body(plan, plan.steps[cut:])
+        for x, row in zip(ys, rows):
             if plan.place.get(x) != row:
                 writer.line(f"{row} = {writer.names[x]}")
-        moved = [(c, writer.names[x]) for c, x in zip(carries, nexts)]
-        moved = [(c, name) for c, name in moved if c != name]
+        moved = {c: writer.names[x] for c, x in zip(carries, nexts)}
+        moved = {c: name for c, name in moved.items() if c != name}
         if moved:
-            left, right = zip(*moved)
-            writer.line(f"{', '.join(left)} = {', '.join(right)}")
+            writer.line(f"{', '.join(moved)} = {', '.join(moved.values())}")
         if test:
             writer.line(f"{trip} += 1")
     for c, x in zip(carries, nexts):  # no result may be memory of somebody else's

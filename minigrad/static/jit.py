@@ -71,35 +71,9 @@ class _Compiled:
         self.state_cells = {i: leaves[i].cell for i in state}
         self.fed = [i for i, x in enumerate(leaves) if i not in state and _is_value(x)]
         trace = Trace()
-        proxies = list(leaves)
-        inputs = []
         try:
             with mode(trace=trace):
-                names = self.names = _argument_names(fn, *unflatten(leaves, form))
-                for i in self.fed:
-                    proxies[i] = _proxy(trace, leaves[i], names[i])
-                    inputs.append(trace.value_of(proxies[i]))
-                args, kwargs = unflatten(proxies, form)
-                result = fn(*args, **kwargs)
-                del args, kwargs
-                # Arguments whose storage was also reached from outside: they are state.
-                cells = ((i, getattr(leaves[i], "cell", None)) for i in self.fed)
-                self.clashes = frozenset(i for i, cell in cells if cell in trace.env)
-                outputs = self._outputs(trace, result, proxies, inputs)
-                self.grads = []  # handles that got another .grad, and where it comes out
-                for t, grad in trace.new_grads().items():
-                    kept = keep_grads and grad is not None
-                    self.grads.append((weakref.ref(t), len(outputs) if kept else None))
-                    outputs += [trace.value_of(grad)] if kept else []
-                    del t, grad
-                self.fed_grads = []  # the same for arguments, if anybody wants them
-                for i in self.fed if keep_grads else ():
-                    if (grad := proxies[i]._grad) is not None:
-                        self.fed_grads.append((i, len(outputs)))
-                        outputs.append(trace.value_of(grad))
-                    del grad
-                del result
-            outputs += trace.effects
+                inputs, outputs = self._traced(trace, fn, leaves, form, keep_grads)
             trace.check_state()
             updates, self.rebound = trace.updates(), REBOUND[0]
             self.premises = [*trace.premises.values()]
@@ -107,13 +81,39 @@ class _Compiled:
             self.outside = frozenset(trace.state)  # cells
         finally:
             trace.restore()
-        del proxies
         trace.check_leaks()
         effects = self.written or self.grads or self.fed_grads
         self.is_function = not effects and (self.form, self.template) == (
             None, [("node", 0)],
         )  # fmt: skip
         self.build = (inputs, outputs, updates)
+
+    def _traced(
+        self, trace: Trace, fn: Callable, leaves: list, form: Any, keep_grads: bool
+    ) -> tuple[list[Node], list[Node]]:
+        """Call the function on symbols: what it is fed, and all that must come out."""
+        self.names = _argument_names(fn, *unflatten(leaves, form))
+        proxies, inputs = list(leaves), []
+        for i in self.fed:
+            proxies[i] = _proxy(trace, leaves[i], self.names[i])
+            inputs.append(trace.value_of(proxies[i]))
+        args, kwargs = unflatten(proxies, form)
+        result = fn(*args, **kwargs)
+        # Arguments whose storage was also reached from outside: they are state.
+        cells = ((i, getattr(leaves[i], "cell", None)) for i in self.fed)
+        self.clashes = frozenset(i for i, cell in cells if cell in trace.env)
+        outputs = self._outputs(trace, result, proxies, inputs)
+        self.grads = []  # handles that got another .grad, and where it comes out
+        for t, grad in trace.new_grads().items():
+            kept = keep_grads and grad is not None
+            self.grads.append((weakref.ref(t), len(outputs) if kept else None))
+            outputs += [trace.value_of(grad)] if kept else []
+        self.fed_grads = []  # the same for arguments, if anybody wants them
+        for i in self.fed if keep_grads else ():
+            if proxies[i]._grad is not None:
+                self.fed_grads.append((i, len(outputs)))
+                outputs.append(trace.value_of(proxies[i]._grad))
+        return inputs, outputs + trace.effects
 
     def _outputs(
         self, trace: Trace, result: Any, proxies: list, inputs: list
@@ -276,13 +276,17 @@ def _is_value(leaf: Any) -> bool:
 
 def _argument_names(fn: Callable, args: tuple, kwargs: dict) -> list[str]:
     """The function's own names for its arguments, one for each of their leaves."""
-    try:
-        positional = [*inspect.signature(fn).parameters][: len(args)]
-    except ValueError:  # some built-in functions have no signature
-        positional = []
-    positional += [""] * (len(args) - len(positional))  # those of *args
-    named = [*zip(positional, args), *kwargs.items()]
+    named = [*zip(parameter_names(fn, len(args)), args), *kwargs.items()]
     return [name for name, arg in named for _ in flatten(arg)[0]]
+
+
+def parameter_names(fn: Callable, count: int) -> list[str]:
+    """What a function calls its first parameters; "" for those of *args."""
+    try:
+        known = [*inspect.signature(fn).parameters][:count]
+    except (TypeError, ValueError):  # some built-in functions have no signature
+        known = []
+    return known + [""] * (count - len(known))
 
 
 def _proxy(trace: Trace, leaf: Any, name: str) -> Tensor:

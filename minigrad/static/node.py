@@ -27,7 +27,7 @@ from minigrad.backend import (
     on_device,
     placed,
 )
-from minigrad.eager.cell import Cell, views_of
+from minigrad.eager.cell import Cell, View, views_of
 from minigrad.eager.tape import LEAF
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import (
@@ -362,10 +362,7 @@ def _lift_tensor(t: Tensor) -> Node:
         return trace.value_of(t)
     views = views_of(t)
     if views:
-        node = _lift_tensor(views[-1].base)
-        for view in reversed(views):
-            node = view.op(node, **view.attrs)
-        return node
+        return through(views, _lift_tensor(views[-1].base))
     if t.record is not None and t.record is not LEAF:
         raise GraphError(
             "a tensor that carries a tape cannot enter a graph",
@@ -374,6 +371,13 @@ def _lift_tensor(t: Tensor) -> Node:
             remedy="x.detach(), or compute it in the graph as well",
         )
     return node_of(t.cell, name_of(t, ""))
+
+
+def through(views: Sequence[View], node: Node) -> Node:
+    """What `views`, the last one first, show of it."""
+    for view in reversed(views):
+        node = view.op(node, **view.attrs)
+    return node
 
 
 def _cast_node(value: Any, dtype: np.dtype) -> Node:

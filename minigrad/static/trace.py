@@ -27,7 +27,7 @@ from minigrad.ops import elementwise
 from minigrad.ops.movement import put
 from minigrad.ops.op import MODE
 from minigrad.static import node as nodes
-from minigrad.static.node import Node, constant, lift, node_of
+from minigrad.static.node import Node, constant, lift, node_of, through
 from minigrad.static.retrace import Misfit
 
 
@@ -78,9 +78,7 @@ class Trace:
                 "memory", node.name, "{} has other memory (x.data = y)"
             )
             self.bindings[cell] = Premise(_while(root, lambda t: t.cell is cell), why)
-        for view in reversed(views):
-            node = view.op(node, **view.attrs)
-        return node
+        return through(views, node)
 
     def _refuse_tape(self, t: Tensor) -> None:
         record = t.record
