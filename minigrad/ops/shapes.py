@@ -188,13 +188,12 @@ def describe_dtypes(args: Sequence[Any]) -> str:
 
 
 def elementwise(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
+    if op.dtype == "first":
+        demand_fit(op.name, args[-1], args[0].shape, longer=False)
+        return args[0].shape, args[0].dtype
     shape = broadcast(op, args)
     if op.dtype == "given":
         return shape, np.dtype(attrs["dtype"])
-    if op.dtype == "first":
-        if not alike(shape, shape_of(args[0])):
-            raise _misfit(op.name, args[1], shape_of(args[0]))
-        return shape, args[0].dtype
     dtype = compute_dtype(op, args)
     return shape, bool_ if op.dtype == "bool" else dtype
 
@@ -218,11 +217,18 @@ def broadcast(op: Any, args: Sequence[Any], without: int = 0) -> Shape:
     return tuple(out)
 
 
-def demand_fit(name: str, value: Any, shape: Shape) -> None:
-    """Raise unless `value` can be written where there are elements of `shape`."""
+def demand_fit(name: str, value: Any, shape: Shape, longer: bool = True) -> None:
+    """Raise unless `value` broadcasts to `shape`, but for 1s before if it may be longer."""
     given = shape_of(value)
-    if not _spreads(given, (1,) * (len(given) - len(shape)) + tuple(shape)):
-        raise _misfit(name, value, shape)
+    extra = len(given) - len(shape)
+    pairs = zip(given[::-1], ((1,) * extra + tuple(shape))[::-1])
+    same = all(n == 1 or agree(n, m) for n, m in pairs)
+    if not same or (extra > 0 and not longer):
+        raise ShapeError(
+            f"{name}: the shape does not fit",
+            expected=f"something that broadcasts to {shape}",
+            got=describe(value, "b"),
+        )
 
 
 def demand_shape(lesson: str, label: str, value: Any, shape: Iterable[Any]) -> None:
@@ -231,19 +237,6 @@ def demand_shape(lesson: str, label: str, value: Any, shape: Iterable[Any]) -> N
     if given != shape and not alike(given, shape):
         got = describe(value, label)
         raise ShapeError(lesson, expected=f"{label} {shape}", got=got)
-
-
-def _spreads(given: Shape, shape: Shape) -> bool:
-    """Is each size, from the last one on, the other's or 1?"""
-    return all(n == 1 or agree(n, m) for n, m in zip(given[::-1], shape[::-1]))
-
-
-def _misfit(name: str, value: Any, shape: Shape) -> ShapeError:
-    return ShapeError(
-        f"{name}: the new value does not fit",
-        expected=f"something that broadcasts to {shape}",
-        got=describe(value, "b"),
-    )
 
 
 def normalize_axis(op: Any, axis: int, ndim: int) -> int:
@@ -383,12 +376,7 @@ def permuted(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
 def broadcasted(op: Any, args: tuple, attrs: dict) -> tuple[Shape, np.dtype]:
     (a,) = args
     shape = tuple(attrs["shape"])
-    if len(a.shape) > len(shape) or not _spreads(a.shape, shape):
-        raise ShapeError(
-            "broadcast_to: the shape does not fit",
-            expected="each size equal to the new one, or 1",
-            got=f"{describe(a, 'a')} -> {shape}",
-        )
+    demand_fit("broadcast_to", a, shape, longer=False)
     return shape, a.dtype
 
 

@@ -297,7 +297,7 @@ def test_put_gives_what_an_assignment_would_have_made(key):
 def test_put_of_a_value_that_does_not_fit_is_an_error_while_building():
     x = mg.placeholder((3, 3))
     for key in (0, np.array([0, 1])):
-        with pytest.raises(ShapeError, match="new value does not fit"):
+        with pytest.raises(ShapeError, match="the shape does not fit"):
             x.put(key, mg.placeholder((2,)))
 
 
