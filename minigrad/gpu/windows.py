@@ -96,7 +96,7 @@ def windows(w: Any, node: Node) -> list:
 
 
 def max_at(w: Any, node: Node) -> list:
-    """Where in its image every window has its largest element; a NaN is the largest."""
+    """Where, of all elements, every window has its largest; a NaN is the largest."""
     (a,) = node.inputs
     slide = Slide(node.attrs["window"], a.shape[1], a.shape[2:])
 
@@ -105,7 +105,7 @@ def max_at(w: Any, node: Node) -> list:
         lines = [f"{real} top = 0;", "int64_t best = -1;"]
         for u, n in zip(slide.places, slide.window.kernel):
             lines.append(f"for (int {u} = 0; {u} < {n}; {u}++) {{")
-        place = "0"
+        place = f"(int64_t)s * {a.shape[1]} + c"
         for at, n in zip(seen, slide.size):
             place = f"({place}) * {n} + {at}"
         counters = ["s", "c", *slide.positions]

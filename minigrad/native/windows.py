@@ -99,7 +99,7 @@ static void peaks_T(int64_t n, int64_t taps, const int64_t (*tap)[2], T lowest,
 
 
 def max_at(w: Writer, node: Node) -> list[str]:
-    """Where in its image every window has its largest element."""
+    """Where, of all elements, every window has its largest one."""
     if math.prod(node.shape) == 0:
         return []
     (a,), window = node.inputs, node.attrs["window"]
@@ -133,21 +133,27 @@ def max_at(w: Writer, node: Node) -> list[str]:
         row.positions, len(taps), "tap", literal(lowest, dtype), image, start, first, best,
     ]  # fmt: skip
     found = Operand(best, (row.room, 0, *row.steps))
+    before = f"(s * {channels} + c) * {math.prod(size)}"
+    shape = row.images, 1, *row.counts
     return [
         f"for (int64_t s = 0; s < {batch}; s++) {{",
         f"for (int64_t c = 0; c < {channels}; c += {row.images}) {{",
         *steps,
         *called(w, "peaks", PEAKS, dtype, taps, given),
-        *copied(y, found, (row.images, 1, *row.counts)),
+        *copied(y, before, shape),
+        *added(y, found, shape),
         "}", "}",
     ]  # fmt: skip
 
 
 def _places(row: Row, lines_apart: Sizes, dtype: str) -> list[np.ndarray]:
-    """For each position of a row, where its window starts and its first place inside."""
+    """For each position of a row, where its window starts and its first place inside.
+
+    It is counted from the row's first image on.
+    """
     places = []
     for inside in (False, True):
-        flat: Any = 0
+        flat: Any = np.arange(row.images) * math.prod(row.size)
         axes = zip(
             row.counts, row.window.stride, row.window.dilation, row.window.padding
         )

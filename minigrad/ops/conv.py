@@ -79,9 +79,16 @@ def _every(a: Any, steps: Sequence[Step], first: int = 2) -> Any:
         places.append(strides[axis] * hole)
         shape[axis] = (shape[axis] - hole * (k - 1) - 1) // step + 1
         strides[axis] *= step
-    shape = [*(k for k, _, _ in steps), *shape]
-    as_strided = module_of(a).lib.stride_tricks.as_strided
-    return as_strided(a, shape, (*places, *strides))
+    shape[:0] = [k for k, _, _ in steps]
+    return module_of(a).lib.stride_tricks.as_strided(a, shape, places + strides)
+
+
+def _add(y: Any, parts: Any, steps: Sequence[Step], first: int = 2) -> None:
+    """Add to `y` what `parts`, with the places from the third axis on, have for them."""
+    every = _every(y, steps, first)
+    for at in np.ndindex(*every.shape[: len(steps)]):
+        here = every[at]
+        here += parts[(ALL, ALL, *at)]
 
 
 def _inner(y: Any, padding: Pairs) -> Any:
@@ -120,7 +127,7 @@ def _batch_last(a: Any, groups: int = 1) -> Any:
 def _batch_first(y: Any, out: Any) -> Any:
     """The way back from `_batch_last`."""
     groups, channels, *size, n = y.shape
-    each = np.moveaxis(y, -1, 2).copy(order="C")
+    each = y.transpose(0, 1, y.ndim - 1, *range(2, y.ndim - 1)).copy(order="C")
     return _own(each.reshape(groups * channels, n, *size).swapaxes(0, 1), out)
 
 
@@ -130,11 +137,13 @@ def _columns(a: Any, window: Window, groups: int) -> Any:
     Their rows are the places in a window, and the channels of each; the columns are the
     positions along the other axes, and the batch at each.
     """
-    (first, *others), dims = window.steps(), len(window.kernel)
+    (first, *others), n = window.steps(), len(window.kernel) - 1
     x = _every(_padded(_batch_last(a, groups), window.padding), others, 3)
-    x = np.moveaxis(x, (dims - 1, dims + 1), (0, 1))
-    shape = x.shape[:2], x.shape[2 : dims + 2], x.shape[dims + 2 :]
-    return _stacked(x.reshape(*shape[0], *map(math.prod, shape[1:])), first)
+    x = x.transpose(n, n + 2, *range(n), n + 1, *range(n + 3, x.ndim))
+    rows, columns = (
+        math.prod(sizes) for sizes in (x.shape[2 : n + 3], x.shape[n + 3 :])
+    )
+    return _stacked(x.reshape(*x.shape[:2], rows, columns), first)
 
 
 def _stacked(x: Any, first: Step) -> Any:
@@ -160,25 +169,22 @@ def _infer(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
     shapes.demand_one_dtype(called, *args)
     shapes.demand(called, "number", *args)
     given = dict(zip(OPERANDS[op.name], (tuple(a.shape) for a in args)))
-    if op.name == "conv_input":
-        n, channels, size = given["g"][0], given["w"][1] * groups, attrs["size"]
-    else:
-        n, channels, *size = given["x"]
-    filters = given["g"][1] if op.name == "conv_weight" else given["w"][0]
+    x, w, g = (given.get(name, ()) for name in "xwg")
+    n, channels, *size = x or (g[0], w[1] * groups, *attrs["size"])
+    filters = w[0] if w else g[1]
     whole = {
         "x": (n, channels, *size),
         "w": (filters, channels // groups, *window.kernel),
         "g": (n, filters, *window.counts(tuple(size))),
     }
-    uneven = channels % groups or filters % groups
-    if uneven or any(whole[name] != shape for name, shape in given.items()):
+    if channels % groups or filters % groups or not given.items() <= whole.items():
         named = [SHAPES[name] for name in given] + [f"groups={groups}"] * (groups != 1)
         raise ShapeError(
             f"{called}: the operands do not fit together",
             expected=", ".join(named),
             got=shapes.describe_all(args),
         )
-    (shape,) = (shape for name, shape in whole.items() if name not in given)
+    ((_, shape),) = whole.items() - given.items()
     return shape, args[0].dtype
 
 
@@ -214,10 +220,9 @@ def _of_images(fn: Any) -> Callable:
         if a.dtype != b.dtype or a.dtype.kind == "b":
             raise TypeError("two operands of one dtype, not bool")
         if on_device(a):
-            op = TABLE[fn.__name__]
-            shape, _ = _infer(op, (a, b), {"window": window, **attrs})
-            library = late("cuda")(device_of(a))
-            y = library.convolve(op.name, a, b, shape, window, out)
+            name, library = fn.__name__, late("cuda")(device_of(a))
+            shape, _ = _infer(TABLE[name], (a, b), {"window": window, **attrs})
+            y = library.convolve(name, a, b, shape, window, out)
             if y is not None:
                 return y
         if len(window.kernel) > 1:
@@ -248,8 +253,8 @@ def conv(a: Any, b: Any, window: Window, groups: int, out: Any = None) -> Any:
     matrices = _columns(a, window, groups)
     shape = groups, 1, len(b) // groups, matrices.shape[2]
     y = np.matmul(np.moveaxis(b, 1, -1).reshape(shape), matrices).swapaxes(1, 2)
-    counts = window.counts(a.shape[2:])
-    return _batch_first(y.reshape(*y.shape[:2], *counts, len(a)), out)
+    sizes = *window.counts(a.shape[2:]), len(a)
+    return _batch_first(y.reshape(*y.shape[:2], *sizes), out)
 
 
 @row(
@@ -273,17 +278,14 @@ def conv_input(
     rows = zeros((groups, high + reach, *x.shape[2:]), a.dtype)
     rows[:, reach::step][:, : x.shape[1]] = x
     rows = rows.reshape(*rows.shape[:3], math.prod(rows.shape[3:]))
-    rows = _stacked(rows[:, before : before + size[0] + reach], (tall, 1, hole))
+    rows = _stacked(rows, (tall, 1, hole))[:, before : before + size[0]]
     filters = b.reshape(groups, x.shape[2], *b.shape[1:])[:, :, :, ::-1]
-    filters = np.moveaxis(filters, (3, 1), (-2, -1))
+    filters = filters.transpose(0, 2, *range(4, filters.ndim), 3, 1)
     places = filters.shape[1:-2]
     y = np.matmul(filters.reshape(groups, 1, math.prod(places), rows.shape[2]), rows)
     parts = y.swapaxes(1, 2).reshape(groups, *places, size[0], *x.shape[3:])
     y = zeros((groups, places[0], size[0], *wide, len(a)), a.dtype)
-    every = _every(y, others, 3)
-    for at in np.ndindex(*window.kernel[1:]):
-        here = every[at]
-        here += parts[(ALL, ALL, *at)]
+    _add(y, parts, others, 3)
     return _batch_first(_inner(y, ((0, 0), *padding)), out)
 
 
@@ -332,10 +334,7 @@ def windows(a: Any, window: Window, out: Any = None) -> Any:
 def overlap(a: Any, size: Sizes, window: Window, out: Any = None) -> Any:
     """Windows back in their places, adding up where they overlap."""
     y = module_of(a).zeros((*a.shape[:2], *window.padded(size)), a.dtype)
-    every = _every(y, window.steps())
-    for at in np.ndindex(*window.kernel):
-        here = every[at]
-        here += a[(ALL, ALL, *at)]
+    _add(y, a, window.steps())
     return _own(_inner(y, window.padding), out)
 
 
@@ -347,19 +346,23 @@ def _position_shape(op: Op, args: tuple, attrs: dict) -> tuple[Sizes, np.dtype]:
 
 @row(kind("indexing"), None, infer=_position_shape, sample=windows.sample)
 def max_at(a: Any, window: Window, out: Any = None) -> Any:
-    """Where in each channel, flattened, every window has its (first) largest element."""
-    size, xp, steps = a.shape[2:], module_of(a), window.steps()
+    """Where in a, flattened, every window has its (first) largest element."""
+    xp, steps, (n, channels, *size) = module_of(a), window.steps(), a.shape
     window.counts(size)
     lowest = -np.inf if a.dtype.kind == "f" else np.iinfo(a.dtype).min
     every = _every(_padded(_batch_last(a), window.padding, lowest), steps)
-    # The earlier a place is, the more of them are left; in the padding none is.
-    left = xp.arange(math.prod(size), 0, -1, dtype=int64).reshape(1, 1, *size, 1)
-    left = _every(_padded(left, window.padding), steps)
+    # The earlier a place is, the more of its channel is left; of padding nothing is.
+    total = math.prod(size)
+    left = xp.arange(total, 0, -1, dtype=np.min_scalar_type(total))
+    left = _every(_padded(left.reshape(1, 1, *size, 1), window.padding), steps)
     places = list(np.ndindex(*window.kernel))
     best = functools.reduce(np.maximum, (every[at] for at in places))
-    most = xp.zeros(best.shape, int64)
+    most, unordered = xp.zeros(best.shape, left.dtype), (best != best).any()
     for at in places:
-        found = (every[at] == best) | (every[at] != every[at])
+        found = every[at] == best
+        if unordered:  # what is not a number is the largest
+            found |= every[at] != every[at]
         np.maximum(most, found * left[at], out=most)
-    most = _batch_first(most, out)
-    return np.subtract(math.prod(size), most, out=most)
+    ends = xp.arange(total, n * channels * total + 1, total)
+    ends = ends.reshape(n, channels, *(1 for _ in size))
+    return np.subtract(ends, _batch_first(most, None), out=out, dtype=int64)

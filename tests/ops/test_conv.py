@@ -122,9 +122,7 @@ def test_the_place_of_the_largest_is_where_a_loop_finds_it(call):
     x = RNG.integers(-2, 3, (batch, channels, *size)).astype("float64")  # with ties
     pads = ((0, 0), (0, 0), *how.padding)
     padded = np.pad(x, pads, constant_values=-np.inf)
-    places = np.pad(
-        np.broadcast_to(np.arange(np.prod(size)).reshape(size), x.shape), pads
-    )
+    places = np.pad(np.arange(x.size).reshape(x.shape), pads)
     got, flat = max_at(x, window=how), (batch, channels, int(np.prod(how.kernel)))
     for position in itertools.product(*map(range, got.shape[2:])):
         spans = zip(position, how.stride, how.kernel, how.dilation)

@@ -13,7 +13,6 @@ from minigrad.composite import ValuesAndIndices
 from minigrad.errors import ArgumentError
 from minigrad.nn.functional.convolution import Sizes, batched, each, unbatched
 from minigrad.ops.conv import Window, max_at, windows
-from minigrad.ops.extents import positions
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.rearrange import stack
 
@@ -60,13 +59,12 @@ def _max_pool(
     name: str, dims: int, input: Any, how: tuple, return_indices: bool
 ) -> Any:
     x, alone = batched(name, input, dims)
-    at = max_at(x, window=_window(name, tuple(x.shape[2:]), *how))
-    channel = positions(x, 0) * x.shape[1] + positions(x, 1)
-    flat = at + channel * math.prod(x.shape[2:])
-    y = index(x.reshape((-1,)), flat.reshape((-1,)), key=(ARRAY,))
+    size = tuple(x.shape[2:])
+    at = max_at(x, window=_window(name, size, *how))
+    y = index(x.reshape((-1,)), at.reshape((-1,)), key=(ARRAY,))
     values = unbatched(y.reshape(tuple(at.shape)), alone)
     if return_indices:
-        return ValuesAndIndices(values, unbatched(at, alone))
+        return ValuesAndIndices(values, unbatched(at % math.prod(size), alone))
     return values
 
 
