@@ -21,14 +21,12 @@ ABOUT_THE_CPU = """
     momentum_may_begin share_memory_and_their_writes nested_values_come_back share_memory_through_dlpack
     to_keeps_the_parameters to_takes_all wrong_options_are_refused
 """.split()
+LONG = "a_chain_of a_long_chain".split()  # the tape's length is no device's business
 
 
 def pytest_collection_modifyitems(config, items):
-    left_out = [
-        item
-        for item in items
-        if any(word in item.name for word in (*SYMBOLIC, *ABOUT_THE_CPU))
-    ]
+    words = [*SYMBOLIC, *ABOUT_THE_CPU, *([] if mg.cuda.is_available() else LONG)]
+    left_out = [item for item in items if any(word in item.name for word in words)]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
 

@@ -1,5 +1,6 @@
 """--require-torch turns a skipped comparison into a failure, and nothing else."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -22,9 +23,13 @@ def outcome(root, tmp_path):
     (tmp_path / "torch.py").write_text("def set_num_threads(n): pass")
     (tmp_path / "test_suite.py").write_text(SUITE)
 
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # half of the time
+
     def run(*options):
         command = [sys.executable, "-m", "pytest", "-q", "test_suite.py", *options]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        return subprocess.run(
+            command, cwd=tmp_path, env=alone, capture_output=True, text=True
+        )
 
     return run
 

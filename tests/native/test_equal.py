@@ -1,21 +1,28 @@
 """Native code gives what the interpreter gives, for every op and for graphs of them."""
 
+import itertools
+import subprocess
+
 import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.native import build
 from minigrad.ops import TABLE
+from minigrad.static.node import topological
 from minigrad.static.program import Program
-from minigrad.testing import _on_nodes, evaluate, samples
+from minigrad.testing import (
+    _node_gradients,
+    evaluate,
+    is_float,
+    samples,
+    wanted,
+    weighted,
+)
 
 WITHOUT_C = ("effect", "matrix")  # Python's, and LAPACK's
 OPS = [op for op in TABLE.values() if op.kind not in WITHOUT_C]
-CALLS = [
-    pytest.param(op, sample, id=f"{op.name}-{i}")
-    for op in OPS
-    for i, sample in enumerate(samples(op))
-]
-calls = pytest.mark.parametrize(("op", "sample"), CALLS)
+CALLS = [(op, i) for op in OPS for i in range(len(samples(op)))]
 CLOSE = {"float32": 2e-5, "float64": 1e-12}
 
 
@@ -32,17 +39,66 @@ def check(outputs, feeds, **close):
         np.testing.assert_allclose(got.array, want, strict=True, **close)
 
 
-@pytest.mark.parametrize("dtype", CLOSE)
-@calls
-def test_every_op_agrees_in_values_first_and_second_derivatives(op, sample, dtype):
-    args, attrs = sample.astype(dtype)
-    got = _on_nodes(op, args, attrs, native)
-    want = _on_nodes(op, args, attrs, evaluate)
-    close = {"rtol": CLOSE[dtype], "atol": CLOSE[dtype]}
-    np.testing.assert_allclose(got.value, want.value, strict=True, **close)
-    for ours, theirs in ((got.first, want.first), (got.second, want.second)):
-        for a, b in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(a, b, strict=True, **close)
+def ghosts(args):
+    return [mg.placeholder(a.shape, a.dtype) for a in args]
+
+
+def table(dtype):
+    """Every call of the table with first and second derivatives, to be one program.
+
+    Of each call, its outputs; and what to feed for all of them.
+    """
+    calls, feeds = [], {}
+    for op, i in CALLS:
+        args, attrs = samples(op)[i].astype(dtype)
+        nodes = ghosts(args)
+        feeds |= dict(zip(nodes, args))
+        y = op(*nodes, **attrs)
+        calls.append([y])
+        xs = [nodes[i] for i in wanted(op, args)]
+        if xs and is_float(y):
+            first = _node_gradients(weighted(y), xs)
+            calls[-1] += [*first, *_node_gradients(weighted(first, 1), xs)]
+    return calls, feeds
+
+
+@pytest.fixture(scope="module", params=CLOSE)
+def computed(request):
+    """Of each call, what native code gives and what is wanted; compiled all at once."""
+    calls, feeds = table(request.param)
+    outputs = [*itertools.chain(*calls)]
+    pairs = iter(zip(native(outputs, feeds), evaluate(outputs, feeds), strict=True))
+    return CLOSE[request.param], [[*itertools.islice(pairs, len(x))] for x in calls]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call[0].name}-{call[1]}")
+def test_every_op_agrees_in_values_first_and_second_derivatives(call, computed):
+    close, calls = computed
+    for got, want in calls[CALLS.index(call)]:
+        np.testing.assert_allclose(got.array, want, rtol=close, atol=close, strict=True)
+
+
+class Written(Exception):
+    """A program was written and shall not be compiled."""
+
+
+def test_the_c_of_no_call_needs_what_another_s_brings(monkeypatch, tmp_path):
+    def load(source):
+        place = tmp_path / f"{len(list(tmp_path.iterdir()))}.c"
+        place.write_text(source.replace("enum { TYPE", "#if 0\nenum { TYPE") + "#endif")
+        raise Written
+
+    monkeypatch.setattr(build, "load", load)
+    calls, feeds = table("float32")
+    for outputs in calls:
+        inputs = [x for x in topological(outputs) if x in feeds]
+        with pytest.raises(Written):
+            Program(inputs, outputs, {}, target="native")
+    line = [*build.compiler(), "-fsyntax-only", "-Werror=implicit-function-declaration"]
+    checked = sorted(map(str, tmp_path.iterdir()))
+    done = subprocess.run([*line, *checked], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(checked) == len(CALLS)
 
 
 # --- shapes, dtypes and values that are easily forgotten -----------------------------------
@@ -62,10 +118,6 @@ def test_a_program_with_an_op_that_has_no_c_is_the_interpreters():
             program = mg.compile([x], op(x) * 2, target="native")
             assert program.fallback == f"there is no C for {op.name}"
             assert program(np.eye(3)).numpy().any()
-
-
-def ghosts(args):
-    return [mg.placeholder(a.shape, a.dtype) for a in args]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

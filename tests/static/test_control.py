@@ -219,7 +219,7 @@ def test_gradient_descent_inside_a_loop_can_be_differentiated(world):
 
 
 def test_ten_thousand_rounds_neither_recurse_nor_go_quadratic():
-    def seconds(world, length):
+    def seconds(world, length, times):
         xs = mg.randn(length, 4, requires_grad=True)
 
         def run(xs):
@@ -235,14 +235,16 @@ def test_ten_thousand_rounds_neither_recurse_nor_go_quadratic():
         if world is mg.jit:
             run(xs)
         taken = []
-        for _ in range(3):  # other programs may have the processor for a while
+        for _ in range(times):
             start = time.perf_counter()
             run(xs)
             taken.append(time.perf_counter() - start)
         return min(taken)
 
     for world in (eager, mg.jit):
-        assert seconds(world, 10_000) < 50 * seconds(world, 1000)
+        limit = 50 * seconds(world, 1000, times=3)
+        # other programs may have the processor for a while
+        assert any(seconds(world, 10_000, times=1) < limit for _ in range(3))
 
 
 def test_the_memory_of_a_scan_grows_with_its_length():
