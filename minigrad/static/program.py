@@ -172,7 +172,8 @@ class Program:
         self._options: dict[str, Any] = how
         self._target = settled(target, check_target(target), self._graph)
         _check_inputs(self.inputs, self._graph)
-        self._written = {*updates, *_drawn(self._graph)}
+        written = (*updates, *_drawn(self._graph))
+        self._written = {_owner(cell.array) for cell in written}
         self._lock = threading.Lock()  # buffers are the program's, not the thread's
         self._fixed = target in ("interpreter", "native")
         self._on_cuda: Program | None = None  # the same for arguments on the GPU
@@ -281,7 +282,7 @@ class Program:
         """`arg` as the array the placeholder wants, or the error that says why not."""
         node = self.inputs[i]
         if isinstance(arg, Tensor):
-            array = arg.array if arg.cell not in self._written else arg.array.copy()
+            array = arg.array
         elif isinstance(arg, Array) or on_device(arg):
             array = arg
         else:
@@ -303,7 +304,10 @@ class Program:
                     at=_places(node),
                 )
             array = array.astype(node.dtype)
-        return array
+        # What shows a variable that is written is fed as it was.
+        return (
+            array.copy() if self._written and _owner(array) in self._written else array
+        )
 
     @property
     def source(self) -> str:
@@ -383,6 +387,13 @@ class Program:
         ops = f", {len(self.ops)} ops" if self._build is not None else ""
         outputs, updates = len(self._outputs), len(self._updates)
         return f"<Program ({names}) -> {outputs} outputs, {updates} updates{ops}>"
+
+
+def _owner(array: Any) -> int:
+    """The identity of what holds the memory that an array shows."""
+    while (base := getattr(array, "base", None)) is not None:
+        array = base
+    return id(array)
 
 
 def _places(node: Node) -> Any:

@@ -137,12 +137,22 @@ def test_a_program_that_updates_a_weight_invalidates_what_the_tape_saved():
         y.backward()
 
 
-def test_feeding_the_variable_that_is_updated():
+@pytest.mark.parametrize(
+    "shown",
+    [
+        lambda w: w,
+        lambda w: w[:],
+        lambda w: w.numpy(),
+        lambda w: w.numpy()[:],
+        lambda w: mg.from_numpy(w.numpy()),
+    ],
+)
+def test_feeding_the_variable_that_is_updated(shown):
     w = mg.ones(2)
     x = mg.placeholder((2,))
     a = mg.variable([1.0, 1.0])
     step = mg.compile([x], None, updates={w: x + a, a: x * 2})
-    step(w)
+    step(shown(w))
     assert w.tolist() == [2, 2]
     assert a.get_value().tolist() == [2, 2]
 
