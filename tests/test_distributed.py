@@ -266,7 +266,22 @@ def test_a_gradient_inside_of_a_loss_stays_that_of_the_process():
     for r, (g, w, step) in enumerate(play(lambda r: work(r, DataParallel()))):
         np.testing.assert_allclose(g, own[r])  # an output
         np.testing.assert_allclose(w, [1.0, 2.0] - np.mean(own, 0))
-        assert len(exchanges(step)) == 1
+        (exchange,) = exchanges(step)
+        assert exchange.shape == (2,)  # nothing travels that no update uses
+
+
+def test_gradients_of_one_dtype_travel_together():
+    x = mg.placeholder((3,), dtype="float64")
+    kinds = ("float32", "float64", "float32")
+    variables = [mg.variable(np.ones(3, kind)) for kind in kinds]
+    loss = sum((x * w).sum() for w in variables)
+    updates = {w: w - g for w, g in zip(variables, mg.gradients(loss, variables))}
+    step = mg.compile([x], updates=updates, strategy=DataParallel())
+    assert [(y.shape, y.dtype) for y in exchanges(step)] == [
+        ((6,), "float32"), ((3,), "float64"),
+    ]  # fmt: skip
+    step(np.array([0.5, 1.0, 2.0]))
+    assert [w.get_value().tolist() for w in variables] == [[0.5, 0.0, -1.0]] * 3
 
 
 def test_two_weights_may_have_one_gradient():
