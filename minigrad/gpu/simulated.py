@@ -171,11 +171,19 @@ class Simulated(capture.Recorder, Device):
         if (source.ctypes.data, source.strides) != (target.ctypes.data, target.strides):
             raise RuntimeError("a copy within overlapping memory of a device")
 
+    def demand_arrived(self, name: str, x: SimulatedArray) -> None:
+        """What one stream still copies, another has to wait for before it reads it."""
+        arrival = x.arrival if x.base is None else x.base.arrival
+        coming = arrival and any(arrival in queue.pending for queue in self.queues)
+        if coming and not self.queue().follows(arrival):
+            raise RuntimeError(f"{name}: another stream has not copied that yet")
+
     def held(self, name: str, x: Any) -> Any:
         """What stands in memory for an argument; arrays of the host are refused."""
         if isinstance(x, SimulatedArray):
             if x._device is not self:
                 raise RuntimeError(f"{name}: an array of another GPU")
+            self.demand_arrived(name, x)
             return x._values
         if isinstance(x, np.ndarray):
             raise TypeError(f"{name}: Unsupported type {type(x)}: it lies on the host")
@@ -237,7 +245,8 @@ class Module:
         self._device.log.append(Event(IN, str(host.shape), host.nbytes))
         y = self._device.new(host.copy(order="K"))
         if host.ndim and is_memory_pinned(host.ctypes.data):
-            self._device.queue().pending.append(from_host(host))
+            y.arrival = from_host(host)
+            self._device.queue().pending.append(y.arrival)
         if blocking:
             self._device.queue().synchronize()
         return y

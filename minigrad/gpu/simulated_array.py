@@ -25,13 +25,14 @@ FACTS = frozenset("ndim shape size result_type can_cast may_share_memory".split(
 class SimulatedArray(NDArrayOperatorsMixin):
     """Numbers that lie on a simulated device; looking at them costs a transfer."""
 
-    __slots__ = ("_values", "_device", "base", "__weakref__")
+    __slots__ = ("_values", "_device", "base", "arrival", "__weakref__")
     __array_priority__ = 100
 
     def __init__(self, values: np.ndarray, device: Any, base: Any = None) -> None:
         if not values.flags.writeable:
             values.flags.writeable = True  # CuPy forbids nothing
         self._values, self._device = values, device
+        self.arrival: Any = None  # of what is still copied from the host
         self.base = base if base is None or base.base is None else base.base
 
     def __del__(self) -> None:
@@ -108,6 +109,7 @@ class SimulatedArray(NDArrayOperatorsMixin):
     def get(self, out: Any = None, blocking: bool = True) -> np.ndarray:
         """A copy as an array of NumPy, which may be on its way still if not `blocking`."""
         self._device.refuse("copies to the host")
+        self._device.demand_arrived("get", self)
         self._device.log.append(Event(OUT, str(self.shape), self.nbytes))
         y = np.empty(self.shape, self.dtype) if out is None else out
         self._device.queue().pending.append(to_host(self._values, y))

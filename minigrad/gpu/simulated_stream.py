@@ -2,12 +2,13 @@
 
 Which problem this solves: who reads a copy, or writes over what is copied, before it is
 done finds out on a real GPU only now and then. Here it shows every time: what is copied to
-the host holds nonsense until somebody waits for it, and what is copied from there may not
-have changed until then.
+the host holds nonsense until somebody waits for it, what is copied from there may not have
+changed until then, and another stream may not read the copy before it has waited.
 """
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -37,12 +38,21 @@ class Mark:
         while self.last in self.queue.pending:
             self.queue.pending.pop(0)()
 
+    __call__ = synchronize
+
     @property
     def done(self) -> bool:
         """Has it been reached? Who asks again finds that time has passed."""
         reached = self.last not in self.queue.pending
         self.synchronize()
         return reached
+
+    def follows(self, work: Any) -> bool:
+        """Does it come after this work, or after a mark that does?"""
+        pending = self.queue.pending
+        before = pending[: pending.index(self.last) + 1] if self.last in pending else []
+        marks = [x for x in before if isinstance(x, Mark)]
+        return work in before or any(mark.follows(work) for mark in marks)
 
 
 class Queue(Mark):
@@ -61,7 +71,7 @@ class Queue(Mark):
         return self.pending[-1] if self.pending else None
 
     def wait_event(self, event: Mark) -> None:
-        self.pending.append(event.synchronize)
+        self.pending.append(copy.copy(event))  # as it is now
 
     def __enter__(self) -> None:
         self.gpu.demand_present()

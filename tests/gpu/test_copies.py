@@ -134,16 +134,32 @@ def test_gradients_flow_through_copies_that_are_not_waited_for(device):
 
 
 def test_a_prefetched_batch_is_waited_for_by_the_stream_that_reads_it(log):
-    side = mg.cuda.Stream()
+    side, here = mg.cuda.Stream(), mg.cuda.current_stream()
+    ready, read = mg.cuda.Event(), mg.cuda.Event()  # recorded again and again
     batches = [mg.full((2,), float(i)).pin_memory() for i in range(3)]
     sums = []
     for batch in batches:
         with mg.cuda.stream(side):
+            side.wait_event(read)
             x = batch.to("cuda", non_blocking=True)
-        mg.cuda.current_stream().wait_stream(side)
+            ready.record()
+        with pytest.raises(RuntimeError, match="another stream has not copied"):
+            x[1:].sum()
+        with pytest.raises(RuntimeError, match="another stream has not copied"):
+            x.to("cpu", non_blocking=True)
+        here.wait_event(ready)
         sums.append(x.sum())
-    mg.cuda.synchronize()
+        read.record()
     assert [s.item() for s in sums] == [0, 2, 4]
+
+
+def test_a_third_stream_waits_through_the_second(log):
+    first, second = mg.cuda.Stream(), mg.cuda.Stream()
+    with mg.cuda.stream(first):
+        x = mg.ones(2).pin_memory().to("cuda", non_blocking=True)
+    second.wait_stream(first)
+    mg.cuda.current_stream().wait_stream(second)
+    assert (x + 1).tolist() == [2, 2]
 
 
 def test_a_copy_in_another_stream_is_not_waited_for(log):
