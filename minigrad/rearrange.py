@@ -7,6 +7,7 @@ a method of Tensor and Node as it stands, `a` being the tensor.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from minigrad.composite import ValuesAndIndices, along, gather, picked, sizes
 from minigrad.errors import ArgumentError, IndexingError, ShapeError
 from minigrad.ops import indexing, movement, shapes
 from minigrad.ops.elementwise import cast, where
-from minigrad.ops.extents import agree, product
+from minigrad.ops.extents import product
 from minigrad.ops.indexing import ARRAY
 from minigrad.ops.movement import broadcast_to, permute, reshape
 from minigrad.ops.shapes import describe, normalize_axis
@@ -134,16 +135,14 @@ def narrow(a: Any, dim: int, start: int, length: int) -> Any:
     """The `length` slices of the axis `dim` from `start` on."""
     axis = _axis("narrow", a, dim)
     n = a.shape[axis]
-    if not (
-        -n <= start <= n and 0 <= length <= n - (start + n if start < 0 else start)
-    ):
+    first = start + n if start < 0 else start
+    if not 0 <= first <= first + length <= n:
         raise IndexingError(
             f"narrow: {length} from {start} on is out of range",
             expected=f"a part of the {n} along dim {dim}",
             got=describe(a, "the tensor"),
         )
-    start += n if start < 0 else 0
-    return a[(ALL,) * axis + (np.s_[start : start + length],)]
+    return a[(ALL,) * axis + (np.s_[first : first + length],)]
 
 
 def split(a: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
@@ -156,14 +155,14 @@ def split(a: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
         pieces = tuple(min(given, n - i) for i in range(0, max(n, 1), given))
     else:
         pieces = (given,)
-    if not agree(sum(pieces), n) or min(pieces, default=0) < 0:
+    if n - sum(pieces) or min(pieces, default=0) < 0:
         raise ShapeError(
             "split: the pieces do not add up",
             expected=f"a positive size, or sizes whose sum is {n}",
             got=f"{given} for dim {dim} of {describe(a, 'the tensor')}",
         )
-    starts = np.cumsum((0, *pieces)).tolist()
-    return tuple(narrow(a, axis, i, k) for i, k in zip(starts, pieces))
+    before, starts = (ALL,) * axis, itertools.accumulate(pieces, initial=0)
+    return tuple(a[(*before, np.s_[i : i + k])] for i, k in zip(starts, pieces))
 
 
 def chunk(a: Any, chunks: int, dim: int = 0) -> tuple:
@@ -178,7 +177,8 @@ def chunk(a: Any, chunks: int, dim: int = 0) -> tuple:
 def unbind(a: Any, dim: int = 0) -> tuple:
     """The slices along `dim`, one by one, as views."""
     axis = _axis("unbind", a, dim)
-    return tuple(select(a, axis, i) for i in range(a.shape[axis]))
+    before = (ALL,) * axis
+    return tuple(a[(*before, i)] for i in range(a.shape[axis]))
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple:

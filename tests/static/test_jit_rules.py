@@ -1,5 +1,6 @@
 """What jit promises, rule by rule; test_jit.py holds what it is for."""
 
+import re
 import warnings
 
 import numpy as np
@@ -329,8 +330,10 @@ def test_a_jit_inside_a_jit_shares_its_state():
     ],
 )
 def test_a_symbol_is_not_a_number_and_the_remedy_fits(use, remedy):
-    with pytest.raises(GraphError, match=remedy):
+    with pytest.raises(GraphError) as caught:
         mg.jit(use)(mg.ones(2))
+    lesson, _, _ = str(caught.value).partition("\n  at ")  # a line that has it too
+    assert re.search(remedy, lesson)
 
 
 def test_len_and_loops_over_known_sizes_are_unrolled():
