@@ -32,6 +32,15 @@ FEW = 32  # elements of a row that a lane has at most, while a block has more of
 LONG, ROWS = 1 << 14, 32  # fewer rows that are longer are walked by several blocks each
 
 
+def row_of(node: Node) -> tuple[int, ...] | None:
+    """The shape whose rows this op could walk along with others; () comes after them.
+
+    So do sums of columns, which want threads dealt out another way. Better they read once
+    more what rows have left than that they part the walks along the rows.
+    """
+    return walkable(node) or (() if node.op.kind == "reduce" else None)
+
+
 def rows(w: Any, group: Group) -> list:
     """What runs a group whose ops wait for what others make of a whole row."""
     pieces = pieces_of(walked(group.nodes, walkable))

@@ -34,7 +34,7 @@ from minigrad.native.kernels import joins
 from minigrad.native.loops import COUNTERS, Operand, collapse, indent
 from minigrad.native.memory import Memory
 from minigrad.native.nested import is_counted
-from minigrad.native.rowwise import walkable, walks_again
+from minigrad.native.rowwise import walks_again
 from minigrad.static.fuse import Group
 from minigrad.static.node import Node
 from minigrad.static.plan import Plan, nbytes
@@ -71,7 +71,7 @@ class Writer(Memory):
     early = False  # an index is looked at where it is used, and noted if it is bad
     gemm = True
     joins = staticmethod(joins)
-    row_of = staticmethod(walkable)
+    row_of = staticmethod(rowwise.row_of)
     given, choice, words = control.given, control.choice, randomness.words
 
     def __init__(

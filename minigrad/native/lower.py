@@ -235,10 +235,13 @@ def _leaving(y: Node, readers: Counter[Node]) -> Node:
     """A result: without a copy for its shape alone, if no walk makes anything else of it."""
     (r, *_) = y.inputs or (y,)
     alone = y.op is reshape and not readers[y] and readers[r] == 1
-    if not alone or r.op not in ALONG or readers[r.inputs[0]] > 1:
+    if not alone or r.op not in ALONG:
+        return y
+    (x,) = r.inputs
+    if readers[x] > 1 and r.attrs["axis"] == (len(x.shape) - 1,):
         return y
     with on_behalf_of(r.origin):
-        whole = r.op(r.inputs[0], axis=r.attrs["axis"], keepdims=False)
+        whole = r.op(x, axis=r.attrs["axis"], keepdims=False)
     return whole if whole.shape == y.shape else y
 
 

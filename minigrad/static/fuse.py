@@ -160,7 +160,8 @@ def _join_rows(groups: list[list[Node]], row_of: RowOf) -> list[list[Node]]:
     """From the start: a group goes to the last one that it reads, if their rows agree.
 
     What there is one of in a row, a mean or its root, goes along. A group that makes
-    something of whole rows may also go to a later one that reads the same rows.
+    something of whole rows may also go to a later one that reads the same rows. What has
+    () for its rows stays behind, and reads what the rows have left.
     """
     home: dict[Node, int] = {}
     rows: dict[int, tuple[int, ...]] = {}  # the shape whose rows a group walks
@@ -177,14 +178,14 @@ def _join_rows(groups: list[list[Node]], row_of: RowOf) -> list[list[Node]]:
         home.update(dict.fromkeys(nodes, i))
         places = [home[x] for node in nodes for x in node.inputs if x in home]
         last = max((place for place in places if place != i), default=-1)
-        later = (k for k in rows if k == last or (k > last and meet(nodes, k)))
-        fit = next((k for k in later if agree(nodes, rows[k])), None)
+        going = [x for x in nodes if row_of(x) != ()]
+        later = (k for k in rows if k == last or (k > last and meet(going, k)))
+        fit = next((k for k in later if agree(going, rows[k])), None)
         if fit is not None:
-            joined = groups[fit] + nodes
-            level = levels(joined)
-            groups[fit] = sorted(joined, key=level.__getitem__)
-            home.update(dict.fromkeys(nodes, fit))
-            groups[i] = []
+            joined = groups[fit] + going
+            groups[fit] = sorted(joined, key=levels(joined).__getitem__)
+            home.update(dict.fromkeys(going, fit))
+            groups[i] = [x for x in nodes if row_of(x) == ()]
             continue
         shape = walked(nodes, row_of)
         if shape and agree(nodes, shape):

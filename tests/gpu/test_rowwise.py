@@ -59,6 +59,17 @@ def test_forward_and_backward_are_one_launch_together(launches):
     assert launches([x, g, w], norm) == 1
 
 
+@pytest.mark.parametrize(("rows", "more"), [(64, 0), (4096, 1)])
+def test_sums_of_columns_come_after_all_walks_along_the_rows(rows, more, launches):
+    x, g, w = (mg.placeholder(s) for s in ((rows, 768), (rows, 768), (768,)))
+    softmax = ((x + w).softmax(1) * g).sum()
+    # Long columns are added up in pieces first.
+    assert launches([x, g, w], mg.gradients(softmax, [x, w])) == 1 + 1 + more
+    norm, b = F.layer_norm(x, (768,), w), mg.placeholder((768,))
+    grads = mg.gradients(((norm + b) * g).sum(), [x, w, b])
+    assert launches([x, g, w, b], grads) == 1 + 2 * (1 + more)
+
+
 def test_few_long_rows_are_a_launch_for_each_walk_which_several_blocks_share(launches):
     x, g, w = (mg.placeholder(shape) for shape in ((4, 100_000),) * 2 + ((100_000,),))
     softmax, norm = x.softmax(1), F.layer_norm(x, (100_000,), w, w)
