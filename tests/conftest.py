@@ -1,6 +1,7 @@
 """Options that every test shares: which sizes run, and what a missing PyTorch means."""
 
 import signal
+import warnings
 
 import pytest
 
@@ -23,6 +24,24 @@ def torch():
     torch = pytest.importorskip("torch", reason="torch is not installed")
     torch.set_num_threads(1)
     return torch
+
+
+@pytest.fixture(scope="session")
+def op_database(torch):
+    """PyTorch's own samples. For each draw it would read the source of the whole stack.
+
+    There it looks for a TestCase, whose name it notes. Here is none.
+    """
+    pytest.importorskip("expecttest", reason="torch's op database wants expecttest")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.testing._internal import common_utils
+        from torch.testing._internal.common_methods_invocations import op_db
+        from torch.testing._internal.opinfo import core
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (common_utils, core):
+            patch.setattr(module, "extract_test_fn", lambda: None)
+        yield op_db
 
 
 @pytest.fixture

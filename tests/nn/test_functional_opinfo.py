@@ -1,7 +1,5 @@
 """nn.functional on the calls with which PyTorch tests its own."""
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -35,15 +33,6 @@ def not_here(name, sample):
     return options.get("dropout_p") or options.get("enable_gqa")
 
 
-@pytest.fixture(scope="module")
-def database(torch):
-    pytest.importorskip("expecttest", reason="torch's op database wants expecttest")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from torch.testing._internal.common_methods_invocations import op_db
-    return op_db
-
-
 def ours(torch, value):
     if isinstance(value, torch.Tensor):
         array = value.detach().numpy().copy()
@@ -59,11 +48,11 @@ def tensors(kind, args, options):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", NAMES)
 def test_pytorch_s_own_samples_give_pytorch_s_values_and_gradients(
-    torch, database, name
+    torch, op_database, name
 ):
     torch.manual_seed(0)
     compared = 0
-    for info in database:
+    for info in op_database:
         if info.name != f"nn.functional.{name}":
             continue
         samples = list(info.sample_inputs("cpu", torch.float64, requires_grad=True))

@@ -1,7 +1,6 @@
 """Every op that PyTorch's own tests draw samples for and that is here as well, on them."""
 
 import itertools
-import warnings
 
 import numpy as np
 import pytest
@@ -57,13 +56,9 @@ def not_here(name, sample, dtype):
 
 
 @pytest.fixture(scope="module")
-def database(torch):
-    pytest.importorskip("expecttest", reason="torch's op database wants expecttest")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from torch.testing._internal.common_methods_invocations import op_db
+def database(op_database):
     found = {}
-    for info in op_db:
+    for info in op_database:
         found.setdefault(info.name, []).append(info)
     return found
 
