@@ -13,7 +13,7 @@ import pytest
 import minigrad as mg
 from minigrad import distributed
 from minigrad.distributed import DataParallel
-from minigrad.gpu import nccl
+from minigrad.gpu import nccl, shim
 from minigrad.ops import comm
 from minigrad.static.node import topological
 
@@ -208,7 +208,12 @@ def test_the_graph_is_shown_before_and_after():
     assert "strategy" not in plain.stages
 
 
-@pytest.mark.parametrize("target", ["interpreter", "native", "cuda"])
+with_shim = pytest.mark.skipif(bool(why := shim.explain_absence()), reason=why or "-")
+
+
+@pytest.mark.parametrize(
+    "target", ["interpreter", "native", pytest.param("cuda", marks=with_shim)]
+)
 def test_a_process_by_itself_takes_the_same_steps_with_the_strategy(target):
     mg.manual_seed(1)
     x, y = mg.randn(4, 3), mg.randn(4, 2)
@@ -445,9 +450,21 @@ r = mg.distributed.rank()
 w = mg.distributed.broadcast(mg.full((3,), float(r), device="cuda").requires_grad_(), 1)
 (w * (r + 1.0)).sum().backward()
 mg.distributed.average_gradients([w])
-print(w.tolist(), w.grad.tolist(), flush=True)
+v, x = mg.variable(mg.ones(3, device="cuda")), mg.placeholder((3,))
+updates = {v: v - mg.gradients((v * x).sum(), v)}
+step = mg.compile([x], updates=updates, strategy=mg.distributed.DataParallel())
+step(mg.full((3,), r + 1.0, device="cuda"))
+print(w.tolist(), w.grad.tolist(), v.get_value().tolist(), flush=True)
 mg.distributed.destroy()
 """
+
+
+@with_shim
+def test_the_program_for_two_gpus_runs_by_itself_on_a_simulated_one(alone, capsys):
+    with mg.cuda.simulate():
+        exec(PROGRAM.replace("float(r)", "1.0"), {})
+    said = capsys.readouterr().out
+    assert said.strip() == "[1.0, 1.0, 1.0] [1.0, 1.0, 1.0] [0.0, 0.0, 0.0]"
 
 
 @pytest.mark.gpu
@@ -477,4 +494,4 @@ def test_nccl_with_two_processes_on_two_gpus():
         )
     for run in runs:
         said, _ = run.communicate(timeout=60)
-        assert said.strip() == "[1.0, 1.0, 1.0] [1.5, 1.5, 1.5]"
+        assert said.strip() == "[1.0, 1.0, 1.0] [1.5, 1.5, 1.5] [-0.5, -0.5, -0.5]"
