@@ -92,16 +92,9 @@ def compile(
         if cell in commits:
             raise GraphError("compile: a variable has two updates", got=repr(lift(key)))
         commits[cell] = node
-    return Program(
-        inputs,  # type: ignore[arg-type]
-        flat,
-        commits,
-        rebuild=rebuild,
-        target=target,
-        rewrites=rewrites,
-        check_nan=check_nan,
-        strategy=strategy,
-    )
+    how = {"rewrites": rewrites, "check_nan": check_nan, "strategy": strategy}
+    graph: Any = inputs, flat, commits
+    return Program(*graph, rebuild=rebuild, target=target, **how)
 
 
 def _flatten_outputs(outputs: Any) -> tuple[list[Node], Callable[[list], Any]]:
