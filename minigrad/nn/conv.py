@@ -6,7 +6,7 @@ from typing import Any
 
 from minigrad.errors import ArgumentError
 from minigrad.nn import functional as F
-from minigrad.nn.functional.convolution import each
+from minigrad.nn.functional.convolution import WORDS, each
 from minigrad.nn.linear import Weighted
 
 
@@ -44,8 +44,8 @@ class _Conv(Weighted):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = self._each("kernel_size", kernel_size)
         self.stride = self._each("stride", stride)
-        words = padding in ("same", "valid")
-        self.padding = padding if words else self._each("padding", padding, 0)
+        named = padding in WORDS
+        self.padding = padding if named else self._each("padding", padding, 0)
         self.dilation, self.groups = self._each("dilation", dilation), groups
         self.output_padding = (0,) * self.ndim
         if self.padding == "same" and any(n != 1 for n in self.stride):

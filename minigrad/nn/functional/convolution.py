@@ -16,6 +16,7 @@ from minigrad.ops.indexing import ARRAY, index
 from minigrad.ops.movement import put, zeros
 
 Sizes = Any  # an int, or one for each dim
+WORDS = ("same", "valid")  # that padding may be
 
 
 def each(name: str, what: str, value: Any, dims: int, least: int = 1) -> tuple:
@@ -51,6 +52,18 @@ def batched(name: str, input: Any, dims: int) -> tuple[Any, bool]:
 
 def unbatched(y: Any, alone: bool) -> Any:
     return y.reshape(tuple(y.shape[1:])) if alone else y
+
+
+def sliding(
+    name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any
+) -> Window:
+    """How a window slides, from what a user may give for it."""
+    return Window(
+        each(name, "kernel_size", kernel, dims),
+        each(name, "stride", stride, dims),
+        tuple((n, n) for n in each(name, "padding", padding, dims, least=0)),
+        each(name, "dilation", dilation, dims),
+    )
 
 
 # --- convolution -------------------------------------------------------------------------
@@ -111,7 +124,7 @@ def conv_transpose2d(
     name = "conv_transpose2d"
     x, alone = batched(name, input, 2)
     _check_weight(name, 2, weight, groups)
-    window = _window(name, tuple(weight.shape[2:]), dilation, padding, stride)
+    window = sliding(name, 2, tuple(weight.shape[2:]), stride, padding, dilation)
     more = each(name, "output_padding", output_padding, 2, least=0)
     if any(n >= step for n, step in zip(more, window.stride)):
         raise NotImplementedError(
@@ -136,29 +149,24 @@ def _conv(
 ) -> Any:  # fmt: skip
     x, alone = batched(name, input, dims)
     _check_weight(name, dims, weight, groups)
-    kernel = tuple(weight.shape[2:])
-    stride = each(name, "stride", stride, dims)
-    dilation = each(name, "dilation", dilation, dims)
-    pairs = _padding(name, padding, kernel, stride, dilation)
-    window = Window(kernel, stride, pairs, dilation)
+    kernel, least = tuple(weight.shape[2:]), 0 if padding in WORDS else padding
+    window = sliding(name, dims, kernel, stride, least, dilation)
+    if padding == "same":
+        window = _of_the_same_size(name, window)
     y = conv(x, weight, window=window, groups=groups)
     return unbatched(_biased(name, y, bias), alone)
 
 
-def _padding(name: str, padding: Any, kernel: Any, stride: Any, dilation: Any) -> tuple:
-    if padding == "valid":
-        padding = 0
-    if padding != "same":
-        sizes = each(name, "padding", padding, len(kernel), least=0)
-        return tuple((n, n) for n in sizes)
-    if set(stride) != {1}:
+def _of_the_same_size(name: str, window: Window) -> Window:
+    """A window that takes as many positions as there are elements."""
+    if set(window.stride) != {1}:
         raise ArgumentError(
             f"{name}: padding='same' needs a stride of 1",
-            got=f"stride {stride}",
-            remedy=f"padding={tuple(k // 2 for k in kernel)}",
+            got=f"stride {window.stride}",
+            remedy=f"padding={tuple(k // 2 for k in window.kernel)}",
         )
-    total = [d * (k - 1) for k, d in zip(kernel, dilation)]
-    return tuple((n // 2, n - n // 2) for n in total)  # an odd one goes behind
+    pairs = (((n - 1) // 2, n // 2) for n in window.extent())  # an odd one goes behind
+    return window._replace(padding=tuple(pairs))
 
 
 def _check_weight(name: str, dims: int, weight: Any, groups: int) -> None:
@@ -194,7 +202,7 @@ def unfold(
 ) -> Any:
     """Every window of images as a column: (batch, channels * window, positions)."""
     x, alone = batched("unfold", input, 2)
-    window = _window("unfold", kernel_size, dilation, padding, stride)
+    window = sliding("unfold", 2, kernel_size, stride, padding, dilation)
     y = windows(x, window=window)
     shape = (y.shape[0], math.prod(y.shape[1:4]), math.prod(y.shape[4:]))
     return unbatched(y.reshape(shape), alone)
@@ -211,7 +219,7 @@ def fold(
     """`unfold`'s columns back as images, adding up where windows overlap."""
     x, alone = batched("fold", input, 1)
     size = each("fold", "output_size", output_size, 2)
-    window = _window("fold", kernel_size, dilation, padding, stride)
+    window = sliding("fold", 2, kernel_size, stride, padding, dilation)
     counts, places = window.counts(size), math.prod(window.kernel)
     if x.shape[1] % places or x.shape[2] != math.prod(counts):
         raise ShapeError(
@@ -221,16 +229,6 @@ def fold(
         )
     shape = (x.shape[0], x.shape[1] // places, *window.kernel, *counts)
     return unbatched(overlap(x.reshape(shape), size=size, window=window), alone)
-
-
-def _window(name: str, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Window:
-    pads = each(name, "padding", padding, 2, least=0)
-    return Window(
-        each(name, "kernel_size", kernel, 2),
-        each(name, "stride", stride, 2),
-        tuple((n, n) for n in pads),
-        each(name, "dilation", dilation, 2),
-    )
 
 
 # --- padding -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 
 from minigrad.composite import ValuesAndIndices
 from minigrad.errors import ArgumentError
-from minigrad.nn.functional.convolution import Sizes, batched, each, unbatched
+from minigrad.nn.functional.convolution import Sizes, batched, each, sliding, unbatched
 from minigrad.ops.conv import Window, max_at, windows
 from minigrad.ops.indexing import ARRAY, index
 from minigrad.rearrange import stack
@@ -72,28 +72,24 @@ def _window(
     name: str, size: tuple, kernel: Any, stride: Any, padding: Any, dilation: Any,
     ceil_mode: bool,
 ) -> Window:  # fmt: skip
-    dims = len(size)
-    kernel = each(name, "kernel_size", kernel, dims)
-    # An empty stride is PyTorch's oldest spelling of None.
-    steps = each(name, "stride", kernel if stride in (None, (), []) else stride, dims)
-    pads = each(name, "padding", padding, dims, least=0)
-    window = Window(kernel, steps, (), each(name, "dilation", dilation, dims))
+    if stride in (None, (), []):  # an empty one is PyTorch's oldest spelling of None
+        stride = kernel
+    window = sliding(name, len(size), kernel, stride, padding, dilation)
     reach = window.extent()
-    if any(2 * p > n for p, n in zip(pads, reach)):
+    if any(2 * p > n for (p, _), n in zip(window.padding, reach)):
         raise ArgumentError(
             f"{name}: a window may not lie in the padding",
             expected=f"padding of at most half the window, {reach}",
-            got=str(pads),
+            got=str(padding),
         )
+    if not ceil_mode:
+        return window
     pairs = []
-    for n, span, step, p in zip(size, reach, steps, pads):
-        after = p
-        if ceil_mode:
-            count = -(-(n + 2 * p - span) // step) + 1
-            if (count - 1) * step >= n + p:  # it would start behind the edge
-                count -= 1
-            after = max(p, (count - 1) * step + span - n - p)
-        pairs.append((p, after))
+    for n, span, step, (p, _) in zip(size, reach, window.stride, window.padding):
+        count = -(-(n + 2 * p - span) // step) + 1
+        if (count - 1) * step >= n + p:  # it would start behind the edge
+            count -= 1
+        pairs.append((p, max(p, (count - 1) * step + span - n - p)))
     return window._replace(padding=tuple(pairs))
 
 
@@ -107,7 +103,7 @@ def avg_pool1d(
 ) -> Any:
     """The mean of each window of a sequence; see `avg_pool2d`."""
     how = kernel_size, stride, padding, 1, ceil_mode
-    return _avg_pool("avg_pool1d", 1, input, how, padding, count_include_pad, None)
+    return _avg_pool("avg_pool1d", 1, input, how, count_include_pad, None)
 
 
 def avg_pool2d(
@@ -129,14 +125,12 @@ def avg_pool2d(
     tensor([[[1.5000]]])
     """
     how = kernel_size, stride, padding, 1, ceil_mode
-    rest = count_include_pad, divisor_override
-    return _avg_pool("avg_pool2d", 2, input, how, padding, *rest)
+    return _avg_pool("avg_pool2d", 2, input, how, count_include_pad, divisor_override)
 
 
 def _avg_pool(
-    name: str, dims: int, input: Any, how: tuple, padding: Any,
-    count_include_pad: bool, divisor: int | None,
-) -> Any:  # fmt: skip
+    name: str, dims: int, input: Any, how: tuple, padded: bool, divisor: int | None
+) -> Any:
     x, alone = batched(name, input, dims)
     size = tuple(x.shape[2:])
     window = _window(name, size, *how)
@@ -144,8 +138,7 @@ def _avg_pool(
         raise ArgumentError(f"{name}: divisor_override is 0")
     total = windows(x, window=window).sum(axis=tuple(range(2, 2 + dims)))
     if divisor is None:
-        pads = each(name, "padding", padding, dims, least=0)
-        edges = pads if count_include_pad else (0,) * dims
+        edges = tuple(before if padded else 0 for before, _ in window.padding)
         counts = _counts(size, window, edges)
         same = counts.size and (counts == counts.flat[0]).all()
         divisor = int(counts.flat[0]) if same else counts.astype(x.dtype)
