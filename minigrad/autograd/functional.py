@@ -82,8 +82,10 @@ def jacobian(
         )
     xs, ys, forms = _run(func, inputs, create_graph, strict)
     with enable_grad():
-        compute = _by_rows if strategy == "reverse-mode" else _by_columns
-        table = compute(ys, xs, create_graph, strict)
+        if strategy == "reverse-mode":
+            table = [_rows(y, xs, create_graph, strict) for y in ys]
+        else:
+            table = _by_columns(ys, xs, create_graph, strict)
     rows = [_given(row, forms[0], create_graph) for row in table]
     return tuple(rows) if forms[1] else rows[0]
 
@@ -205,12 +207,6 @@ def _rows(
         stack(list(column)).reshape(*y.shape, *x.shape)
         for x, column in zip(xs, zip(*rows), strict=True)
     ]
-
-
-def _by_rows(
-    ys: list[Tensor], xs: list[Tensor], create_graph: bool, strict: bool
-) -> list[list[Tensor]]:
-    return [_rows(y, xs, create_graph, strict) for y in ys]
 
 
 def _by_columns(

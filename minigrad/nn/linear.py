@@ -26,18 +26,21 @@ class Weighted(Module):
 
     def _begin(self, weight: Any, bias: Any, device: Any, dtype: Any) -> None:
         """Make weight and bias of these shapes, or None in place of either."""
-        for name, shape in (("weight", weight), ("bias", bias)):
+        self._add({"weight": weight, "bias": bias}, device, dtype)
+        self.reset_parameters()
+
+    def _add(self, shapes: dict[str, Any], device: Any, dtype: Any) -> None:
+        for name, shape in shapes.items():
             p = None
             if shape is not None:
                 p = Parameter(empty(shape, device=device, dtype=dtype))
             self.register_parameter(name, p)
-        self.reset_parameters()
 
     def _fan_in(self) -> int:
         return init.fans(self.weight)[0]
 
     def reset_parameters(self) -> None:
-        """Draw weight and bias afresh."""
+        """Draw all weights afresh."""
         fan_in = self._fan_in()
         bound = 1 / math.sqrt(fan_in) if fan_in else 0
         for p in self.parameters(recurse=False):

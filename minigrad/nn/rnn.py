@@ -9,17 +9,14 @@ multiplies the state.
 from __future__ import annotations
 
 import itertools
-import math
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from minigrad.creation import empty, zeros
+from minigrad.creation import zeros
 from minigrad.errors import ArgumentError, ShapeError
 from minigrad.nn import functional as F
-from minigrad.nn import init
-from minigrad.nn.module import Module
-from minigrad.nn.parameter import Parameter
+from minigrad.nn.linear import Weighted
 from minigrad.nn.utils.rnn import PackedSequence, known
 from minigrad.ops.elementwise import relu, sigmoid, tanh
 from minigrad.ops.shapes import demand_shape
@@ -31,7 +28,7 @@ NONLINEARITIES = {"tanh": tanh, "relu": relu}
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-class _Recurrent(Options, Module):
+class _Recurrent(Options, Weighted):
     """What all share: weights for each gate, drawn from ±1/sqrt(hidden), and a state."""
 
     gates = 1
@@ -45,9 +42,15 @@ class _Recurrent(Options, Module):
         where = {name: given.pop(name) for name in ("device", "dtype")}
         vars(self).update(given)
         self._check_options()
+        rows = self.gates * self.hidden_size
+        biases = (rows,) if self.bias else None
         for ending, inputs in self._places():
-            self._add_weights(ending, inputs, where)
+            shapes = (rows, inputs), (rows, self.hidden_size), biases, biases
+            self._add({n + ending: shape for n, shape in zip(WEIGHTS, shapes)}, **where)
         self.reset_parameters()
+
+    def _fan_in(self) -> int:
+        return self.hidden_size
 
     def _check_options(self) -> None:
         if self.nonlinearity not in NONLINEARITIES:
@@ -68,22 +71,9 @@ class _Recurrent(Options, Module):
         """
         raise NotImplementedError
 
-    def _add_weights(self, ending: str, inputs: int, where: dict[str, Any]) -> None:
-        rows = self.gates * self.hidden_size
-        sizes = (rows, inputs), (rows, self.hidden_size), (rows,), (rows,)
-        for name, size in zip(WEIGHTS, sizes):
-            p = Parameter(empty(size, **where)) if self.bias or len(size) == 2 else None
-            self.register_parameter(name + ending, p)
-
     def _weights(self, ending: str = "") -> tuple[Any, Any, Any, Any]:
         w_ih, w_hh, b_ih, b_hh = [self._parameters[name + ending] for name in WEIGHTS]
         return w_ih, w_hh.T, b_ih, b_hh
-
-    def reset_parameters(self) -> None:
-        """Draw all weights afresh."""
-        bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size else 0
-        for p in self.parameters():
-            init.uniform_(p, -bound, bound)
 
     def _check(self, input: Any, *dims: int) -> None:
         if input.ndim not in dims:
@@ -99,7 +89,7 @@ class _Recurrent(Options, Module):
                 got=str(tuple(input.shape)),
             )
 
-    def _begin(self, hx: Any, size: tuple[int, ...], like: Any) -> tuple:
+    def _state(self, hx: Any, size: tuple[int, ...], like: Any) -> tuple:
         """The parts of `hx`, zeros unless given: in a graph built by hand Nodes."""
         if hx is None:
             zero: Any = zeros(size, dtype=like.dtype, device=like.device)
@@ -181,7 +171,7 @@ class _Cell(
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         self._check(input, 1, 2)
-        state = self._begin(hx, (*input.shape[:-1], self.hidden_size), input)
+        state = self._state(hx, (*input.shape[:-1], self.hidden_size), input)
         w_ih, w_hh, b_ih, b_hh = self._weights()
         x = F.linear(input, w_ih, b_ih)
         return self._handed_out(self.step(x, state, w_hh, b_hh))
@@ -297,7 +287,7 @@ class RNNBase(_Recurrent, options=f"input_size, hidden_size, num_layers=1, {LAYE
     ) -> tuple[Any, Any]:
         """All layers over packed rows: the packed outputs, the final states."""
         count = self.num_layers * len(self._directions)
-        begin = self._begin(hx, (count, sizes[0], self.hidden_size), rows)
+        begin = self._state(hx, (count, sizes[0], self.hidden_size), rows)
         if order is not None:
             begin = tuple(part[:, order] for part in begin)
         finals: list[tuple] = []

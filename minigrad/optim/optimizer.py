@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -171,7 +171,7 @@ class Optimizer(Options, options="params, defaults"):
             >>> step(mg.ones(2)), w
             (tensor(2.), tensor([0.9000, 0.9000], requires_grad=True))
         """
-        params = [p for group in self.param_groups for p in group["params"]]
+        params = list(self._params())
         if len(grads) != len(params):
             raise ArgumentError(
                 "updates: one gradient for each parameter",
@@ -190,16 +190,19 @@ class Optimizer(Options, options="params, defaults"):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or overwrite them with zeros."""
-        for group in self.param_groups:
-            for p in group["params"]:
-                if set_to_none:
-                    p.grad = None
-                elif p.grad is not None:
-                    if p.grad.requires_grad:  # it came from create_graph=True
-                        p.grad = p.grad.detach()
-                    p.grad.zero_()
+        for p in self._params():
+            if set_to_none:
+                p.grad = None
+            elif p.grad is not None:
+                if p.grad.requires_grad:  # it came from create_graph=True
+                    p.grad = p.grad.detach()
+                p.grad.zero_()
 
     # --- parameters ----------------------------------------------------------------------
+    def _params(self) -> Iterator[Tensor]:
+        """Those of all groups, in their order."""
+        return (p for group in self.param_groups for p in group["params"])
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Optimize more parameters: `{"params": [...], "lr": 0.01}`."""
         if not isinstance(param_group, dict):
@@ -222,7 +225,7 @@ class Optimizer(Options, options="params, defaults"):
         self._replaced += 1
 
     def _check_params(self, params: list, names: list) -> None:
-        taken = {p for group in self.param_groups for p in group["params"]}
+        taken = set(self._params())
         for p in params:
             if not isinstance(p, Tensor):
                 raise DTypeError(
@@ -253,12 +256,11 @@ class Optimizer(Options, options="params, defaults"):
 
         Parameters are numbered in order; the Tensors are the live ones, not copies.
         """
-        number: dict[Tensor, int] = {}
-        packed = []
-        for group in self.param_groups:
-            for p in group["params"]:
-                number[p] = len(number)
-            packed.append({**group, "params": [number[p] for p in group["params"]]})
+        number = {p: i for i, p in enumerate(self._params())}
+        packed = [
+            {**group, "params": [number[p] for p in group["params"]]}
+            for group in self.param_groups
+        ]
         state = {number[p]: dict(kept) for p, kept in self.state.items()}
         return {"state": state, "param_groups": packed}
 
@@ -279,11 +281,10 @@ class Optimizer(Options, options="params, defaults"):
         for new in saved:
             _check_options(new)
         state: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
-        for group, new in zip(self.param_groups, saved):
-            for p, number in zip(group["params"], new["params"]):
-                kept = state_dict["state"].get(number)
-                if kept is not None:
-                    state[p] = _loaded(p, kept)
+        numbers = (number for new in saved for number in new["params"])
+        for p, number in zip(self._params(), numbers):
+            if number in state_dict["state"]:
+                state[p] = _loaded(p, state_dict["state"][number])
         for group, new in zip(self.param_groups, saved):
             group.update({k: v for k, v in new.items() if k != "params"})
         self.state = state
