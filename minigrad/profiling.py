@@ -91,7 +91,7 @@ class count_ops(Watch):
         return run(*args, **kwargs)
 
     def program(self, build: Any) -> Callable[..., list]:
-        for node in build.ops:
+        for node in build.plan.nodes:
             self._count(node.op)
         return super().program(build)
 

@@ -85,7 +85,6 @@ class Build:
         self.again = emitted.again if target == "native" else None
         if self.again and self.live:
             self.again = lambda *args: emitted.again(*args, *self.numbers())
-        self.ops = self.plan.nodes
 
     def become_native(
         self, excused: tuple[type[Exception], ...] = (NotNative,)

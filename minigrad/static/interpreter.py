@@ -128,7 +128,8 @@ class _Writer:
             self._ticking(i, step)
         # What shows a variable, or an argument in its memory, is copied before it changes.
         returned = {i: self._copy(x) for i, x in enumerate(outputs) if is_given(x)}
-        kept = {c: self._copy(x) for c, x in plan.copied.items() if _is_state(x)}
+        shown = {c: x for c, x in plan.copied.items() if root_of(x).op is VARIABLE}
+        kept = {c: self._copy(x) for c, x in shown.items()}
         for i, step in enumerate(plan.steps[plan.tail :], plan.tail):
             self._ticking(i, step)
         for cell, node in plan.copied.items():
@@ -357,10 +358,6 @@ class _Writer:
 def _is_row(place: Any) -> bool:
     """Is it a part of a loop's stack, such as `v3[v1, ...]`?"""
     return isinstance(place, str) and not place.isidentifier()
-
-
-def _is_state(node: Node) -> bool:
-    return root_of(node).op is VARIABLE
 
 
 def _is_transpose(node: Node) -> bool:

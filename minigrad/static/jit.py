@@ -184,21 +184,18 @@ class _Compiled:
             self.rebound = REBOUND[0]
         for i, cell in self.state_cells.items():
             if leaves[i].cell is not cell:
-                return self._about(
-                    i, "was one of the tensors that the function reads itself"
-                )
+                return self._about(i, "was")
         for i in self.fed:
             if isinstance(leaves[i], Tensor) and leaves[i].cell in self.outside:
-                return self._about(
-                    i, "is one of the tensors that the function reads itself"
-                )
+                return self._about(i, "is")
         for holds, why in self.premises:
             if not holds():
                 return why
         return None
 
-    def _about(self, i: int, text: str) -> Misfit:
-        return Misfit("state", self.names[i], f"argument {self.names[i]} {text}")
+    def _about(self, i: int, verb: str) -> Misfit:
+        what = f"{verb} one of the tensors that the function reads itself"
+        return Misfit("state", self.names[i], f"argument {self.names[i]} {what}")
 
     def run(self, leaves: Sequence, fed: Sequence | None = None) -> Any:
         """Run on arguments that fit; `fed` is what the program gets, if that is known."""

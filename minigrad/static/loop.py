@@ -301,7 +301,7 @@ class Loop(Control):
             parts = g.parts.get(i)
             ct = [found[self.carries[i]]] if self.carries[i] in found else []
             ct += self._rows(g.parts.get(self.entry(i)), self.carries[i], arrived)
-            nexts.append(total(ct) if ct else _zeros_node(self.carries[i]))
+            nexts.append(total(ct) if ct else constant(_zeros(self.carries[i])))
             starts.append(total(parts) if parts else _zeros(self.carries[i]))
         summed = [p for p in self.captures if p in found and p in targets]
         sums = [parameter(p) for p in summed]
@@ -431,7 +431,9 @@ class Branch(Control):
         reached = [p for p in self.params if any(p in side for side in found)]
         if not reached:
             return (None,) * len(wanted)
-        sides = [[f[p] if p in f else _zeros_node(p) for p in reached] for f in found]
+        sides = [
+            [f[p] if p in f else constant(_zeros(p)) for p in reached] for f in found
+        ]
         used = set(topological([*sides[0], *sides[1]]))
         given = list(zip(self.params, inputs))
         given += [(p, total(g.parts[i])) for i, p in arrived.items()]
@@ -443,10 +445,6 @@ class Branch(Control):
 
 def _zeros(like: Node) -> np.ndarray:
     return np.zeros(like.shape, like.dtype)
-
-
-def _zeros_node(like: Node) -> Node:
-    return constant(_zeros(like))
 
 
 def _reached(node: Node) -> set[Node]:

@@ -336,7 +336,7 @@ class Program:
     @property
     def ops(self) -> list[Node]:
         """The nodes that a call computes, in order."""
-        return self.build.ops
+        return self.plan.nodes
 
     @property
     def stats(self) -> dict[str, int]:

@@ -157,18 +157,13 @@ def _scaled(node: Node) -> tuple[Node, Node | None]:
 
 
 def transposed_twice(node: Node) -> Node | None:
-    """A permutation of a permutation is one, and x.T.T is x."""
+    """A permutation of a permutation is one; x.T.T becomes one that is `idle`."""
     if node.op is not permute or node.inputs[0].op is not permute:
         return None
     (inner,) = node.inputs
     axes = tuple(inner.attrs["axes"][i] for i in node.attrs["axes"])
-    (x,) = inner.inputs
-    whole = axes == tuple(range(len(axes)))
-    return (
-        x
-        if whole
-        else Node(permute, (x,), {"axes": axes}, node.shape, node.dtype, like=node)
-    )
+    attrs = {"axes": axes}
+    return Node(permute, inner.inputs, attrs, node.shape, node.dtype, like=node)
 
 
 def add_rows(node: Node) -> Node | None:
