@@ -80,6 +80,7 @@ class _Columns:
         return [*before, *self._blocks([*lay, *product, *after])]
 
     def conv_input(self) -> list[str]:
+        # Infinite filters would meet fewer zeros than they do in the interpreter.
         place, shape = self.w.read(self.filter), self.filter.shape
         before = refuse_any(self.w, place, shape, "!isfinite({x})")
         f = plain(self.w, self.filter, before)

@@ -175,7 +175,7 @@ class _Lines:
         f, row = self.w.read(self.filter), self.row
         before: list[str] = []
         if self.node.dtype.kind == "f":
-            # Padding is multiplied as zeros; the rule leaves it out, which then differs.
+            # Which zeros around the windows they meet differs: the interpreter's count.
             before = refuse_any(self.w, f, self.filter.shape, "!isfinite({x})")
         if self.groups > 1 or max(row.window.stride) > 1:
             before += copied(self._gather(), "0", self.node.shape)

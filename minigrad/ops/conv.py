@@ -80,6 +80,8 @@ def _every(a: Any, steps: Sequence[Step], first: int = 2) -> Any:
         shape[axis] = (shape[axis] - hole * (k - 1) - 1) // step + 1
         strides[axis] *= step
     shape[:0] = [k for k, _, _ in steps]
+    if type(a) is np.ndarray and a.flags.c_contiguous:  # a third of the other's time
+        return np.ndarray(shape, a.dtype, a, 0, places + strides)
     return module_of(a).lib.stride_tricks.as_strided(a, shape, places + strides)
 
 
@@ -140,10 +142,8 @@ def _columns(a: Any, window: Window, groups: int) -> Any:
     (first, *others), n = window.steps(), len(window.kernel) - 1
     x = _every(_padded(_batch_last(a, groups), window.padding), others, 3)
     x = x.transpose(n, n + 2, *range(n), n + 1, *range(n + 3, x.ndim))
-    rows, columns = (
-        math.prod(sizes) for sizes in (x.shape[2 : n + 3], x.shape[n + 3 :])
-    )
-    return _stacked(x.reshape(*x.shape[:2], rows, columns), first)
+    matrix = map(math.prod, (x.shape[2 : n + 3], x.shape[n + 3 :]))
+    return _stacked(x.reshape(*x.shape[:2], *matrix), first)
 
 
 def _stacked(x: Any, first: Step) -> Any:
