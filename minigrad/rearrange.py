@@ -136,7 +136,7 @@ def narrow(a: Any, dim: int, start: int, length: int) -> Any:
     axis = _axis("narrow", a, dim)
     n = a.shape[axis]
     first = start + n if start < 0 else start
-    if not 0 <= first <= first + length <= n:
+    if first < 0 or not 0 <= length <= n - first:
         raise IndexingError(
             f"narrow: {length} from {start} on is out of range",
             expected=f"a part of the {n} along dim {dim}",
