@@ -29,7 +29,7 @@ import numpy as np
 
 from minigrad.backend import int64
 from minigrad.gpu.actions import Action, Convolution, Get, Launch, Machine, Product
-from minigrad.native.nested import a_round, body, make_stacks, read_items, room
+from minigrad.native.nested import a_round, body, make_stacks, read_items
 from minigrad.static.loop import Loop
 from minigrad.static.loop_rewrites import slim_loop
 from minigrad.static.node import Node
@@ -158,7 +158,7 @@ def loop(w: Any, node: Node) -> list:
     inputs = [node.inputs[k] for k in kept]
     n, m = len(op.nexts), len(op.xs)
     rounds = Rounds([node], op)
-    slots = {i: room(w, p, p) for i, p in enumerate(op.carries)}
+    slots = {i: w.room(p.shape, p.dtype, p) for i, p in enumerate(op.carries)}
     rounds.before += given(w, zip(op.captures, inputs[n + m :]))
     for i, slot in slots.items():
         rounds.before += w.copy(slot, inputs[i])
@@ -201,7 +201,7 @@ def _is_idle(action: Action, lasting: Collection[int]) -> bool:
 
 def _test(w: Any, pred: Node, state: int) -> list[Action]:
     """Whether there is one more round; a refused one is the last."""
-    answer = room(w, pred)
+    answer = w.room((), pred.dtype)
     actions, _, _ = body(w, [pred], [answer])
 
     def count() -> list[str]:

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Sequence
-from functools import partial
 from typing import Any
-
-import numpy as np
 
 from minigrad.gpu.dialect import Share, share, unravelled
 from minigrad.native.kernels import Fused, combine, ctype, start_of
 from minigrad.native.loops import Operand
 from minigrad.static.fuse import Group
-from minigrad.static.node import Node
+from minigrad.static.node import PLACEHOLDER, Node
 
 WIDE = 1 << 18  # elements from which a thread reads and writes four at a time
 
@@ -73,11 +70,9 @@ def _run(w: Any, part: Group) -> list:
     reduced = [x for x in part.nodes if x.op.kind == "reduce"]
     if not reduced:
         return w.block(lambda: Threads(w, part).spread(), part.nodes)
-    pieces: dict[Node, tuple[int, Share]] = {}
+    pieces: dict[Node, int] = {}
     actions = w.block(lambda: Threads(w, part).folded(pieces), part.nodes)
-    for node, (slot, how) in pieces.items():
-        actions += w.block(partial(_finish, w, node, slot, how), [node])
-    return actions
+    return actions + (w.block(lambda: _finish(w, pieces), [*pieces]) if pieces else [])
 
 
 class Threads(Fused):
@@ -145,14 +140,15 @@ class Threads(Fused):
             lines.append(f"{_fours(x, self.at[x])} = y{k};")
         return self.w.visit("i", self.sizes, lines, step=4)
 
-    def folded(self, pieces: dict[Node, tuple[int, Share]]) -> list[str]:
-        """Reductions, all over the same axes; `pieces` get where parts of them lie."""
+    def folded(self, pieces: dict[Node, int] | None = None) -> list[str]:
+        """Reductions, all over the same axes; `pieces` get the slots of parts."""
         w, counters = self.w, self.nest.counters
         steps = self.at[self.reduced[0]].strides
         kept = [k for k in range(self.depth) if steps[k]]
         fold = [k for k in range(self.depth) if not steps[k]]
         sizes = [math.prod(self.sizes[k] for k in axes) for axes in (kept, fold)]
-        how = share(sizes[0], sizes[1], along=self.depth - 1 in fold or not kept)
+        along = self.depth - 1 in fold or not kept
+        how = share(sizes[0], sizes[1], along, splits=pieces is not None)
         w.grid = how.grid, (how.threads,)
         element = self._element()
         kind = w.index(math.prod(self.sizes))
@@ -164,10 +160,8 @@ class Threads(Fused):
             declared.append(f"{ctype(node)} r{k} = {start_of(node)};")
             folds.append(f"r{k} = {combine(node, f'r{k}', value)};")
             place = self.at[node].at(counters)
-            if how.splits > 1:
-                ghost = np.empty((how.splits, how.kept), node.dtype)
-                slot = w.new(object(), "b", ghost)
-                pieces[node] = slot, how
+            if how.splits > 1 and pieces is not None:
+                pieces[node] = slot = w.room((how.splits, how.kept), node.dtype)
                 pointer = w.pointer(slot, node.dtype)
                 place = f"{pointer}[({kind})blockIdx.y * {how.kept} + at]"
             results.append((node, f"r{k}", place))
@@ -182,7 +176,7 @@ class Threads(Fused):
             *folds,
             "}",
             "}",
-            *_gathered(how, results, lambda: self._position("at", kept, kind)),
+            *_gathered(how, results, self._position("at", kept, kind)),
         ]
 
     def _position(self, at: str, axes: list[int], kind: str) -> list[str]:
@@ -199,7 +193,7 @@ def _fours(x: Node, place: Operand) -> str:
     return f"*({_four(x)} *)({place.pointer} + {place.position('i')})"
 
 
-def _gathered(how: Share, results: list[tuple], position: Any) -> list[str]:
+def _gathered(how: Share, results: list[tuple], position: list[str]) -> list[str]:
     """The lanes' parts put together, and written by lane 0."""
     shared, lines, merged = [], [], []
     for node, name, place in results:
@@ -224,30 +218,20 @@ def _gathered(how: Share, results: list[tuple], position: Any) -> list[str]:
         *shared,
         *how.tree(merge),
         f"if ({test}at < {how.kept}) {{",
-        *position(),
+        *position,
         *lines,
         "}",
     ]
 
 
-def _finish(w: Any, node: Node, slot: int, before: Share) -> list[str]:
+def _finish(w: Any, pieces: dict[Node, int]) -> list[str]:
     """Fold the results of pieces once more."""
-    how = share(before.kept, before.splits, along=before.kept == 1, splits=False)
-    w.grid = how.grid, (how.threads,)
-    kind = w.index(before.kept * before.splits)
-    part = w.pointer(slot, node.dtype)
-    value = f"{part}[q * {before.kept} + at]"
-    place = w.write(node)
-    # The result lies as it always does, row by row.
-    out = f"{place.pointer}[{f'{place.offset} + ' if place.offset else ''}at]"
-    return [
-        *how.head(kind),
-        f"{ctype(node)} r0 = {start_of(node)};",
-        f"if (at < {before.kept}) {{",
-        *how.loop(kind),
-        f"const {ctype(node)} a = {value};",
-        f"r0 = {combine(node, 'r0', 'a')};",
-        "}",
-        "}",
-        *_gathered(how, [(node, "r0", out)], list),
-    ]
+    parts, wholes, attrs = [], [], {"axis": (0,), "keepdims": False}
+    for node, slot in pieces.items():
+        shape, dtype = w.arrays[slot].shape, node.dtype
+        part = Node(PLACEHOLDER, (), {}, shape, dtype)
+        whole = Node(node.op, (part,), attrs, shape[1:], dtype, like=node)
+        w.slots |= {part: slot, whole: w.slot_of(node)}
+        parts.append(part)
+        wholes.append(whole)
+    return Threads(w, Group(wholes, parts, wholes)).folded()

@@ -113,10 +113,6 @@ class Writer(Memory):
             node = node.inputs[0]
         return self._slot(node)
 
-    def room(self, shape: tuple[int, ...], dtype: np.dtype) -> int:
-        """The slot of memory that is needed within a step."""
-        return self.new(object(), "b", np.empty(shape, dtype))
-
     @staticmethod
     def layout(array: Any) -> np.ndarray:
         if isinstance(array, np.ndarray):
@@ -218,10 +214,8 @@ class Writer(Memory):
             self.kernels.append("\n".join([*codegen.comments(nodes), head + text, ""]))
         grid, block = self.grid
         places = [(slot, np.dtype(dtype)) for slot, dtype in params]
-        return [Launch(nodes, name, grid, block, places, self._listed(places))]
-
-    def _listed(self, places: list[tuple]) -> str:
-        return ", ".join(self.names[slot] for slot, _ in places)
+        passed = ", ".join(self.names[slot] for slot, _ in places)
+        return [Launch(nodes, name, grid, block, places, passed)]
 
     # --- what is not a kernel of ours ------------------------------------------------------
     def value(self, node: Node) -> Callable[[list], Any]:

@@ -132,6 +132,11 @@ class Memory:
         part = op.fn(whole, **attrs)
         return operand(self.read(node).pointer, part, whole), part.shape
 
+    def room(self, shape: tuple[int, ...], dtype: np.dtype, key: Any = None) -> int:
+        """The slot of memory that is needed within a step; `key` is whose it is."""
+        own = object() if key is None else key
+        return self.new(own, "b", np.empty(shape, dtype))
+
     def scratch(
         self, shape: tuple[int, ...], dtype: np.dtype, fill: float = 0
     ) -> Operand:

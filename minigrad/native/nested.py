@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.backend import int64
 from minigrad.native.accumulate import accumulate
 from minigrad.native.kernels import ctype
 from minigrad.static.interpreter_loops import grown
@@ -100,7 +101,7 @@ def _inside(w: Any, plan: Plan, places: dict[Node, int]) -> Iterator[None]:
     for node, place in plan.place.items():
         if place == FRESH:
             slot = places.get(node)
-            w.slots[node] = room(w, node) if slot is None else slot
+            w.slots[node] = w.room(node.shape, node.dtype) if slot is None else slot
     yield
     w.plan, w.slots, w.shown = outer
 
@@ -140,15 +141,6 @@ def _work(node: Node) -> int:
     return math.isqrt(a * b * size)
 
 
-def _memory(like: Node) -> np.ndarray:
-    return np.empty(like.shape, like.dtype)
-
-
-def room(w: Any, like: Node, key: Any = None) -> int:
-    """The slot of new memory for a value like this; `key` is whose it is."""
-    return w.new(object() if key is None else key, "b", _memory(like))
-
-
 def read_items(w: Any, node: Node) -> list[Node]:
     """The results of a loop or a branch that something reads."""
     return [x for x in w.plan.nodes if x.op.kind == "item" and x.inputs[0] is node]
@@ -165,7 +157,7 @@ def _shows(w: Any, param: Node, x: Node, by_row: bool) -> str:
     place, shown, more = w.read(x), w.show(x), ""
     if by_row:  # of a stack that is higher than is known here, if it has none
         step = place.strides[0] if len(shown) else math.prod(param.shape)
-        shown = shown[0] if len(shown) else _memory(param)
+        shown = shown[0] if len(shown) else np.empty(param.shape, param.dtype)
         more = f" + row * {step}"
     slot = w.new(param, "v", None)
     w.shown[param] = shown
@@ -181,7 +173,7 @@ def branch(w: Any, node: Node) -> list:
     items = read_items(w, node)
     op, kept, numbers = slim_branch(node.op, {x.attrs["i"] for x in items})
     pred, *inputs = (node.inputs[k] for k in kept)
-    rooms = [room(w, x) for x in op.sides[0]]
+    rooms = [w.room(x.shape, x.dtype) for x in op.sides[0]]
     lines = w.given(zip(op.params, inputs))
     sides = [body(w, side, rooms)[0] for side in op.sides]
     for x in items:
@@ -198,7 +190,7 @@ def loop(w: Any, node: Node) -> list[str]:
     op, kept, numbers = slim_loop(node.op, {x.attrs["i"] for x in items})
     inputs = [node.inputs[k] for k in kept]
     n = len(op.nexts)
-    slots = {i: w.new(p, "b", _memory(p)) for i, p in enumerate(op.carries)}
+    slots = {i: w.room(p.shape, p.dtype, p) for i, p in enumerate(op.carries)}
     before = _captured(w, op, inputs[n + len(op.xs) : len(op.params)])
     for i, slot in slots.items():
         before += w.copy(slot, inputs[i])
@@ -211,7 +203,7 @@ def loop(w: Any, node: Node) -> list[str]:
     if op.pred is None:
         before += grow
     else:  # on its own, so that nothing else is computed if it says no
-        answer = room(w, op.pred)
+        answer = w.room((), op.pred.dtype)
         test, _, work = body(w, [op.pred], [answer])
         test += [f"if (!*(bool *)p[{answer}]) break;", *grow]
     rows, moves = _rows(w, op, inputs[n:], stacks)
@@ -219,7 +211,7 @@ def loop(w: Any, node: Node) -> list[str]:
     for a, b in swaps:
         lines.append(f"{{ void *old = p[{a}]; p[{a}] = p[{b}]; p[{b}] = old; }}")
     slots |= stacks
-    slots[op.count] = w.new(object(), "b", np.empty((), np.int64))
+    slots[op.count] = w.room((), int64)
     for x in items:
         w.slots[x] = slots[numbers[x.attrs["i"]]]
     tired = f"(work += {work + more}) > {PATIENCE} && !(work = 0)"
@@ -242,8 +234,9 @@ def _captured(w: Any, op: Loop, inputs: list[Node]) -> list[str]:
     lines, shown = [], []
     for p, x in zip(op.captures, inputs):
         if p in factors and not w.show(x).flags.c_contiguous:
-            w.shown[p] = _memory(p)
-            lines += w.copy(w.new(p, "b", w.shown[p]), x)
+            slot = w.room(p.shape, p.dtype, p)
+            w.shown[p] = w.arrays[slot]
+            lines += w.copy(slot, x)
         else:
             shown.append((p, x))
     return lines + given(w, shown)
@@ -276,7 +269,7 @@ def a_round(
     """
     moving = [i for i, x in enumerate(op.nexts) if x is not op.carries[i]]
     nexts = [op.nexts[i] for i in moving]
-    spare = [room(w, x) for x in nexts]
+    spare = [w.room(x.shape, x.dtype) for x in nexts]
     carries = [op.carries[i] for i in moving]
     lines, stay, work = body(w, [*nexts, *op.ys], [*spare, *rows], carries)
     pairs = zip((slots[i] for i in moving), spare)

@@ -109,6 +109,16 @@ def test_long_rows_are_added_up_by_blocks(shape):
     check([*outputs, x.T.cumsum(0)], {x: fed}, rtol=0)
 
 
+def test_what_one_walk_leaves_in_pieces_is_folded_in_one_launch():
+    x = mg.placeholder((3, 20_000))
+    y = x * 2 - 1
+    outputs = [y.sum(1, keepdim=True), y.amin(1, keepdim=True)]
+    source = mg.compile([x], outputs, target="cuda").source
+    assert source.partition("/* The program:")[2].count("<<<") == 2
+    fed = np.random.default_rng(0).normal(size=x.shape).astype("f")
+    check(outputs, {x: fed}, rtol=1e-4, atol=1e-3)
+
+
 # --- whole graphs --------------------------------------------------------------------------
 
 
