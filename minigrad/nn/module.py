@@ -21,6 +21,7 @@ from minigrad.eager.cell import REBOUND
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import DTypeError, ModuleError, StateDictError
 from minigrad.nn.parameter import Parameter
+from minigrad.nn.utils.parameters import zero_grads
 from minigrad.ops.op import MODE, mode
 
 _next_key = itertools.count().__next__
@@ -362,11 +363,7 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or with `set_to_none=False` fill them with zeros."""
-        for p in self.parameters():
-            if set_to_none or p.grad is None:
-                p.grad = None
-            else:
-                p.grad = p.grad.detach().zero_()
+        zero_grads(self.parameters(), set_to_none)
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
         """Parameters and buffers on another device, floats in another dtype.

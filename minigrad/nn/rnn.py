@@ -218,15 +218,6 @@ class RNNBase(_Recurrent, options=f"input_size, hidden_size, num_layers=1, {LAYE
     shown = ("num_layers", "bias", "batch_first", "dropout", "bidirectional")
     bias_ahead = True  # the state's bias can be added to the inputs' part
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        if self.dropout and self.num_layers == 1:
-            warnings.warn(
-                "dropout is applied between layers, and this is a single one",
-                UserWarning,
-                stacklevel=2,
-            )
-
     def _check_options(self) -> None:
         super()._check_options()
         if self.proj_size:
@@ -236,14 +227,18 @@ class RNNBase(_Recurrent, options=f"input_size, hidden_size, num_layers=1, {LAYE
         if not 0 <= self.dropout <= 1:
             raise ArgumentError("dropout should be a number in range [0, 1]")
         self.dropout = float(self.dropout)
+        if self.dropout and self.num_layers == 1:
+            warnings.warn(
+                "dropout is applied between layers, and this is a single one",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _places(self) -> Iterator[tuple[str, int]]:
+        width = self.hidden_size * len(self._directions)
         for layer in range(self.num_layers):
-            inputs = (
-                self.hidden_size * len(self._directions) if layer else self.input_size
-            )
             for direction in self._directions:
-                yield f"_l{layer}{direction}", inputs
+                yield f"_l{layer}{direction}", width if layer else self.input_size
 
     @property
     def _directions(self) -> tuple[str, ...]:

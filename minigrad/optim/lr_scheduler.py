@@ -25,10 +25,10 @@ class LRScheduler(Options, options="optimizer, last_epoch=-1"):
     optimizer whose groups know their `initial_lr`.
     """
 
+    last_epoch: int
+
     def __init_subclass__(cls, options: str | None = None) -> None:
         super().__init_subclass__(options and f"optimizer, {options}, last_epoch=-1")
-
-    last_epoch: int
 
     if TYPE_CHECKING:  # the options are attributes
 

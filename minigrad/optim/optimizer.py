@@ -19,6 +19,7 @@ from minigrad.backend import SEVERAL, float64, follow, get_default_dtype
 from minigrad.creation import full, full_like, tensor
 from minigrad.eager.tensor import Tensor
 from minigrad.errors import ArgumentError, DTypeError, user_origin
+from minigrad.nn.utils.parameters import zero_grads
 from minigrad.ops.op import MODE, mode
 from minigrad.ops.shapes import describe
 from minigrad.options import Options
@@ -190,13 +191,7 @@ class Optimizer(Options, options="params, defaults"):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or overwrite them with zeros."""
-        for p in self._params():
-            if set_to_none:
-                p.grad = None
-            elif p.grad is not None:
-                if p.grad.requires_grad:  # it came from create_graph=True
-                    p.grad = p.grad.detach()
-                p.grad.zero_()
+        zero_grads(self._params(), set_to_none)
 
     # --- parameters ----------------------------------------------------------------------
     def _params(self) -> Iterator[Tensor]:

@@ -92,6 +92,17 @@ def test_a_shared_parameter_is_found_once_and_is_in_the_state_under_both_names()
     assert state["tied.weight"].cell is state["body.0.weight"].cell
 
 
+@pytest.mark.parametrize("owner", ["module", "optimizer"])
+def test_zeroed_gradients_stay_the_tensors_they_are(owner):
+    net = nn.Linear(2, 1)
+    net(mg.ones(1, 2)).sum().backward()
+    grad = net.weight.grad
+    of = net if owner == "module" else mg.optim.SGD(net.parameters())
+    of.zero_grad(set_to_none=False)
+    assert net.weight.grad is grad
+    assert grad.tolist() == [[0, 0]]
+
+
 def test_a_call_computes_and_differentiates_with_respect_to_every_parameter():
     net = make_net(mg)
     net(mg.randn(4, 3)).sum().backward()

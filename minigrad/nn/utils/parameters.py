@@ -20,6 +20,15 @@ def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Any]:
     return [g for p in several if (g := p.grad) is not None]
 
 
+def zero_grads(parameters: Iterable[Tensor], set_to_none: bool) -> None:
+    """Forget the gradients, or overwrite them with zeros."""
+    for p in parameters:
+        if set_to_none or p.grad is None:
+            p.grad = None
+        else:  # made with create_graph=True it is on a tape
+            p.grad = (p.grad.detach() if p.grad.requires_grad else p.grad).zero_()
+
+
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
