@@ -38,8 +38,8 @@ class Premise(NamedTuple):
     why: Misfit  # what is said when it does not
 
 
-def _while(thing: Any, test: Callable[[Any], bool]) -> Callable[[], bool]:
-    """Does `thing` pass the test? What is gone cannot fail it."""
+def _still(thing: Any, test: Callable[[Any], bool]) -> Callable[[], bool]:
+    """Whether `thing` passes the test, asked later; what is gone by then does."""
     ref = weakref.ref(thing)
     return lambda: (there := ref()) is None or test(there)
 
@@ -77,7 +77,7 @@ class Trace:
             why = Misfit.of_state(
                 "memory", node.name, "{} has other memory (x.data = y)"
             )
-            self.bindings[cell] = Premise(_while(root, lambda t: t.cell is cell), why)
+            self.bindings[cell] = Premise(_still(root, lambda t: t.cell is cell), why)
         return through(views, node)
 
     def _refuse_tape(self, t: Tensor) -> None:
@@ -146,7 +146,7 @@ class Trace:
         text = f"the .grad of {{}} is {'None' if had else 'there'} now"
         why = Misfit.of_state(".grad", name_of(t, ""), text)
         self.premises[t] = Premise(
-            _while(t, lambda t: (t._grad is not None) is had), why
+            _still(t, lambda t: (t._grad is not None) is had), why
         )
 
     def saw_module(self, module: Any) -> None:
@@ -154,7 +154,7 @@ class Trace:
         key, was = weakref.ref(module), module.built_in()
         text = "a {} is in another mode, or made of other parts"
         why = Misfit.of_state("module", type(module).__name__, text)
-        holds = _while(module, lambda m: m.built_in() == was)
+        holds = _still(module, lambda m: m.built_in() == was)
         self.bindings.setdefault(key, Premise(holds, why))
 
     # --- the end -------------------------------------------------------------------------
