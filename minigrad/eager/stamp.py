@@ -31,8 +31,8 @@ NAMES = {
 }  # fmt: skip
 
 _OPERAND = """
-    if isinstance(b, Tensor):
-        xb = b.array
+    xb = b.array if isinstance(b, Tensor) else b
+    if type(xb) is type(xa):
         if xb.dtype is not xa.dtype:
             return general(op, (a, b), attrs)
     elif (type(b) is float or type(b) is int) and xa.dtype.kind == "f":
