@@ -10,7 +10,7 @@ import pytest
 import minigrad as mg
 from minigrad.errors import GraphError, RetraceNotice
 
-T, B, N, H = 4, 2, 3, 5
+T, B, N, H = 3, 2, 5, 4
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 
