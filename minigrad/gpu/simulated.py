@@ -173,7 +173,7 @@ class Simulated(capture.Recorder, Device):
 
     def demand_arrived(self, name: str, x: SimulatedArray) -> None:
         """What one stream still copies, another has to wait for before it reads it."""
-        arrival = x.arrival if x.base is None else x.base.arrival
+        arrival = x._arrival if x.base is None else x.base._arrival
         coming = arrival and any(arrival in queue.pending for queue in self.queues)
         if coming and not self.queue().follows(arrival):
             raise RuntimeError(f"{name}: another stream has not copied that yet")
@@ -245,8 +245,8 @@ class Module:
         self._device.log.append(Event(IN, str(host.shape), host.nbytes))
         y = self._device.new(host.copy(order="K"))
         if host.ndim and is_memory_pinned(host.ctypes.data):
-            y.arrival = from_host(host)
-            self._device.queue().pending.append(y.arrival)
+            y._arrival = from_host(host)
+            self._device.queue().pending.append(y._arrival)
         if blocking:
             self._device.queue().synchronize()
         return y

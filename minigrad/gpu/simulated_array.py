@@ -23,16 +23,19 @@ FACTS = frozenset("ndim shape size result_type can_cast may_share_memory".split(
 
 
 class SimulatedArray(NDArrayOperatorsMixin):
-    """Numbers that lie on a simulated device; looking at them costs a transfer."""
+    """Numbers that lie on a simulated device; looking at them costs a transfer.
 
-    __slots__ = ("_values", "_device", "base", "arrival", "__weakref__")
+    Who writes for CuPy meets it too, in lesson 02: it has methods that no op calls.
+    """
+
+    __slots__ = ("_values", "_device", "base", "_arrival", "__weakref__")
     __array_priority__ = 100
 
     def __init__(self, values: np.ndarray, device: Any, base: Any = None) -> None:
         if not values.flags.writeable:
             values.flags.writeable = True  # CuPy forbids nothing
         self._values, self._device = values, device
-        self.arrival: Any = None  # of what is still copied from the host
+        self._arrival: Any = None  # of what is still copied from the host
         self.base = base if base is None or base.base is None else base.base
 
     def __del__(self) -> None:
@@ -132,6 +135,12 @@ class SimulatedArray(NDArrayOperatorsMixin):
     def __bool__(self) -> bool:
         return bool(self.get())
 
+    def __int__(self) -> int:
+        return int(self.get())
+
+    def __float__(self) -> float:
+        return float(self.get())
+
     def __repr__(self) -> str:
         return f"<on the device: {self.shape} {self.dtype}>"
 
@@ -194,11 +203,19 @@ class SimulatedArray(NDArrayOperatorsMixin):
         self._device.log.append(Event(LAUNCH, "copy"))
         return self._device.new(y)
 
+    def ravel(self, order: str = "C") -> SimulatedArray:
+        return self.reshape(-1)
+
+    flatten = ravel
+
     def transpose(self, *axes: Any) -> SimulatedArray:
         return self._view(self._values.transpose(*axes))
 
     def swapaxes(self, axis1: int, axis2: int) -> SimulatedArray:
         return self._view(self._values.swapaxes(axis1, axis2))
+
+    def squeeze(self, axis: Any = None) -> SimulatedArray:
+        return self._view(self._values.squeeze(axis))
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         n, m = self.shape[axis1], self.shape[axis2]
@@ -240,6 +257,9 @@ class SimulatedArray(NDArrayOperatorsMixin):
 
     def take(self, indices: Any, axis: Any = None, out: Any = None) -> SimulatedArray:
         return self._device.xp.take(self, indices, axis, out, mode="wrap")
+
+    def argsort(self, axis: int = -1, kind: Any = None) -> SimulatedArray:
+        return self._run("argsort", axis, kind)
 
     def nonzero(self) -> tuple:
         return self._run("nonzero")
