@@ -116,7 +116,7 @@ def _parts(
     def pulled() -> None:
         record, g = forward().record, np.array(1, np.float32)
         while record is not None:
-            cotangents = record.plan.pull(g, record.saved, record.attrs)
+            cotangents = record.plan.pull_arrays(g, record.saved, record.attrs)
             way = zip(record.parents, cotangents)
             record, g = next((x for x in way if type(x[0]) is Record), (None, g))
 
