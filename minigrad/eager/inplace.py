@@ -154,7 +154,7 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
 
 
 for _name in (*vars(elementwise), *vars(formulas)):
-    if hasattr(Methods, _name) and _name[0] != "_":
+    if hasattr(Methods, _name) and _name[0] != "_" and _name != "where":
         setattr(Tensor, f"{_name}_", twin(_name))
 for _method in (copy_, fill_, zero_, __setitem__):
     setattr(Tensor, _method.__name__, _method)

@@ -147,18 +147,12 @@ def stamp_inplace(
     def general(op: Op, args: tuple, attrs: dict) -> Any:
         return inplace(op, *args, **attrs)
 
-    own = {
-        "op": op,
-        "fn": op.fn,
-        "Tensor": tensor,
-        "attrs": {},
-        "general": general,
-        "tracked": tracked,
-    }
+    own = {"op": op, "fn": op.fn, "Tensor": tensor, "attrs": {}, "tracked": tracked}
+    scope = {**NAMES, **own, "general": general, "otherwise": general}
     source = _INPLACE.format(
         name=op.name, operand=_OPERAND, unless=UNLESS.get(op.dtype, "")
     )
-    return _made(f"{op.name}_", source, {**NAMES, **own, "otherwise": general})
+    return _made(f"{op.name}_", source, scope)
 
 
 def _made(name: str, source: str, scope: dict[str, Any], doc: str = "") -> Any:

@@ -224,8 +224,9 @@ def _compile_plan(op: Op, wanted: tuple[bool, ...]) -> Plan:
         owned = "lambda g, v, attrs: inplace(g, **attrs)"
     scope = {"__name__": __name__, "imul": imul, "inplace": op.vjp_inplace}
     arrays = {name: _on_arrays(rule) for name, rule in rules.items()}
-    on_values = eval(f"lambda x, y: ({picks}), {pull}", scope | rules)
-    return Plan(op, tuple(names), *on_values, *eval(f"{pull}, {owned}", scope | arrays))
+    pulls = eval(f"lambda x, y: ({picks}), {pull}, {owned}", scope | rules)
+    for_arrays = [f and FunctionType(f.__code__, scope | arrays) for f in pulls[1:]]
+    return Plan(op, tuple(names), *pulls[:2], *for_arrays)
 
 
 def _on_arrays(rule: Rule) -> Rule:

@@ -307,6 +307,15 @@ def test_backward_frees_what_was_saved(no_gc):
     assert cell() is None
 
 
+def most_memory_of_backward(total):
+    tracemalloc.start()
+    try:
+        total.backward()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def test_the_way_back_through_a_chain_multiplies_in_one_buffer():
     x = mg.tensor(np.linspace(-1, 1, 100_000, dtype=np.float32), requires_grad=True)
     y = x
@@ -314,24 +323,13 @@ def test_the_way_back_through_a_chain_multiplies_in_one_buffer():
         y = (y * 0.5 + 0.1).exp()
     total = y.sum()
     del y
-    tracemalloc.start()
-    try:
-        total.backward()
-        _, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    most = most_memory_of_backward(total)
     assert most < 1.5 * x.numel() * 4  # what is left is the gradient itself
 
 
 def test_what_is_new_takes_up_what_came_before_and_is_not_ours_to_write():
     x = mg.tensor(np.ones(100_000, np.float32), requires_grad=True)
-    total = (x + x * 3).sum()
-    tracemalloc.start()
-    try:
-        total.backward()
-        _, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    most = most_memory_of_backward((x + x * 3).sum())
     assert most < 1.5 * x.numel() * 4
     assert (x.grad == 4).all()
 
@@ -556,6 +554,10 @@ def test_a_write_through_an_expanded_view_is_refused_because_elements_share_memo
         y.expand(2, 3).mul_(2)
     shows(y, 1, 1, 1)
     assert y.cell.version == 0
+
+
+def test_there_is_no_where_in_place_as_in_pytorch():
+    assert not hasattr(mg.Tensor, "where_")
 
 
 def test_writing_an_expanded_view_over_itself_is_refused_although_nothing_changes():
